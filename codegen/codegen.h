@@ -1,0 +1,75 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* codegen.h - loop nests to bytes: the pass table, its driver, and what comes out.
+ *
+ *     struct cg_options o = {.kind = CG_OBJ};
+ *     struct artifact *a = cg_compile(c, lowered, &o);
+ *     ... a->bytes, a->size ...
+ *     artifact_free(a);
+ */
+#ifndef QJ_CODEGEN_CODEGEN_H
+#define QJ_CODEGEN_CODEGEN_H
+
+#include "schedule/lower.h"
+
+enum cg_kind { CG_OBJ, CG_ASM, CG_LL, CG_BC };
+
+/* Told to the caller, never printed: e.g. "a gather in loop oi", "3 spills". */
+struct cg_note { const char *code, *text; };
+
+struct cg_options {
+    enum cg_kind kind;
+    const char *dump;                        /* pass flags to dump ("LPV", "all"), or NULL */
+    void (*on_dump)(void *u, const char *pass, const char *text);   /* text "(unchanged)" when so */
+    void (*on_time)(void *u, const char *pass, double ms);
+    void (*on_note)(void *u, const struct cg_note *note);
+    void *u;
+    bool verify;                             /* verify and interpretability checks after each pass */
+};
+
+/* Bytes and everything needed to call them, owned (malloc): outlives the context. */
+struct artifact_arg {
+    char *name;
+    enum arg_role role;
+    enum dtype dt;
+    int ndim, nphys;
+    int64_t shape[QJ_MAX_RANK], phys[QJ_MAX_PHYS];
+    char *dim_name[QJ_MAX_RANK];
+    char *layout;                            /* NULL: row-major */
+    struct range range;
+    bool range_declared;
+    int64_t bytes;
+};
+struct artifact {
+    enum cg_kind kind;
+    char *bytes;                             /* NUL-terminated for text kinds */
+    size_t size;
+    char *name;                              /* int NAME(args..., [void *workspace]); int NAME_call(void **args) */
+    char *pack_name;                         /* int NAME_pack(args...), NAME_pack_call; NULL: none */
+    int narg, npack;
+    struct artifact_arg *arg, *pack;
+    int64_t workspace;                       /* bytes, 64-byte aligned, passed last; 0: no such argument */
+    int64_t pack_workspace;
+    int64_t macs;
+    char *target, *triple, *cpu, *features, *steps, *program;
+};
+void artifact_free(struct artifact *a);
+const char *artifact_header(struct arena *arena, const struct artifact *a);  /* the C header's text (C99, C++) */
+const char *artifact_json(struct arena *arena, const struct artifact *a);    /* the metadata's text */
+
+struct artifact *cg_compile(struct ir_ctx *c, const struct lowered *l, const struct cg_options *o);
+
+/* The passes that run before LLVM, one by one, for tests: after pass i the function still means the same. */
+struct cg_pass {
+    char flag;                               /* for -d */
+    const char *name, *help;
+    const struct func *(*run)(struct ir_ctx *c, const struct func *f, const struct target *t);
+    unsigned verify;                         /* enum verify_flag that hold afterwards */
+};
+extern const struct cg_pass cg_passes[];     /* ends with name NULL */
+const struct func *cg_run_passes(struct ir_ctx *c, const struct func *f, const struct target *t,
+                                 const struct cg_options *o);
+
+/* LLVM's version, for keys and metadata: "19.1.7". */
+const char *cg_llvm_version(void);
+
+#endif

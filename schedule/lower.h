@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* lower.h - what a schedule becomes: loop nests plus the facts about arguments that a host needs.
+ * This is all codegen sees of a schedule. */
+#ifndef QJ_SCHEDULE_LOWER_H
+#define QJ_SCHEDULE_LOWER_H
+
+#include "ir/ir.h"
+#include "ir/layout.h"
+#include "targets/target.h"
+
+enum arg_role {
+    ARG_INPUT,      /* new at each call */
+    ARG_WEIGHT,     /* constant, read as it is */
+    ARG_PACKED,     /* constant, made by the pack function from weights */
+    ARG_OUTPUT
+};
+
+struct kernel_arg {
+    enum arg_role role;
+    const struct tensor *tensor;        /* logical shape, dtype, range, dim names */
+    const struct layout *layout;        /* physical order; NULL: row-major */
+    const struct buffer *buffer;        /* physical shape */
+};
+
+struct lowered {
+    const struct program *program;
+    const struct target *target;
+    const struct func *main;            /* args: inputs, weights and packed in definition order, then outputs */
+    const struct kernel_arg *arg;       /* main->narg of them */
+    const struct func *pack;            /* NULL when nothing is packed; args: weights read, then packed buffers */
+    const struct kernel_arg *pack_arg;
+    const char *steps;                  /* the schedule as text, replayable */
+    int64_t macs;                       /* multiply-accumulates of the program (reductions over a product) */
+};
+
+#endif

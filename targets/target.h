@@ -1,0 +1,103 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* target.h - what a machine is and which instructions it offers: pure data, no LLVM.
+ *
+ * A target is a family (generic, x86) with a CPU or level and a set of features. Spelled
+ * `x86-64-v3`, `x86-64-v4,+avx512vnni`, `x86-64,cpu=znver3`, `native`, `generic`.
+ *
+ * An instruction ("row") is its meaning plus a recipe; tensorize matches the meaning, codegen
+ * interprets the recipe, tests run one against the other. Rows come from the family's table or, by
+ * `intrinsic` statements, from a script.
+ *
+ *     const struct target *t = target_parse(c, "x86-64-v3", 9, span);
+ *     const struct intrin *row = target_intrin(t, "dot2_i16_avx2");
+ */
+#ifndef QJ_TARGETS_TARGET_H
+#define QJ_TARGETS_TARGET_H
+
+#include "ir/ir.h"
+#include "ir/meaning.h"
+
+enum target_kind { TARGET_CPU, TARGET_SIMT };
+
+/* A feature of a family: a bit, its LLVM name and what it implies. */
+struct feature {
+    const char *name;       /* LLVM's name: "avx2" */
+    uint64_t bit, implies;  /* implies: bits, transitively closed by target.c */
+    const char *help;
+};
+
+/* A row as written in a table. All strings; parsed into struct intrin once a context. */
+struct intrin_row {
+    const char *name;       /* "dot4_u8i8_avx512vnni" */
+    const char *operands;   /* see ir/meaning.h */
+    const char *meaning;
+    const char *recipe;     /* see targets/recipe.h: value stored to operand 0 */
+    const char *needs;      /* features, space separated */
+    int pair_i16;           /* >0: exact only if every sum of this many adjacent products (along the last
+                               reduced axis) fits i16; checked against value ranges when matched */
+    double mac_per_cycle;   /* sustained, rough: for ranking */
+    const char *mnemonic;   /* must occur in the assembly of the row alone */
+    const char *help;
+};
+
+struct recipe;              /* targets/recipe.h */
+
+struct intrin {
+    const struct intrin_row *row;
+    const struct meaning *meaning;
+    const struct recipe *recipe;
+    uint64_t needs;         /* feature bits of the family */
+    bool user;              /* from a script */
+};
+
+struct cpu {
+    const char *name;       /* LLVM's CPU name: "znver3", "x86-64-v3" */
+    uint64_t features;
+};
+
+/* A family: one file of rows each. */
+struct family {
+    const char *name;                    /* "x86-64": the target's first word */
+    const char *triple;                  /* "x86_64-unknown-linux-gnu" */
+    enum target_kind kind;
+    const struct feature *features; int nfeature;
+    const struct cpu *cpus; int ncpu;    /* cpus[0]: the default */
+    const struct intrin_row *rows; int nrow;
+    const char *help;
+};
+extern const struct family family_generic, family_x86;
+extern const struct family *const families[];   /* NULL-terminated */
+
+struct target {
+    const struct family *family;
+    const char *name;                    /* canonical spelling; parses back to an equal target */
+    const char *cpu;                     /* for LLVM */
+    uint64_t features;
+    const char *feature_text;            /* for LLVM: "+avx2,+fma" */
+    int vector_bits;                     /* widest usable vector; 64 when there is none */
+    int vector_regs;
+    int cache_line, l1_bytes, l2_bytes;
+    int nintrin;
+    const struct intrin *intrin;         /* rows whose features this target has, table order, then user rows */
+};
+
+/* "native" asks host.c. Errors: ERR_TARGET (with a suggestion), ERR_FEATURE. Made in c's arena. */
+const struct target *target_parse(struct ir_ctx *c, const char *text, size_t n, struct span at);
+const struct intrin *target_intrin(const struct target *t, const char *name);
+/* Any row of the family, also one whose features are missing (for messages); NULL if no such name. */
+const struct intrin_row *target_row(const struct target *t, const char *name);
+bool target_has(const struct target *t, const char *feature);
+/* Features of `needs` that t lacks, as text ("avx512vnni"), or NULL. */
+const char *target_lacks(struct ir_ctx *c, const struct target *t, const char *needs);
+/* A copy of t with one more row; errors ERR_INTRIN, ERR_FEATURE, ERR_ASM_REFUSED. */
+const struct target *target_add_row(struct ir_ctx *c, const struct target *t, const struct intrin_row *row,
+                                    bool allow_asm, struct span at);
+/* All of t's rows parsed; false on a bug in a table. */
+bool target_runs_here(const struct target *t);       /* this CPU and OS have all its features */
+
+/* host.c: the family and features of this machine. */
+const struct family *host_family(void);
+const char *host_cpu_name(void);                     /* best matching row of cpus, e.g. "znver3"; else level */
+uint64_t host_features(void);
+
+#endif
