@@ -93,6 +93,31 @@ static void grow_slots(struct ir_ctx *c)
     c->nslot = n;
 }
 
+struct ir_mark ir_mark(const struct ir_ctx *c) { return (struct ir_mark){arena_mark(&c->arena), c->nexpr}; }
+
+/* Linear probing has no cheap deletion: the survivors are put in afresh. */
+void ir_reset(struct ir_ctx *c, struct ir_mark m)
+{
+    if (c->nexpr > m.nexpr) {
+        uint32_t n = 0;
+        for (uint32_t i = 0; i < c->nslot; i++) {
+            const struct expr *e = c->slot[i];
+            c->slot[i] = NULL;
+            if (e && e->id < m.nexpr) c->slot[n++] = e; /* n <= i: only visited slots are written */
+        }
+        const struct expr **keep = ARENA_ARRAY(&c->arena, const struct expr *, n ? n : 1);
+        memcpy(keep, c->slot, n * sizeof *keep);
+        memset(c->slot, 0, n * sizeof *keep);
+        for (uint32_t i = 0; i < n; i++) {
+            uint32_t at = keep[i]->hash & (c->nslot - 1);
+            while (c->slot[at]) at = (at + 1) & (c->nslot - 1);
+            c->slot[at] = keep[i];
+        }
+        c->nexpr = m.nexpr;
+    }
+    arena_reset(&c->arena, m.arena);
+}
+
 /* val is passed as its bits: every member of the union is 8 bytes wide. */
 static const struct expr *intern(struct ir_ctx *c, enum op op, struct type t, int64_t bits, int nkid,
                                  const struct expr *const *kid)

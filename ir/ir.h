@@ -230,6 +230,11 @@ struct ir_ctx {
 };
 void ir_ctx_init(struct ir_ctx *c, size_t limit);
 void ir_ctx_release(struct ir_ctx *c);
+/* Everything made after the mark (nodes, tensors, statements, arena strings) goes at the reset; the caller
+ * keeps no pointer to it. Brackets one compile or one trial lowering. */
+struct ir_mark { struct arena_mark arena; uint32_t nexpr; };
+struct ir_mark ir_mark(const struct ir_ctx *c);
+void ir_reset(struct ir_ctx *c, struct ir_mark m);
 
 /* ---- constructors: typed, folding constants and units; NULL in, NULL out ----
  * They check types by assertion: callers that take user text check first (ir/parse.c). */
