@@ -1,0 +1,74 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* sched.h - a schedule: a tensor program plus a list of steps. Record, then lower once.
+ *
+ * A step is checked, recorded, and the whole list is lowered at once to see that it works; a refused step
+ * leaves the schedule as it was, with an error in ctx->err that shows the loop nest. Undo, replay, text and
+ * the tuner's log are all the one step list.
+ *
+ *     struct sched *s = sch_new(c, prog, target);
+ *     sch_text_steps(s, "split Out.o 16 -> oo oi; vectorize Out.oi");
+ *     const struct lowered *l = sch_lower(s);
+ */
+#ifndef QJ_SCHEDULE_SCHED_H
+#define QJ_SCHEDULE_SCHED_H
+
+#include "ir/parse.h"
+#include "schedule/lower.h"
+
+enum prim {
+#define PRIM(code, name, syntax, help, before, after) PRIM_##code,
+#include "schedule/prims.def"
+#undef PRIM
+    PRIM_COUNT
+};
+struct prim_info { const char *name, *syntax, *help, *before, *after; };
+extern const struct prim_info prim_info[PRIM_COUNT];
+bool prim_by_name(const char *s, size_t n, enum prim *out);
+
+enum { STEP_MAX_ARGS = 16, STEP_MAX_OUT = 8 };
+struct step_arg {
+    const char *key;        /* "tail" in tail=peel; NULL: positional */
+    const char *word;       /* a name, "Out.o", "blockIdx.x", "NCHW16c"; NULL: a number */
+    int64_t i;
+    struct span span;
+};
+struct step {
+    enum prim prim;
+    int narg, nout;
+    struct step_arg arg[STEP_MAX_ARGS];
+    const char *out[STEP_MAX_OUT];      /* names after -> */
+    struct span span;
+};
+
+struct sched;
+struct sched *sch_new(struct ir_ctx *c, const struct program *p, const struct target *t);
+/* A schedule of (perhaps another program and) another target with the same steps; NULL: error. */
+struct sched *sch_replay(struct ir_ctx *c, const struct sched *from, const struct program *p, const struct target *t);
+
+bool sch_apply(struct sched *s, const struct step *st);
+/* One step statement at the lexer, to its end: parse and apply. */
+bool sch_step_parse(struct sched *s, struct lexer *lx);
+bool sch_text_steps(struct sched *s, const char *text);     /* any number of them */
+bool sch_undo(struct sched *s);                             /* ERR_NOTHING_TO_UNDO */
+
+int sch_nsteps(const struct sched *s);
+const struct step *sch_step_at(const struct sched *s, int i);
+const char *sch_text(struct arena *a, const struct sched *s);            /* all steps, a line each, replayable */
+void sch_print_step(struct str *out, const struct step *st);
+const struct program *sch_program(const struct sched *s);
+const struct target *sch_target(const struct sched *s);
+
+/* The loop nests; cached until the next step. NULL: error. */
+const struct lowered *sch_lower(struct sched *s);
+
+/* Names, for completion: stages in order; the loops of a stage as they are now, outermost first. */
+int sch_nstages(const struct sched *s);
+const char *sch_stage_name(const struct sched *s, int stage);
+int sch_naxes(const struct sched *s, int stage);
+const char *sch_axis_name(const struct sched *s, int stage, int axis);
+
+/* For every loop of every stage with a product reduction: which rows of the target's family fit there, and
+ * for the others the first condition that fails. */
+void sch_explain(struct sched *s, struct str *out);
+
+#endif
