@@ -78,10 +78,7 @@ static void grow_slots(struct ir_ctx *c)
 {
     uint32_t n = c->nslot ? c->nslot * 2 : FIRST_SLOTS;
     const struct expr **slot = calloc(n, sizeof *slot);
-    if (!slot) {
-        if (c->arena.oom) longjmp(*c->arena.oom, 1);
-        qj_bug(__FILE__, __LINE__, "out of memory outside an API call");
-    }
+    if (!slot) arena_out_of_memory(&c->arena);
     for (uint32_t i = 0; i < c->nslot; i++) {
         if (!c->slot[i]) continue;
         uint32_t at = c->slot[i]->hash & (n - 1);
@@ -124,22 +121,24 @@ static const struct expr *intern(struct ir_ctx *c, enum op op, struct type t, in
 {
     uint64_t h = hash_mix((uint64_t)op << 32 | (uint32_t)t.dt << 16 | t.lanes, (uint64_t)bits);
     for (int i = 0; i < nkid; i++) h = hash_mix(h, kid[i]->id);
-    struct {
-        struct expr e;
-        const struct expr *kid[QJ_MAX_PHYS + 8];
-    } probe;
-    QJ_ASSERT(nkid <= (int)ARRAY_LEN(probe.kid));
-    probe.e = (struct expr){.op = (uint8_t)op, .nkid = (uint8_t)nkid, .type = t, .hash = (uint32_t)(h ^ (h >> 32))};
-    probe.e.val.i = bits;
-    if (nkid) memcpy(probe.kid, kid, (size_t)nkid * sizeof kid[0]);
+    enum { MAX_KIDS = QJ_MAX_PHYS + 8 };
+    _Alignas(struct expr) unsigned char room[sizeof(struct expr) + MAX_KIDS * sizeof kid[0]] = {0};
+    struct expr *probe = (struct expr *)room;
+    QJ_ASSERT(nkid <= MAX_KIDS);
+    probe->op = (uint8_t)op;
+    probe->nkid = (uint8_t)nkid;
+    probe->type = t;
+    probe->hash = (uint32_t)(h ^ (h >> 32));
+    probe->val.i = bits;
+    for (int i = 0; i < nkid; i++) probe->kid[i] = kid[i];
     if (c->nexpr * 2 >= c->nslot) grow_slots(c);
-    uint32_t at = probe.e.hash & (c->nslot - 1);
+    uint32_t at = probe->hash & (c->nslot - 1);
     while (c->slot[at]) {
-        if (same_node(c->slot[at], &probe.e)) return c->slot[at];
+        if (same_node(c->slot[at], probe)) return c->slot[at];
         at = (at + 1) & (c->nslot - 1);
     }
-    probe.e.id = c->nexpr++;
-    c->slot[at] = arena_copy(&c->arena, &probe, sizeof(struct expr) + (size_t)nkid * sizeof kid[0]);
+    probe->id = c->nexpr++;
+    c->slot[at] = arena_copy(&c->arena, probe, sizeof(struct expr) + (size_t)nkid * sizeof kid[0]);
     return c->slot[at];
 }
 _Static_assert(sizeof(((struct expr *)0)->val) == 8, "val is compared as 8 bytes");

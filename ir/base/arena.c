@@ -44,7 +44,7 @@ void arena_release(struct arena *a)
     a->total = 0;
 }
 
-static QJ_NORETURN void out_of_memory(struct arena *a)
+void arena_out_of_memory(struct arena *a)
 {
     if (a->oom) longjmp(*a->oom, 1);
     qj_bug(__FILE__, __LINE__, "out of memory outside an API call");
@@ -55,9 +55,9 @@ static void new_chunk(struct arena *a, size_t need)
     size_t size = a->head ? a->head->size * 2 : FIRST_CHUNK;
     if (size > MAX_CHUNK) size = MAX_CHUNK;
     if (size < need) size = need;
-    if (need > SIZE_MAX / 2 || (a->limit && a->total + size > a->limit)) out_of_memory(a);
+    if (need > SIZE_MAX / 2 || (a->limit && a->total + size > a->limit)) arena_out_of_memory(a);
     struct arena_chunk *c = malloc(sizeof *c + size);
-    if (!c) out_of_memory(a);
+    if (!c) arena_out_of_memory(a);
     c->prev = a->head;
     c->size = size;
     c->used = 0;
@@ -68,7 +68,7 @@ static void new_chunk(struct arena *a, size_t need)
 
 void *arena_alloc(struct arena *a, size_t size)
 {
-    if (size > SIZE_MAX / 4) out_of_memory(a);
+    if (size > SIZE_MAX / 4) arena_out_of_memory(a);
     size = (size + ALIGN - 1) & ~(size_t)(ALIGN - 1);
     if (!a->head || a->head->size - a->head->used < size) new_chunk(a, size);
     void *p = a->head->data + a->head->used;
@@ -80,7 +80,7 @@ void *arena_alloc(struct arena *a, size_t size)
 void *arena_alloc_array(struct arena *a, size_t size, size_t n)
 {
     size_t bytes;
-    if (__builtin_mul_overflow(size, n, &bytes)) out_of_memory(a);
+    if (__builtin_mul_overflow(size, n, &bytes)) arena_out_of_memory(a);
     return arena_alloc(a, bytes);
 }
 

@@ -37,6 +37,7 @@ struct arena_mark {
 
 void arena_init(struct arena *a, size_t limit);
 void arena_release(struct arena *a);
+QJ_NORETURN void arena_out_of_memory(struct arena *a);            /* the longjmp; for tables beside an arena */
 void *arena_alloc(struct arena *a, size_t size);                 /* zeroed, 16-byte aligned */
 void *arena_copy(struct arena *a, const void *src, size_t size); /* src may be NULL when size is 0 */
 struct arena_mark arena_mark(const struct arena *a);
