@@ -69,7 +69,7 @@ struct sched {
     struct state *state;
     VEC(const struct step *) steps;
     VEC(struct state *) before;         /* before[i]: the state step i was applied to */
-    const struct lowered *lowered;      /* of the current state, or NULL */
+    struct lowered *lowered;            /* of the current state, or NULL */
 };
 
 /* The stage whose tensor this is, or -1. */
@@ -114,7 +114,7 @@ bool pad_root(struct applying *a, int stage, int root, int64_t multiple);
 int new_iter(struct applying *a, struct stage *g, const char *name, bool reduce);
 
 /* lower.c */
-const struct lowered *lower_state(struct sched *s, const struct state *st);
+struct lowered *lower_state(struct sched *s, const struct state *st);   /* all but ->steps */
 
 /* infer.c: the values e takes as the inner variables run: lo + [0, width], lo free of them. */
 struct span_expr { const struct expr *lo; int64_t width; };

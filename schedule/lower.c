@@ -1,0 +1,273 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* lower.c - a state becomes functions: inlines, decides what is packed ahead, makes the arguments, and puts the
+ * stages' nests together. See lower_impl.h for the other two thirds. */
+#include "ir/print.h"
+#include "ir/simplify.h"
+#include "ir/verify.h"
+#include "schedule/lower_impl.h"
+
+bool lower_fail(struct lower *w, enum err_code code, const char *fmt, ...)
+{
+    va_list ap;
+    va_start(ap, fmt);
+    const char *msg = arena_vprintf(&w->c->arena, fmt, ap);
+    va_end(ap);
+    return err_set(&w->c->err, code, (struct span){0}, "%s", msg);
+}
+
+/* ---- inlining ---- */
+
+static const struct expr *inline_rule(struct ir_ctx *c, const struct expr *e, void *u)
+{
+    struct lower *w = u;
+    if (e->op != OP_READ) return NULL;
+    int i = state_stage_of(w->st, e->val.tensor);
+    if (i < 0 || w->st->stage[i]->attach != ATTACH_INLINE) return NULL;
+    const struct lstage *x = &w->stage[i]; /* producers come first, so its body is done */
+    return ir_subst(c, x->body, x->g->nroot_data, x->g->root_var, e->kid);
+}
+
+/* ---- places ---- */
+
+struct sources { struct lower *w; bool constant; };
+static bool constant_read(const struct expr *e, void *u)
+{
+    struct sources *s = u;
+    if (e->op != OP_READ) return true;
+    int i = state_stage_of(s->w->st, e->val.tensor);
+    if (i >= 0 ? s->w->stage[i].place != PLACE_PACK : e->val.tensor->kind != TENSOR_WEIGHT) s->constant = false;
+    return s->constant;
+}
+
+/* Computed from weights alone, at the root: the pack function's work. */
+static bool packable(struct lower *w, int i)
+{
+    const struct stage *g = w->st->stage[i];
+    if (g->output || g->attach != ATTACH_ROOT || g->scope != SCOPE_GLOBAL) return false;
+    struct sources s = {w, true};
+    ir_walk(w->stage[i].body, constant_read, &s);
+    return s.constant;
+}
+
+static bool read_by(const struct lower *w, int i, enum place by)
+{
+    for (int d = i + 1; d < w->st->nstage; d++)
+        if (w->stage[d].place == by && reads_tensor(w->stage[d].body, w->st->stage[i]->tensor)) return true;
+    return false;
+}
+
+static void places(struct lower *w)
+{
+    for (int i = 0; i < w->st->nstage; i++) { /* forward: what could be packed */
+        w->stage[i].place = w->st->stage[i]->attach == ATTACH_INLINE ? PLACE_NONE
+                            : packable(w, i) ? PLACE_PACK : PLACE_MAIN;
+    }
+    for (int i = w->st->nstage - 1; i >= 0; i--) { /* backward: what is needed */
+        if (w->stage[i].place == PLACE_NONE || w->st->stage[i]->output) continue;
+        if (!read_by(w, i, PLACE_MAIN) && !read_by(w, i, PLACE_PACK)) w->stage[i].place = PLACE_NONE;
+    }
+}
+
+/* A stage computed at a loop of a packed stage goes where that stage goes. */
+static void follow_attached(struct lower *w)
+{
+    for (int i = w->st->nstage - 1; i >= 0; i--) {
+        const struct stage *g = w->st->stage[i];
+        if (w->stage[i].place != PLACE_NONE && g->attach == ATTACH_AT && w->stage[g->at_stage].place != PLACE_NONE)
+            w->stage[i].place = w->stage[g->at_stage].place;
+    }
+}
+
+/* ---- storage ---- */
+
+static struct buffer *make_buffer(struct lower *w, const struct lstage *x, enum scope scope, bool written)
+{
+    const struct stage *g = x->g;
+    int64_t phys[QJ_MAX_PHYS];
+    int n = layout_shape(g->layout, g->nroot_data, x->root_extent, phys);
+    struct buffer *b = ir_buffer(w->c, g->tensor->name, g->tensor->dt, scope, n, phys);
+    b->range = g->tensor->range;
+    b->written = written;
+    b->tensor = g->tensor;
+    return b;
+}
+
+static bool make_buffers(struct lower *w)
+{
+    for (int i = 0; i < w->st->nstage; i++) {
+        struct lstage *x = &w->stage[i];
+        const struct stage *g = x->g;
+        if (x->place == PLACE_NONE) continue;
+        bool arg = g->output || (x->place == PLACE_PACK && g->attach == ATTACH_ROOT && read_by(w, i, PLACE_MAIN));
+        x->buf = make_buffer(w, x, arg ? SCOPE_ARG : g->scope, arg);
+        int64_t bytes = dt_bytes(x->buf->dt);
+        for (int d = 0; d < x->buf->ndim; d++)
+            if (!ck_mul(bytes, x->buf->shape[d], &bytes) || bytes >= (int64_t)1 << 47)
+                return lower_fail(w, ERR_TOO_LARGE, "stage %s would need 2^47 bytes or more", g->tensor->name);
+        if (arg && !g->output) x->packed = make_buffer(w, x, SCOPE_ARG, false);
+    }
+    return true;
+}
+
+int lower_index(struct lower *w, const struct lstage *x, const struct expr *const *idx, const struct expr **phys)
+{
+    const struct expr *local[QJ_MAX_RANK];
+    int n = x->g->nroot_data;
+    for (int d = 0; d < n; d++) local[d] = ir_sub(w->c, idx[d], x->lo[d]);
+    n = layout_index(w->c, x->g->layout, n, local, phys);
+    for (int d = 0; d < n; d++) phys[d] = ir_simplify(w->c, phys[d], NULL);
+    return n;
+}
+
+static int program_index(const struct lower *w, const struct tensor *t)
+{
+    int i = 0;
+    while (w->program->tensor[i] != t) i++;
+    return i;
+}
+
+static struct buffer *arg_buffer(struct lower *w, const struct tensor *t)
+{
+    struct buffer **b = &w->arg[w->now == PLACE_PACK][program_index(w, t)];
+    if (!*b) {
+        int64_t phys[QJ_MAX_PHYS];
+        int n = layout_shape(state_layout(w->st, t), t->ndim, t->shape, phys);
+        *b = ir_buffer(w->c, t->name, t->dt, SCOPE_ARG, n, phys);
+        (*b)->range = t->range;
+        (*b)->tensor = t;
+    }
+    return *b;
+}
+
+const struct expr *lower_load(struct lower *w, const struct tensor *t, const struct expr *const *idx)
+{
+    const struct expr *phys[QJ_MAX_PHYS];
+    int i = state_stage_of(w->st, t);
+    if (i >= 0) {
+        const struct lstage *x = &w->stage[i];
+        int n = lower_index(w, x, idx, phys);
+        bool ahead = x->place == PLACE_PACK && w->now == PLACE_MAIN;
+        return ir_load(w->c, ahead ? x->packed : x->buf, n, phys);
+    }
+    const struct buffer *b = arg_buffer(w, t);
+    int n = layout_index(w->c, state_layout(w->st, t), t->ndim, idx, phys);
+    for (int d = 0; d < n; d++) phys[d] = ir_simplify(w->c, phys[d], NULL);
+    return ir_load(w->c, b, n, phys);
+}
+
+/* ---- functions ---- */
+
+static const struct stmt *function_body(struct lower *w, enum place place)
+{
+    const struct stmt *body = NULL;
+    w->now = place;
+    for (int i = w->st->nstage - 1; i >= 0; i--) {
+        const struct lstage *x = &w->stage[i];
+        if (x->place != place || x->g->attach != ATTACH_ROOT) continue;
+        const struct stmt *own = lower_nest(w, i);
+        if (!own) return NULL;
+        const struct stmt *two[2] = {own, body};
+        body = ir_seq(w->c, 2, two);
+        if (x->buf->scope != SCOPE_ARG) body = ir_alloc(w->c, x->buf, body);
+    }
+    return ir_simplify_stmt(w->c, body, NULL);
+}
+
+struct arglist {
+    VEC(struct kernel_arg) arg;
+    VEC(const struct buffer *) buf;
+};
+
+static void add_arg(struct lower *w, struct arglist *l, enum arg_role role, const struct tensor *t,
+                    const struct layout *layout, const struct buffer *b)
+{
+    struct kernel_arg a = {role, t, layout, b};
+    VEC_PUSH(&w->c->arena, l->arg, a);
+    VEC_PUSH(&w->c->arena, l->buf, b);
+}
+
+/* Program arguments that the function reads. An input that nothing reads stays an argument of main: the
+ * signature follows the program, not the optimiser. */
+static void add_program_args(struct lower *w, struct arglist *l, enum place place)
+{
+    for (int i = 0; i < w->program->ntensor; i++) {
+        const struct tensor *t = w->program->tensor[i];
+        if (t->kind == TENSOR_COMPUTE) continue;
+        bool input = t->kind == TENSOR_INPUT;
+        w->now = place;
+        if (!w->arg[place == PLACE_PACK][i] && !(input && place == PLACE_MAIN)) continue;
+        add_arg(w, l, input ? ARG_INPUT : ARG_WEIGHT, t, state_layout(w->st, t), arg_buffer(w, t));
+    }
+}
+
+static const struct func *make_func(struct lower *w, const char *name, const struct arglist *l, const struct stmt *body)
+{
+    struct func *f = ARENA_NEW(&w->c->arena, struct func);
+    *f = (struct func){name, (int)l->buf.n, l->buf.at, body};
+    return verify_func(w->c, f, 0) ? f : NULL;
+}
+
+static int64_t count_macs(const struct program *p)
+{
+    int64_t total = 0;
+    for (int i = 0; i < p->ntensor; i++) {
+        const struct tensor *t = p->tensor[i];
+        if (t->kind != TENSOR_COMPUTE || t->body->op != OP_REDUCE) continue;
+        enum combiner k = (enum combiner)t->body->val.i;
+        if ((k != RED_SUM && k != RED_FMA) || t->body->kid[0]->op != OP_MUL) continue;
+        int64_t n = 1;
+        for (int d = 0; d < t->ndim; d++) n *= t->shape[d];
+        for (int d = 1; d < t->body->nkid; d++) n *= t->body->kid[d]->val.var->extent;
+        total += n;
+    }
+    return total;
+}
+
+static bool prepare(struct lower *w)
+{
+    struct ir_ctx *c = w->c;
+    w->stage = ARENA_ARRAY(&c->arena, struct lstage, w->st->nstage);
+    for (int i = 0; i < w->st->nstage; i++) {
+        w->stage[i].g = w->st->stage[i];
+        w->stage[i].body = ir_rewrite(c, w->st->stage[i]->body, inline_rule, w);
+    }
+    places(w);
+    follow_attached(w);
+    return lower_regions(w) && make_buffers(w);
+}
+
+struct lowered *lower_state(struct sched *s, const struct state *st)
+{
+    struct ir_ctx *c = s->c;
+    struct lower *w = ARENA_NEW(&c->arena, struct lower);
+    *w = (struct lower){.c = c, .st = st, .program = s->program, .target = s->target};
+    if (!prepare(w)) return NULL;
+    const struct stmt *main_body = function_body(w, PLACE_MAIN);
+    if (!main_body) return NULL;
+    struct lowered *l = ARENA_NEW(&c->arena, struct lowered);
+    *l = (struct lowered){.program = s->program, .target = s->target, .macs = count_macs(s->program)};
+    struct arglist margs = {0}, pargs = {0};
+    add_program_args(w, &margs, PLACE_MAIN);
+    bool packs = false;
+    for (int i = 0; i < st->nstage; i++)
+        if (w->stage[i].packed) {
+            packs = true;
+            add_arg(w, &margs, ARG_PACKED, st->stage[i]->tensor, st->stage[i]->layout, w->stage[i].packed);
+        }
+    for (int i = 0; i < st->nstage; i++)
+        if (st->stage[i]->output)
+            add_arg(w, &margs, ARG_OUTPUT, st->stage[i]->tensor, st->stage[i]->layout, w->stage[i].buf);
+    l->arg = margs.arg.at;
+    l->main = make_func(w, s->program->name, &margs, main_body);
+    if (packs) {
+        const struct stmt *pack_body = function_body(w, PLACE_PACK);
+        if (!pack_body) return NULL;
+        add_program_args(w, &pargs, PLACE_PACK);
+        for (int i = 0; i < st->nstage; i++)
+            if (w->stage[i].packed)
+                add_arg(w, &pargs, ARG_PACKED, st->stage[i]->tensor, st->stage[i]->layout, w->stage[i].buf);
+        l->pack_arg = pargs.arg.at;
+        l->pack = make_func(w, arena_printf(&c->arena, "%s_pack", s->program->name), &pargs, pack_body);
+    }
+    return l->main && (!packs || l->pack) ? l : NULL;
+}

@@ -1,0 +1,59 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* lower_impl.h - a state on its way to loop nests. Private to lower.c, region.c and nest.c.
+ *
+ *   lower.c   inlines, decides what is packed ahead, makes arguments, puts the functions together
+ *   region.c  consumers first: the region each stage computes, its loops and guards
+ *   nest.c    one stage's loops: init, update, instruction, producers computed inside */
+#ifndef QJ_SCHEDULE_LOWER_IMPL_H
+#define QJ_SCHEDULE_LOWER_IMPL_H
+
+#include "schedule/relations.h"
+#include "schedule/state.h"
+
+enum { MAX_GUARDS = MAX_RELS + 2 * QJ_MAX_RANK, MAX_ROOTS = QJ_MAX_RANK + QJ_MAX_PHYS };
+
+/* Where a stage is computed. */
+enum place { PLACE_NONE, PLACE_MAIN, PLACE_PACK };   /* NONE: inlined, or nobody reads it */
+
+struct guard { const struct expr *cond; int pos; };  /* pos: innermost leaf it uses, -1: none */
+
+struct lstage {
+    const struct stage *g;
+    enum place place;
+    const struct expr *body;                    /* inlined producers substituted; over g's root variables */
+    const struct expr *value;                   /* body over loops */
+    const struct expr *lo[QJ_MAX_RANK];         /* first point of the region (attached stages) */
+    int64_t root_extent[MAX_ROOTS];             /* of the region; then the reduce axes */
+    int64_t ext[MAX_ITERS];
+    const struct var *loop[MAX_ITERS];          /* by iter; leaves only */
+    const struct expr *val[MAX_ITERS];          /* by iter */
+    const struct expr *at[MAX_ROOTS];           /* the axes' values: lo + val, reduce axes val */
+    bool peel[MAX_ITERS];
+    int nguard;
+    struct guard guard[MAX_GUARDS];
+    struct buffer *buf;                         /* where it is stored: in its own function */
+    struct buffer *packed;                      /* PLACE_PACK read by main: main's argument */
+};
+
+struct lower {
+    struct ir_ctx *c;
+    const struct state *st;
+    const struct program *program;
+    const struct target *target;
+    struct lstage *stage;
+    struct buffer *arg[2][PARSE_MAX_TENSORS];   /* per place (0 main, 1 pack) and program tensor: made on first use */
+    enum place now;                             /* the function being built */
+};
+
+bool lower_regions(struct lower *w);
+const struct stmt *lower_nest(struct lower *w, int stage);
+/* The LOAD of a tensor's element from stage (or argument) storage, for the function being built. */
+const struct expr *lower_load(struct lower *w, const struct tensor *t, const struct expr *const *idx);
+/* Physical indices of an element of a stage's storage. */
+int lower_index(struct lower *w, const struct lstage *g, const struct expr *const *idx, const struct expr **phys);
+bool lower_fail(struct lower *w, enum err_code code, const char *fmt, ...) QJ_PRINTF(3, 4);
+
+/* The region of loops from leaf pos inward, for tensorize_match. Arrays live in the arena. */
+struct region lower_region_at(struct lower *w, const struct lstage *g, int pos);
+
+#endif

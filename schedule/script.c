@@ -1,0 +1,126 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* script.c - steps as text, both ways.
+ *
+ *     step := PRIMITIVE {arg} ["->" NAME {NAME}]
+ *     arg  := NAME{"."NAME} | INT | NAME "=" (NAME | INT) | "with"          # "with" is filler
+ */
+#include "schedule/state.h"
+
+static const char *const filler = "with";
+
+static struct span span_to(struct span from, struct span last)
+{
+    from.len = last.at + last.len - from.at;
+    return from;
+}
+
+/* NAME{.NAME} as one word. */
+static char *dotted(struct lexer *lx, struct span *at)
+{
+    *at = lx->tok.span;
+    char *word = lex_name(lx);
+    while (word && lex_is(lx, ".")) {
+        struct span dot = lx->tok.span;
+        lex_next(lx);
+        struct span last = lx->tok.span;
+        char *more = lex_name(lx);
+        if (!more) return NULL;
+        (void)dot;
+        word = arena_printf(&lx->ctx->arena, "%s.%s", word, more);
+        *at = span_to(*at, last);
+    }
+    return word;
+}
+
+static bool parse_value(struct lexer *lx, struct step_arg *a)
+{
+    a->span = lx->tok.span;
+    if (lx->tok.kind == TOK_NAME) return (a->word = dotted(lx, &a->span)) != NULL;
+    if (lx->tok.kind == TOK_INT || lex_is(lx, "-")) return lex_int(lx, &a->i);
+    return err_set(&lx->ctx->err, ERR_SYNTAX, lx->tok.span, "expected a name or a number here");
+}
+
+static bool parse_arg(struct lexer *lx, struct step *st)
+{
+    if (st->narg == STEP_MAX_ARGS)
+        return err_set(&lx->ctx->err, ERR_STEP_ARGS, lx->tok.span, "a step has at most %d arguments", STEP_MAX_ARGS);
+    struct step_arg a = {0};
+    if (!parse_value(lx, &a)) return false;
+    if (a.word && lex_accept(lx, "=")) {
+        const char *key = a.word;
+        a.word = NULL;
+        if (!parse_value(lx, &a)) return false;
+        a.key = key;
+    }
+    if (a.word && !a.key && !strcmp(a.word, filler)) return true;
+    st->arg[st->narg++] = a;
+    return true;
+}
+
+static bool at_end(const struct lexer *lx) { return lx->tok.kind == TOK_EOL || lx->tok.kind == TOK_END; }
+
+static bool parse_step(struct lexer *lx, struct step *st)
+{
+    struct err_state *e = &lx->ctx->err;
+    *st = (struct step){.span = lx->tok.span};
+    if (lx->tok.kind != TOK_NAME || !prim_by_name(lx->tok.text, lx->tok.len, &st->prim)) {
+        err_set(e, ERR_SYNTAX, lx->tok.span, "not a schedule primitive");
+        const char *names[PRIM_COUNT], *word = arena_strndup(&lx->ctx->arena, lx->tok.text, lx->tok.len);
+        for (int i = 0; i < PRIM_COUNT; i++) names[i] = prim_info[i].name;
+        const char *near = err_suggest(word, names, PRIM_COUNT);
+        if (near) err_hint(e, "did you mean `%s`?", near);
+        return false;
+    }
+    struct span last = lx->tok.span;
+    lex_next(lx);
+    while (!err_is(e) && !at_end(lx) && !lex_is(lx, "->")) {
+        last = lx->tok.span;
+        if (!parse_arg(lx, st)) return false;
+    }
+    if (lex_accept(lx, "->"))
+        while (!err_is(e) && !at_end(lx)) {
+            if (st->nout == STEP_MAX_OUT)
+                return err_set(e, ERR_STEP_ARGS, lx->tok.span, "at most %d names follow ->", STEP_MAX_OUT);
+            last = lx->tok.span;
+            if (!(st->out[st->nout++] = lex_name(lx))) return false;
+        }
+    st->span = span_to(st->span, last);
+    return !err_is(e);
+}
+
+bool sch_step_parse(struct sched *s, struct lexer *lx)
+{
+    struct step st;
+    return parse_step(lx, &st) && sch_apply(s, &st);
+}
+
+bool sch_text_steps(struct sched *s, const char *text)
+{
+    struct lexer lx = lex_on(s->c, NULL, arena_strdup(&s->c->arena, text), strlen(text));
+    while (!err_is(&s->c->err) && lex_skip_ends(&lx))
+        if (!sch_step_parse(s, &lx)) return false;
+    return !err_is(&s->c->err);
+}
+
+void sch_print_step(struct str *out, const struct step *st)
+{
+    str_put(out, prim_info[st->prim].name);
+    for (int i = 0; i < st->narg; i++) {
+        const struct step_arg *a = &st->arg[i];
+        str_putc(out, ' ');
+        if (a->key) str_printf(out, "%s=", a->key);
+        if (a->word) str_put(out, a->word);
+        else str_printf(out, "%lld", (long long)a->i);
+    }
+    for (int i = 0; i < st->nout; i++) str_printf(out, "%s %s", i ? "" : " ->", st->out[i]);
+}
+
+const char *sch_text(struct arena *a, const struct sched *s)
+{
+    struct str out = str_on(a);
+    for (size_t i = 0; i < s->steps.n; i++) {
+        sch_print_step(&out, s->steps.at[i]);
+        str_putc(&out, '\n');
+    }
+    return str_text(&out);
+}

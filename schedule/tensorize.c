@@ -1,0 +1,224 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* tensorize.c - does an instruction do exactly what this region of loops does?
+ *
+ * Three questions, in order; the first that fails is the reason given:
+ *  1. Is the value the same expression, up to the order of commutative operands, with the instruction's
+ *     operands in the place of loads (same element type)?
+ *  2. Is there an assignment of the region's loops to the instruction's axes (same extent, same kind) under
+ *     which every operand's address moves as the instruction reads it: contiguous, row-major?
+ *  3. Do the value ranges keep an instruction with narrow intermediate sums exact?
+ * It compares access relations, not printed trees: layouts, splits and fused loops are already folded into the
+ * addresses, and loops of extent 1 do not count. */
+#include "ir/print.h"
+#include "ir/simplify.h"
+#include "schedule/state.h"
+
+struct match {
+    struct ir_ctx *c;
+    const struct meaning *m;
+    const struct expr *load[MEANING_MAX_OPERANDS];     /* the LOAD in an operand's place */
+    const char *why;
+};
+
+static const char *text(struct match *t, const struct expr *e) { return expr_text(&t->c->arena, e); }
+
+static bool differ(struct match *t, const struct expr *want, const struct expr *have)
+{
+    if (!t->why) t->why = arena_printf(&t->c->arena, "its value has %s where the loops have %s", text(t, want), text(t, have));
+    return false;
+}
+
+static int operand_of(const struct meaning *m, const struct tensor *x)
+{
+    for (int i = 0; i < m->nop; i++)
+        if (m->op[i] == x) return i;
+    return -1;
+}
+
+static bool unify(struct match *t, const struct expr *want, const struct expr *have)
+{
+    if (want->op == OP_READ) {
+        int k = operand_of(t->m, want->val.tensor);
+        if (have->op != OP_LOAD) return differ(t, want, have);
+        if (!type_eq(want->type, have->type)) {
+            if (!t->why)
+                t->why = arena_printf(&t->c->arena, "operand %s is %s, but %s is %s", t->m->op[k]->name,
+                                      dtype_info[want->type.dt].name, have->val.buffer->name, dtype_info[have->type.dt].name);
+            return false;
+        }
+        if (t->load[k] && t->load[k] != have) return differ(t, want, have);
+        t->load[k] = have;
+        return true;
+    }
+    if (want->op != have->op || !type_eq(want->type, have->type) || want->nkid != have->nkid ||
+        (want->nkid == 0 && want != have))
+        return differ(t, want, have);
+    struct match saved = *t;
+    bool ok = true;
+    for_kids(want, i) ok = ok && unify(t, want->kid[i], have->kid[i]);
+    bool swaps = op_info[want->op].flags & OPF_COMM && (want->type.dt != DT_F32 || want->op == OP_ADD || want->op == OP_MUL);
+    if (ok || !swaps) return ok;
+    const char *first = t->why;
+    *t = saved;
+    if (unify(t, want->kid[0], have->kid[1]) && unify(t, want->kid[1], have->kid[0])) return true;
+    t->why = first;
+    return false;
+}
+
+/* The flat element address of a LOAD. */
+static const struct expr *address(struct ir_ctx *c, const struct expr *load)
+{
+    const struct buffer *b = load->val.buffer;
+    const struct expr *flat = ir_idx(c, 0);
+    for_kids(load, d) flat = ir_add(c, ir_mul(c, flat, ir_idx(c, b->shape[d])), load->kid[d]);
+    return ir_simplify(c, flat, NULL);
+}
+
+/* How far operand k's address moves in elements with one step of an axis. */
+static int64_t operand_stride(const struct meaning *m, int k, int axis)
+{
+    int64_t stride = 1, s = 0;
+    for (int d = m->op[k]->ndim - 1; d >= 0; d--) {
+        if (m->op_axis[k][d] == axis) s += stride;
+        stride *= m->op[k]->shape[d];
+    }
+    return s;
+}
+
+struct assign {
+    struct match *t;
+    const struct region *r;
+    int64_t coef[MEANING_MAX_OPERANDS][MAX_ITERS];
+    int axis_of[MAX_ITERS];        /* region loop -> axis */
+    int best;                      /* most operands right so far */
+};
+
+static bool strides_fit(struct assign *s)
+{
+    const struct meaning *m = s->t->m;
+    int right = 0;
+    for (int k = 0; k < m->nop; k++) {
+        for (int v = 0; v < s->r->nvar; v++) {
+            int64_t want = operand_stride(m, k, s->axis_of[v]), have = s->coef[k][v];
+            if (want == have) { right++; continue; }
+            if (right > s->best) {
+                s->best = right;
+                s->t->why = arena_printf(&s->t->c->arena,
+                    "operand %s (%s) must move %lld element%s with %s, but loop %s moves it by %lld", m->op[k]->name,
+                    s->t->load[k]->val.buffer->name, (long long)want, want == 1 ? "" : "s",
+                    m->axis[s->axis_of[v]]->name, s->r->var[v]->name, (long long)have);
+            }
+            return false;
+        }
+    }
+    return true;
+}
+
+static bool assign_from(struct assign *s, int v, unsigned used)
+{
+    const struct meaning *m = s->t->m;
+    if (v == s->r->nvar) return strides_fit(s);
+    for (int x = 0; x < m->naxes; x++) {
+        if (used >> x & 1 || m->axis[x]->extent != s->r->var[v]->extent || (x >= m->nout) != s->r->reduce[v]) continue;
+        s->axis_of[v] = x;
+        if (assign_from(s, v + 1, used | 1u << x)) return true;
+    }
+    return false;
+}
+
+static const char *loops_text(struct ir_ctx *c, int n, const struct var *const *v, const bool *reduce)
+{
+    struct str s = str_on(&c->arena);
+    for (int i = 0; i < n; i++)
+        str_printf(&s, "%s%s%s 0..%lld", i ? ", " : "", reduce[i] ? "reduce " : "", v[i]->name, (long long)v[i]->extent);
+    return n ? str_text(&s) : "no loops";
+}
+
+static bool same_extents(struct match *t, const struct region *r)
+{
+    const struct meaning *m = t->m;
+    bool taken[MAX_ITERS] = {0}, reduce[MEANING_MAX_AXES];
+    int n = 0, hit = 0;
+    const struct var *axis[MEANING_MAX_AXES];
+    for (int x = 0; x < m->naxes; x++) {
+        if (m->axis[x]->extent == 1) continue;
+        axis[n] = m->axis[x];
+        reduce[n++] = x >= m->nout;
+        for (int v = 0; v < r->nvar; v++)
+            if (!taken[v] && r->var[v]->extent == m->axis[x]->extent && r->reduce[v] == (x >= m->nout)) {
+                taken[v] = true;
+                hit++;
+                break;
+            }
+    }
+    if (n == r->nvar && hit == n) return true;
+    t->why = arena_printf(&t->c->arena, "it covers %s, the loops are %s", loops_text(t->c, n, axis, reduce),
+                          loops_text(t->c, r->nvar, r->var, r->reduce));
+    return false;
+}
+
+/* Every product of two operands, and any sum of `pair` of them, stays within i16. */
+static bool pairs_fit(struct match *t, int pair)
+{
+    struct range p[2];
+    int n = 0;
+    for (int k = 1; k < t->m->nop && n < 2; k++) p[n++] = t->load[k]->val.buffer->range;
+    QJ_ASSERT(n == 2);
+    int64_t lo = INT64_MAX, hi = INT64_MIN;
+    for (int i = 0; i < 4; i++) {
+        int64_t x = (i & 1 ? p[0].hi : p[0].lo) * (i & 2 ? p[1].hi : p[1].lo);
+        lo = i64_min(lo, x);
+        hi = i64_max(hi, x);
+    }
+    lo *= pair;
+    hi *= pair;
+    if (lo >= INT16_MIN && hi <= INT16_MAX) return true;
+    t->why = arena_printf(&t->c->arena,
+        "it saturates: a sum of %d products of %s in %lld..%lld and %s in %lld..%lld reaches %lld..%lld, beyond i16; "
+        "declare narrower ranges if the data have them", pair,
+        t->load[1]->val.buffer->name, (long long)p[0].lo, (long long)p[0].hi, t->load[2]->val.buffer->name,
+        (long long)p[1].lo, (long long)p[1].hi, (long long)lo, (long long)hi);
+    return false;
+}
+
+bool tensorize_match(struct ir_ctx *c, const struct intrin *in, const struct region *r, const struct expr **arg,
+                     const char **why)
+{
+    const struct meaning *m = in->meaning;
+    struct match t = {.c = c, .m = m};
+    *why = NULL;
+    if (m->accumulate != r->reduction || (r->reduction && m->combiner != r->combiner)) {
+        *why = arena_printf(&c->arena, "it %s, the loops %s",
+                            m->accumulate ? combiner_name[m->combiner] : "assigns",
+                            r->reduction ? combiner_name[r->combiner] : "assign");
+        return false;
+    }
+    struct assign s = {.t = &t, .r = r, .best = -1};
+    t.load[0] = r->target;
+    bool ok = unify(&t, m->body, r->value);
+    if (ok && m->op[0]->dt != r->target->val.buffer->dt) {
+        t.why = arena_printf(&c->arena, "it writes %s, the stage is %s", dtype_info[m->op[0]->dt].name,
+                             dtype_info[r->target->val.buffer->dt].name);
+        ok = false;
+    }
+    ok = ok && same_extents(&t, r);
+    const struct expr *zero[MAX_ITERS];
+    for (int v = 0; v < r->nvar; v++) zero[v] = ir_idx(c, 0);
+    for (int k = 0; ok && k < m->nop; k++) {
+        const struct expr *flat = address(c, t.load[k]), *base;
+        if (!ir_affine(c, flat, r->nvar, r->var, s.coef[k], &base)) {
+            t.why = arena_printf(&c->arena, "the address of %s is not linear in the loops: %s",
+                                 t.load[k]->val.buffer->name, text(&t, flat));
+            ok = false;
+        }
+    }
+    ok = ok && assign_from(&s, 0, 0);
+    ok = ok && (in->row->pair_i16 == 0 || pairs_fit(&t, in->row->pair_i16));
+    *why = t.why ? t.why : "its axes do not correspond to the loops";
+    for (int k = 0; ok && k < m->nop; k++) {
+        const struct expr *idx[QJ_MAX_PHYS];
+        for_kids(t.load[k], d) idx[d] = ir_simplify(c, ir_subst(c, t.load[k]->kid[d], r->nvar, r->var, zero), NULL);
+        arg[k] = ir_load(c, t.load[k]->val.buffer, t.load[k]->nkid, idx);
+    }
+    return ok;
+}
