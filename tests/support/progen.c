@@ -1,0 +1,233 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "tests/support/progen.h"
+
+#include "ir/eval.h"
+
+#include <math.h>
+#include <stdio.h>
+
+/* ---- programs ---- */
+
+static const char *pick(struct rng *r, const char *const *of, int n) { return of[rng_int(r, 0, n - 1)]; }
+#define PICK(r, ...) pick(r, (const char *const[]){__VA_ARGS__}, (int)(sizeof((const char *[]){__VA_ARGS__}) / sizeof(char *)))
+#define N(lo, hi) ((int)rng_int(r, lo, hi))
+
+static const char *int8(struct rng *r) { return PICK(r, "u8", "i8", "u8 in 0..127", "i8 in -64..63", "i8 in -127..127"); }
+
+static void requantise(struct rng *r, struct str *s, const char *acc, const char *axis, int n)
+{
+    const char *to = PICK(r, "u8", "i8", "i16");
+    switch (N(0, 3)) {
+    case 0:
+        str_printf(s, "scale M[o:%d] : f32\nbias B[o:%d] : i32 in -100000..100000\n", n, n);
+        str_printf(s, "Out[%s] : %s = requantize(%s[%s] + B[o], scale: M[o], zero: %d, round: half_even)\n", axis, to, acc, axis, N(0, 20));
+        break;
+    case 1:
+        str_printf(s, "weight Q[o:%d] : i32 in 0..2147483647\nweight S[o:%d] : i32 in -8..3\n", n, n);
+        str_printf(s, "Out[%s] : %s = requantize(%s[%s], mult: Q[o], shift: S[o], zero: %d, round: %s)\n", axis, to, acc, axis, N(-20, 20),
+                   PICK(r, "tflite_double", "tflite_single"));
+        break;
+    case 2:
+        str_printf(s, "Out[%s] : %s = requantize(%s[%s], shift: %d, zero: %d, round: shift)\n", axis, to, acc, axis, N(0, 12), N(-5, 5));
+        break;
+    default:
+        str_printf(s, "Out[%s] : i32 = max(%s[%s] - 1000, 0)\n", axis, acc, axis);
+    }
+}
+
+static void gen_conv(struct rng *r, struct str *s)
+{
+    int h = N(4, 9), w = N(4, 9), c = N(1, 9), o = N(1, 18), k = N(1, 3), st = N(1, 2), dil = N(1, 2), pad = N(0, 2);
+    while ((k - 1) * dil + 1 > h + 2 * pad || (k - 1) * dil + 1 > w + 2 * pad) dil = 1, k--;
+    str_printf(s, "input A[n:1, h:%d, w:%d, c:%d] : %s\n", h, w, c, int8(r));
+    str_printf(s, "weight W[o:%d, r:%d, s:%d, c:%d] : %s\n", o, k, k, c, PICK(r, "i8", "i8 in -64..63", "i8 in -127..127"));
+    if (pad) str_printf(s, "P = pad(A, h: %d %d, w: %d %d, value: %d)\n", pad, N(0, pad), N(0, pad), pad, N(0, 9));
+    str_printf(s, "Acc[n, y, x, o] : i32 = sum(r, s, c) i32(%s[n, y*%d + r*%d, x*%d + s*%d, c]) * i32(W[o, r, s, c])\n",
+               pad ? "P" : "A", st, dil, st, dil);
+    requantise(r, s, "Acc", "n, y, x, o", o);
+}
+
+static void gen_dense(struct rng *r, struct str *s)
+{
+    int m = N(1, 14), n = N(1, 34), k = N(1, 40);
+    str_printf(s, "input A[m:%d, k:%d] : %s\nweight W[o:%d, k:%d] : %s\n", m, k, int8(r), n, k, PICK(r, "i8", "i8 in -64..63"));
+    if (N(0, 1)) {
+        str_printf(s, "Acc[m, o] : i32 = sum(k) i32(A[m, k]) * i32(W[o, k])\n");
+        requantise(r, s, "Acc", "m, o", n);
+    } else {
+        str_printf(s, "Out[m, o] : i32 = sum(k) i32(A[m, k]) * i32(W[o, k])\n");
+    }
+}
+
+static void gen_depthwise(struct rng *r, struct str *s)
+{
+    int h = N(3, 8), w = N(3, 8), c = N(1, 20);
+    str_printf(s, "input A[h:%d, w:%d, c:%d] : %s\nweight W[r:3, s:3, o:%d] : i8\n", h, w, c, int8(r), c);
+    str_printf(s, "P = pad(A, h: 1 1, w: 1 1)\nAcc[y, x, o] : i32 = sum(r, s) i32(P[y + r, x + s, o]) * i32(W[r, s, o])\n");
+    requantise(r, s, "Acc", "y, x, o", c);
+}
+
+static void gen_chain(struct rng *r, struct str *s)
+{
+    const char *t = PICK(r, "i16", "i32", "u8", "i8", "u16");
+    str_printf(s, "input A[i:%d, j:%d] : %s\n", N(5, 20), N(5, 20), t);
+    const char *last = "A";
+    if (N(0, 1)) {
+        str_printf(s, "B[i, j] = A[i, j] + A[i + 1, j] * 3\n");
+        last = "B";
+    }
+    str_printf(s, "D[i, j] = %s(%s[i, j], %s[i, j + %d])\n", PICK(r, "max", "min"), last, last, N(1, 2));
+    if (N(0, 1)) str_printf(s, "E[i, j] = select(D[i, j] < %s(7), D[i, j] >> 1, D[i, j] / 3 + D[i, j] %% 5)\n", t);
+    else str_printf(s, "E[i, j] = D[i * 2, j] - D[i * 2 + 1, j]\n");
+    if (N(0, 2) == 0) str_printf(s, "F[i] = %s(j) E[i, j]\n", PICK(r, "sum", "max", "min"));
+}
+
+static void gen_pool(struct rng *r, struct str *s)
+{
+    const char *red = PICK(r, "max", "min", "sum");
+    str_printf(s, "input A[h:%d, w:%d, c:%d] : %s\n", N(4, 12), N(4, 12), N(1, 9), PICK(r, "u8", "i8", "i32", "i16"));
+    str_printf(s, "S[y, x, c] = %s(r:%d, s:%d) A[y*%d + r, x*%d + s, c]\n", red, N(1, 3), N(1, 3), N(1, 2), N(1, 2));
+    str_printf(s, "T[y, x] = sum(c) S[y, x, c]\n");
+}
+
+static void gen_float(struct rng *r, struct str *s)
+{
+    int m = N(1, 9), n = N(1, 20), k = N(1, 20);
+    str_printf(s, "input A[m:%d, k:%d] : f32\nweight W[k:%d, n:%d] : f32\n", m, k, k, n);
+    str_printf(s, "Acc[m, n] : f32 = %s(k) A[m, k] * W[k, n]\n", PICK(r, "sum", "fmasum"));
+    str_printf(s, "Out[m, n] : f32 = max(Acc[m, n], 0.0) * 0.5\n");
+    if (N(0, 1)) str_printf(s, "Lo[m] : f32 = min(n) Out[m, n]\n");
+}
+
+static void gen_transpose(struct rng *r, struct str *s)
+{
+    int h = N(2, 9), w = N(2, 9), c = N(1, 20);
+    str_printf(s, "input A[n:1, h:%d, w:%d, c:%d] : u8%s\n", h, w, c, N(0, 1) ? " layout NCHW4c" : "");
+    str_printf(s, "T[n, c, h, w] = A[n, h, w, c]\nU[n, c, h, w] : i32 = i32(T[n, c, h, w]) * 3 - 7\n");
+    str_printf(s, "V[n, c] : i32 = sum(h, w) U[n, c, h, w]\n");
+}
+
+const char *gen_program(struct arena *a, struct rng *r)
+{
+    static void (*const gen[])(struct rng *, struct str *) = {gen_conv, gen_conv, gen_dense, gen_dense, gen_depthwise,
+                                                              gen_chain, gen_pool, gen_float, gen_transpose};
+    struct str s = str_on(a);
+    gen[rng_int(r, 0, (int)ARRAY_LEN(gen) - 1)](r, &s);
+    return str_text(&s);
+}
+
+/* ---- steps ---- */
+
+static const char *stage(struct rng *r, const struct sched *s, int *i)
+{
+    *i = N(0, sch_nstages(s) - 1);
+    return sch_stage_name(s, *i);
+}
+
+static const char *axis(struct rng *r, const struct sched *s, int g)
+{
+    int n = sch_naxes(s, g);
+    return n ? sch_axis_name(s, g, N(0, n - 1)) : "none";
+}
+
+static const char *any_tensor(struct rng *r, const struct sched *s)
+{
+    const struct program *p = sch_program(s);
+    return p->tensor[N(0, p->ntensor - 1)]->name;
+}
+
+/* A layout over all single-letter axes of a tensor, blocks included. */
+static const char *layout_of(struct arena *a, struct rng *r, const struct tensor *t)
+{
+    struct str s = str_on(a), blocks = str_on(a);
+    int order[QJ_MAX_RANK];
+    for (int i = 0; i < t->ndim; i++) order[i] = i;
+    for (int i = t->ndim - 1; i > 0; i--) {
+        int k = N(0, i), x = order[i];
+        order[i] = order[k];
+        order[k] = x;
+    }
+    for (int i = 0; i < t->ndim; i++) {
+        char c = t->dim_name[order[i]][0];
+        str_printf(&s, "%c", c - 32);
+        if (N(0, 2) == 0) str_printf(&blocks, "%d%c", N(2, 8), c);
+    }
+    str_put(&s, str_text(&blocks));
+    return str_text(&s);
+}
+
+static const char *gen_structural(struct arena *a, struct rng *r, const struct sched *s, const char *g, int gi)
+{
+    int other;
+    const char *consumer = stage(r, s, &other), *scope = PICK(r, "global", "local", "shared");
+    const struct program *p = sch_program(s);
+    switch (N(0, 10)) {
+    case 0: return arena_printf(a, "compute_inline %s", g);
+    case 1: case 2: case 3: return arena_printf(a, "compute_at %s %s.%s", g, consumer, axis(r, s, other));
+    case 4: return arena_printf(a, "compute_root %s", g);
+    case 5: return arena_printf(a, "cache_read %s %s%s", N(0, 1) ? any_tensor(r, s) : g, scope, N(0, 2) ? "" : " as=i16");
+    case 6: return arena_printf(a, "cache_write %s %s", g, scope);
+    case 7: return arena_printf(a, "set_scope %s %s", g, scope);
+    case 8: return arena_printf(a, "pad %s.%s %d", g, axis(r, s, gi), N(2, 8));
+    case 9: return arena_printf(a, "rfactor %s.%s", g, axis(r, s, gi));
+    default: {
+        const struct tensor *t = p->tensor[N(0, p->ntensor - 1)];
+        return arena_printf(a, "transform_layout %s %s", t->name, t->ndim ? layout_of(a, r, t) : "N");
+    }
+    }
+}
+
+/* split, split, reorder, tensorize: a chance that an instruction really fits. */
+static const char *gen_tensorize(struct arena *a, struct rng *r, const struct sched *s, const char *g, int gi)
+{
+    const struct target *t = sch_target(s);
+    if (!t->nintrin) return "tensorize";
+    const struct intrin *in = &t->intrin[N(0, t->nintrin - 1)];
+    int n = sch_naxes(s, gi);
+    return arena_printf(a, "tensorize %s.%s %s%s", g, n > 1 ? sch_axis_name(s, gi, n - 2) : axis(r, s, gi), in->row->name,
+                        PICK(r, "", "", " tail=peel", " tail=pad"));
+}
+
+const char *gen_step(struct arena *a, struct rng *r, const struct sched *s)
+{
+    int gi;
+    const char *g = stage(r, s, &gi), *x = axis(r, s, gi), *y = axis(r, s, gi);
+    const char *tail = PICK(r, "", "", " tail=peel", " tail=peel", " tail=guard", " tail=pad");
+    switch (N(0, 15)) {
+    case 0: case 1: case 2: return arena_printf(a, "split %s.%s %d%s", g, x, N(1, 16), tail);
+    case 3: return arena_printf(a, "split %s.%s parts=%d", g, x, N(1, 5));
+    case 4: return arena_printf(a, "fuse %s.%s %s", g, x, y);
+    case 5: case 6: return arena_printf(a, "reorder %s %s %s", g, x, y);
+    case 7: return arena_printf(a, "tile %s.%s %s %d %d", g, x, y, N(1, 5), N(1, 5));
+    case 8: return arena_printf(a, "unroll %s.%s", g, x);
+    case 9: return arena_printf(a, "vectorize %s.%s", g, x);
+    case 10: return arena_printf(a, "parallel %s.%s", g, x);
+    case 11: return N(0, 2) ? gen_structural(a, r, s, g, gi)
+                            : arena_printf(a, "bind %s.%s %s", g, x, PICK(r, "blockIdx.x", "threadIdx.x", "vthread"));
+    case 12: return gen_tensorize(a, r, s, g, gi);
+    default: return gen_structural(a, r, s, g, gi);
+    }
+}
+
+/* ---- data ---- */
+
+void gen_data(struct rng *r, const struct tensor *t, void *data)
+{
+    int64_t n = 1;
+    for (int i = 0; i < t->ndim; i++) n *= t->shape[i];
+    for (int64_t i = 0; i < n; i++) {
+        union value v;
+        if (t->dt == DT_F32) {
+            v.f = rng_int(r, 0, 9) ? (float)ldexp((double)rng_int(r, -4096, 4096), (int)rng_int(r, -18, 2)) : 0.5f;
+        } else {
+            int64_t lo = i64_max(t->range.lo, INT32_MIN), hi = i64_min(t->range.hi, INT32_MAX);
+            switch (N(0, 5)) {
+            case 0: v.i = lo; break;
+            case 1: v.i = hi; break;
+            case 2: v.i = lo <= 0 && hi >= 0 ? 0 : hi; break;
+            default: v.i = rng_int(r, lo, hi);
+            }
+        }
+        value_store(t->dt, data, i, v);
+    }
+}

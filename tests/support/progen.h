@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* progen.h - random tensor programs and random schedule steps, as text.
+ *
+ * Programs cover: reductions (sum, max, min; i32, i16, i64 and f32), windows, strides, dilation, padding, chains,
+ * layouts, requantisation, several outputs. Steps cover every primitive; most are legal, some are refused. */
+#ifndef QJ_TESTS_SUPPORT_PROGEN_H
+#define QJ_TESTS_SUPPORT_PROGEN_H
+
+#include "schedule/sched.h"
+
+struct rng { uint64_t s; };
+static inline uint64_t rng_next(struct rng *r)
+{
+    uint64_t z = (r->s += 0x9e3779b97f4a7c15u);
+    z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9u;
+    z = (z ^ (z >> 27)) * 0x94d049bb133111ebu;
+    return z ^ (z >> 31);
+}
+/* Uniform in [lo, hi]. */
+static inline int64_t rng_int(struct rng *r, int64_t lo, int64_t hi)
+{
+    return lo + (int64_t)(rng_next(r) % (uint64_t)(hi - lo + 1));
+}
+
+const char *gen_program(struct arena *a, struct rng *r);
+/* One step for the schedule as it is now. */
+const char *gen_step(struct arena *a, struct rng *r, const struct sched *s);
+/* Elements of a tensor's declared range: extremes often. Written in logical order. */
+void gen_data(struct rng *r, const struct tensor *t, void *data);
+
+#endif
