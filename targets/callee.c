@@ -1,0 +1,170 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* callee.c - which LLVM intrinsics a recipe may call, and what each needs.
+ *
+ * LLVM aborts the process on an intrinsic that the subtarget cannot select, so a call that is not known
+ * here to be selectable with the row's features never reaches it. Only intrinsics without memory
+ * operands or side effects are listed, and none that becomes a call into libm.
+ *
+ * A name matches the row with the longest prefix; "llvm.smax." also stands for llvm.smax itself. Under
+ * llvm.x86.avx512. the forms of 128 and 256 bits need avx512vl as well. */
+#include "targets/family.h"
+
+static const struct callee {
+    const char *prefix;
+    const char *needs;      /* one feature, or "" */
+    const char *vex;        /* the feature with a VEX form of up to 256 bits, which is enough alone; or NULL */
+} callees[] = {
+    /* any target */
+    {"llvm.abs.", "", NULL},
+    {"llvm.smax.", "", NULL},
+    {"llvm.smin.", "", NULL},
+    {"llvm.umax.", "", NULL},
+    {"llvm.umin.", "", NULL},
+    {"llvm.sadd.sat.", "", NULL},
+    {"llvm.ssub.sat.", "", NULL},
+    {"llvm.uadd.sat.", "", NULL},
+    {"llvm.usub.sat.", "", NULL},
+    {"llvm.ctpop.", "", NULL},
+    {"llvm.bswap.", "", NULL},
+    {"llvm.bitreverse.", "", NULL},
+    {"llvm.fshl.", "", NULL},
+    {"llvm.fshr.", "", NULL},
+    {"llvm.fabs.", "", NULL},
+    {"llvm.sqrt.", "", NULL},
+    {"llvm.vector.reduce.add.", "", NULL},
+    {"llvm.vector.reduce.and.", "", NULL},
+    {"llvm.vector.reduce.or.", "", NULL},
+    {"llvm.vector.reduce.xor.", "", NULL},
+    {"llvm.vector.reduce.smax.", "", NULL},
+    {"llvm.vector.reduce.smin.", "", NULL},
+    {"llvm.vector.reduce.umax.", "", NULL},
+    {"llvm.vector.reduce.umin.", "", NULL},
+    /* without these features a call into libm */
+    {"llvm.fma.", "fma", NULL},
+    {"llvm.ceil.", "sse4.1", NULL},
+    {"llvm.floor.", "sse4.1", NULL},
+    {"llvm.rint.", "sse4.1", NULL},
+    {"llvm.roundeven.", "sse4.1", NULL},
+    {"llvm.trunc.", "sse4.1", NULL},
+    /* x86 */
+    {"llvm.x86.sse2.cvtps2dq", "sse2", NULL},
+    {"llvm.x86.sse2.cvttps2dq", "sse2", NULL},
+    {"llvm.x86.sse2.packss", "sse2", NULL},
+    {"llvm.x86.sse2.packus", "sse2", NULL},
+    {"llvm.x86.sse2.pavg.", "sse2", NULL},
+    {"llvm.x86.sse2.pmadd.wd", "sse2", NULL},
+    {"llvm.x86.sse2.pmulh.w", "sse2", NULL},
+    {"llvm.x86.sse2.pmulhu.w", "sse2", NULL},
+    {"llvm.x86.sse2.psad.bw", "sse2", NULL},
+    {"llvm.x86.ssse3.pmadd.ub.sw.128", "ssse3", NULL},
+    {"llvm.x86.ssse3.pmul.hr.sw.128", "ssse3", NULL},
+    {"llvm.x86.ssse3.pshuf.b.128", "ssse3", NULL},
+    {"llvm.x86.ssse3.psign.b.128", "ssse3", NULL},
+    {"llvm.x86.ssse3.psign.w.128", "ssse3", NULL},
+    {"llvm.x86.ssse3.psign.d.128", "ssse3", NULL},
+    {"llvm.x86.ssse3.phadd.w.128", "ssse3", NULL},
+    {"llvm.x86.ssse3.phadd.d.128", "ssse3", NULL},
+    {"llvm.x86.sse41.packusdw", "sse4.1", NULL},
+    {"llvm.x86.sse41.pblendvb", "sse4.1", NULL},
+    {"llvm.x86.avx.cvt.ps2dq.256", "avx", NULL},
+    {"llvm.x86.avx.cvtt.ps2dq.256", "avx", NULL},
+    {"llvm.x86.avx2.packss", "avx2", NULL},
+    {"llvm.x86.avx2.packus", "avx2", NULL},
+    {"llvm.x86.avx2.pavg.", "avx2", NULL},
+    {"llvm.x86.avx2.pblendvb", "avx2", NULL},
+    {"llvm.x86.avx2.permd", "avx2", NULL},
+    {"llvm.x86.avx2.permps", "avx2", NULL},
+    {"llvm.x86.avx2.phadd.", "avx2", NULL},
+    {"llvm.x86.avx2.pmadd.", "avx2", NULL},
+    {"llvm.x86.avx2.pmul.hr.sw", "avx2", NULL},
+    {"llvm.x86.avx2.pmulh.w", "avx2", NULL},
+    {"llvm.x86.avx2.pmulhu.w", "avx2", NULL},
+    {"llvm.x86.avx2.psad.bw", "avx2", NULL},
+    {"llvm.x86.avx2.pshuf.b", "avx2", NULL},
+    {"llvm.x86.avx2.psign.", "avx2", NULL},
+    {"llvm.x86.avx2.psllv.", "avx2", NULL},
+    {"llvm.x86.avx2.psrav.", "avx2", NULL},
+    {"llvm.x86.avx2.psrlv.", "avx2", NULL},
+    {"llvm.x86.avx2.vpdpb", "avxvnniint8", NULL},
+    {"llvm.x86.avx2.vpdpw", "avxvnniint16", NULL},
+    {"llvm.x86.avx512.packss", "avx512bw", NULL},
+    {"llvm.x86.avx512.packus", "avx512bw", NULL},
+    {"llvm.x86.avx512.pavg.", "avx512bw", NULL},
+    {"llvm.x86.avx512.permvar.sf.", "avx512f", NULL},
+    {"llvm.x86.avx512.permvar.si.", "avx512f", NULL},
+    {"llvm.x86.avx512.permvar.hi.", "avx512bw", NULL},
+    {"llvm.x86.avx512.permvar.qi.", "avx512vbmi", NULL},
+    {"llvm.x86.avx512.pmaddubs.w.", "avx512bw", NULL},
+    {"llvm.x86.avx512.pmaddw.d.", "avx512bw", NULL},
+    {"llvm.x86.avx512.pmul.hr.sw.", "avx512bw", NULL},
+    {"llvm.x86.avx512.pmulh.w.", "avx512bw", NULL},
+    {"llvm.x86.avx512.pmulhu.w.", "avx512bw", NULL},
+    {"llvm.x86.avx512.psad.bw.", "avx512bw", NULL},
+    {"llvm.x86.avx512.pshuf.b.", "avx512bw", NULL},
+    {"llvm.x86.avx512.pmultishift.qb.", "avx512vbmi", NULL},
+    {"llvm.x86.avx512.vpermi2var.d.", "avx512f", NULL},
+    {"llvm.x86.avx512.vpermi2var.hi.", "avx512bw", NULL},
+    {"llvm.x86.avx512.vpermi2var.qi.", "avx512vbmi", NULL},
+    {"llvm.x86.avx512.vpdpbusd.", "avx512vnni", "avxvnni"},
+    {"llvm.x86.avx512.vpdpbusds.", "avx512vnni", "avxvnni"},
+    {"llvm.x86.avx512.vpdpwssd.", "avx512vnni", "avxvnni"},
+    {"llvm.x86.avx512.vpdpwssds.", "avx512vnni", "avxvnni"},
+    {"llvm.x86.avx512.vpmadd52", "avx512ifma", NULL},
+};
+
+static const struct callee *find(const char *name)
+{
+    const struct callee *best = NULL;
+    size_t longest = 0, len = strlen(name);
+    for (size_t i = 0; i < ARRAY_LEN(callees); i++) {
+        size_t n = strlen(callees[i].prefix);
+        bool hit = !strncmp(name, callees[i].prefix, n) ||
+                   (callees[i].prefix[n - 1] == '.' && len == n - 1 && !strncmp(name, callees[i].prefix, len));
+        if (hit && n > longest) { best = &callees[i]; longest = n; }
+    }
+    return best;
+}
+
+static bool ends_in(const char *s, const char *tail)
+{
+    size_t n = strlen(s), m = strlen(tail);
+    return n >= m && !strcmp(s + n - m, tail);
+}
+
+static bool has(const struct family *f, uint64_t have, const char *name)
+{
+    const struct feature *x = family_feature(f, name, strlen(name));
+    return x && (have & x->bit);
+}
+
+static bool check_call(struct ir_ctx *c, const struct family *f, const char *row, const char *name, uint64_t have,
+                       struct span at)
+{
+    const struct callee *k = find(name);
+    if (!k) {
+        err_set(&c->err, ERR_INTRIN, at, "%s: %s is not among the intrinsics a recipe may call", row, name);
+        err_hint(&c->err, "targets/callee.c lists them with what they need; inline assembly is another way");
+        return false;
+    }
+    bool wide = ends_in(name, ".512"), need_vl = !wide && !strncmp(name, "llvm.x86.avx512.", 16);
+    if ((!*k->needs || has(f, have, k->needs)) && (!need_vl || has(f, have, "avx512vl"))) return true;
+    if (k->vex && !wide && has(f, have, k->vex)) return true;
+    const char *vl = need_vl ? " avx512vl" : "";
+    err_set(&c->err, ERR_FEATURE, at, "%s: %s needs %s%s, which the row does not ask for", row, name, k->needs, vl);
+    if (!family_feature(f, k->needs, strlen(k->needs)))
+        err_hint(&c->err, "the family %s has no such feature; pick another target", f->name);
+    else if (k->vex && !wide)
+        err_hint(&c->err, "write needs \"%s%s\" or \"%s\"", k->needs, vl, k->vex);
+    else
+        err_hint(&c->err, "write needs \"%s%s\"", k->needs, vl);
+    return false;
+}
+
+bool callee_check(struct ir_ctx *c, const struct family *f, const char *row, const struct recipe *r, uint64_t have,
+                  struct span at)
+{
+    if (r->kind == RCP_CALL && !check_call(c, f, row, r->name, have, at)) return false;
+    for (int i = 0; i < r->nkid; i++)
+        if (!callee_check(c, f, row, r->kid[i], have, at)) return false;
+    return true;
+}

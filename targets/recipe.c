@@ -1,0 +1,317 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* recipe.c - reads a recipe (grammar in recipe.h) and checks all types that can be known without LLVM.
+ *
+ * What an intrinsic takes and returns is LLVM's to say, so a call's type is unknown here and matches
+ * anything; codegen checks the rest. Signedness is no part of a type here, as in LLVM: u8 is i8. */
+#include "targets/recipe.h"
+
+enum { MAX_DEPTH = 32, MAX_NODES = 512, MAX_ARGS = 8, MAX_BITS = 8192 };
+
+struct reader {
+    struct ir_ctx *c;
+    const struct meaning *m;
+    const char *text, *p;
+    bool allow_asm;
+    struct span at;
+    int depth, nodes;
+};
+
+/* A recipe with its type; lanes 0: not known. */
+struct node {
+    const struct recipe *r;
+    struct type type;
+};
+static const struct type unknown = {0, 0};
+static const struct node bad = {NULL, {0, 0}};
+
+static const char *const bins[] = {"add", "sub", "mul", "and", "or", "xor", "shl", "lshr", "ashr", "fadd", "fmul"};
+static const char *const convs[] = {"sext", "zext", "trunc", "bitcast", "repeat"};
+
+static bool is_word(char ch)
+{
+    return (ch >= 'a' && ch <= 'z') || (ch >= 'A' && ch <= 'Z') || (ch >= '0' && ch <= '9') || ch == '_';
+}
+
+static int bits_of(struct type t) { return dtype_info[t.dt].bits * t.lanes; }
+
+static struct node fail(struct reader *rd, const char *what)
+{
+    char rest[32]; /* what a message shows goes to a terminal: no control characters */
+    size_t n = 0;
+    for (; n < sizeof rest - 1 && rd->p[n]; n++) rest[n] = rd->p[n] < 32 || rd->p[n] > 126 ? '?' : rd->p[n];
+    rest[n] = 0;
+    err_set(&rd->c->err, ERR_INTRIN, rd->at, "recipe of %s: %s, at character %d: \"%s\"", rd->m->name, what,
+            (int)(rd->p - rd->text) + 1, rest);
+    err_hint(&rd->c->err, "a recipe is an operand, a number, @llvm.name(x, ...), add(x, y) or sext.i16x16(x)");
+    return bad;
+}
+
+static struct node fail_types(struct reader *rd, const char *what, struct type a, struct type b)
+{
+    err_set(&rd->c->err, ERR_INTRIN, rd->at, "recipe of %s: %s: %sx%d and %sx%d, before character %d", rd->m->name,
+            what, dtype_info[a.dt].name, a.lanes, dtype_info[b.dt].name, b.lanes, (int)(rd->p - rd->text) + 1);
+    err_hint(&rd->c->err, "convert with sext zext trunc, reinterpret with bitcast, broadcast with repeat");
+    return bad;
+}
+
+static void skip_blanks(struct reader *rd)
+{
+    while (*rd->p == ' ' || *rd->p == '\t' || *rd->p == '\n') rd->p++;
+}
+
+static bool accept(struct reader *rd, char ch)
+{
+    skip_blanks(rd);
+    if (*rd->p != ch) return false;
+    rd->p++;
+    return true;
+}
+
+static size_t word_length(const struct reader *rd)
+{
+    size_t n = 0;
+    while (is_word(rd->p[n])) n++;
+    return n;
+}
+
+/* The list's own spelling of the word, so that it need not be copied. */
+static const char *find_word(const char *const *list, size_t count, const char *s, size_t n)
+{
+    for (size_t i = 0; i < count; i++)
+        if (strlen(list[i]) == n && !memcmp(list[i], s, n)) return list[i];
+    return NULL;
+}
+
+static struct node finish(struct reader *rd, struct recipe r, struct type type)
+{
+    return (struct node){arena_copy(&rd->c->arena, &r, sizeof r), type};
+}
+
+/* i16x16, i32, f32x8 */
+static bool read_type(struct reader *rd, struct type *out)
+{
+    static const enum dtype allowed[] = {DT_I8, DT_I16, DT_I32, DT_I64, DT_F32};
+    for (size_t i = 0; i < ARRAY_LEN(allowed); i++) {
+        size_t n = strlen(dtype_info[allowed[i]].name);
+        if (strncmp(rd->p, dtype_info[allowed[i]].name, n) || (is_word(rd->p[n]) && rd->p[n] != 'x')) continue;
+        const char *p = rd->p + n;
+        int lanes = 1;
+        if (*p == 'x') {
+            for (lanes = 0, p++; *p >= '0' && *p <= '9' && lanes <= MAX_BITS; p++) lanes = lanes * 10 + (*p - '0');
+            if (is_word(*p)) break;
+        }
+        if (lanes < 1 || lanes * dtype_info[allowed[i]].bits > MAX_BITS) break;
+        rd->p = p;
+        *out = type_vec(allowed[i], lanes);
+        return true;
+    }
+    fail(rd, "expected a type such as i32 or i16x16");
+    return false;
+}
+
+static bool read_string(struct reader *rd, const char **out)
+{
+    if (!accept(rd, '"')) return fail(rd, "expected a \"string\""), false;
+    size_t n = strcspn(rd->p, "\"");
+    if (!rd->p[n]) return fail(rd, "the string has no end"), false;
+    *out = arena_strndup(&rd->c->arena, rd->p, n);
+    rd->p += n + 1;
+    return true;
+}
+
+static struct node read_recipe(struct reader *rd);
+
+/* "(" recipe,* ")" */
+static int read_args(struct reader *rd, struct node *arg)
+{
+    int n = 0;
+    if (!accept(rd, '(')) return fail(rd, "expected \"(\""), -1;
+    if (accept(rd, ')')) return 0;
+    do {
+        if (n == MAX_ARGS) return fail(rd, "too many arguments"), -1;
+        arg[n] = read_recipe(rd);
+        if (!arg[n++].r) return -1;
+    } while (accept(rd, ','));
+    if (!accept(rd, ')')) return fail(rd, "expected \",\" or \")\""), -1;
+    return n;
+}
+
+static void keep_args(struct reader *rd, struct recipe *r, const struct node *arg, int n)
+{
+    const struct recipe **kid = ARENA_ARRAY(&rd->c->arena, const struct recipe *, n);
+    for (int i = 0; i < n; i++) kid[i] = arg[i].r;
+    r->nkid = n;
+    r->kid = kid;
+}
+
+static struct node read_operand(struct reader *rd, int i)
+{
+    const struct tensor *t = rd->m->op[i];
+    int64_t lanes = 1;
+    for (int d = 0; d < t->ndim; d++)
+        if (!ck_mul(lanes, t->shape[d], &lanes) || lanes > MAX_BITS) lanes = MAX_BITS;
+    enum dtype dt = t->dt == DT_U8 ? DT_I8 : t->dt == DT_U16 ? DT_I16 : t->dt;
+    if (dt == DT_BOOL || lanes < 1 || lanes * dtype_info[dt].bits > MAX_BITS) {
+        err_set(&rd->c->err, ERR_INTRIN, rd->at, "recipe of %s: operand %s cannot be loaded whole", rd->m->name,
+                t->name);
+        err_hint(&rd->c->err, "an operand is a number type and at most %d bits", MAX_BITS);
+        return bad;
+    }
+    return finish(rd, (struct recipe){.kind = RCP_OPERAND, .operand = i}, type_vec(dt, (int)lanes));
+}
+
+static struct node read_int(struct reader *rd)
+{
+    bool neg = accept(rd, '-');
+    uint64_t v = 0, limit = neg ? (uint64_t)INT64_MAX + 1 : INT64_MAX;
+    if (*rd->p < '0' || *rd->p > '9') return fail(rd, "expected a number");
+    for (; *rd->p >= '0' && *rd->p <= '9'; rd->p++) {
+        uint64_t digit = (uint64_t)(*rd->p - '0');
+        if (v > (limit - digit) / 10) return fail(rd, "the number does not fit 64 bits");
+        v = v * 10 + digit;
+    }
+    if (is_word(*rd->p)) return fail(rd, "numbers are whole and decimal");
+    return finish(rd, (struct recipe){.kind = RCP_INT, .value = (int64_t)(neg ? 0 - v : v)}, unknown);
+}
+
+/* @llvm.name(...): the name's characters are checked here, whether it may be called in callee.c. */
+static struct node read_call(struct reader *rd)
+{
+    struct node arg[MAX_ARGS];
+    const char *begin = ++rd->p;
+    while ((*rd->p >= 'a' && *rd->p <= 'z') || (*rd->p >= '0' && *rd->p <= '9') || *rd->p == '.') rd->p++;
+    size_t n = (size_t)(rd->p - begin);
+    if (n < 6 || strncmp(begin, "llvm.", 5) || *rd->p == '_' || n > 100) {
+        rd->p = begin;
+        return fail(rd, "only LLVM's intrinsics can be called: @llvm. and then a-z, 0-9 and dots");
+    }
+    struct recipe r = {.kind = RCP_CALL, .name = arena_strndup(&rd->c->arena, begin, n)};
+    int narg = read_args(rd, arg);
+    if (narg < 0) return bad;
+    keep_args(rd, &r, arg, narg);
+    return finish(rd, r, unknown);
+}
+
+static bool fits(int64_t v, enum dtype d)
+{
+    int bits = dtype_info[d].bits;
+    return bits >= 64 || (v >= -((int64_t)1 << (bits - 1)) && v < (int64_t)1 << bits);
+}
+
+static struct node read_bin(struct reader *rd, const char *word)
+{
+    struct node arg[MAX_ARGS];
+    struct recipe r = {.kind = RCP_BIN, .name = word};
+    int narg = read_args(rd, arg);
+    if (narg < 0) return bad;
+    if (narg != 2) return fail(rd, "add, sub and the like take two arguments");
+    struct type a = arg[0].type, b = arg[1].type;
+    if (a.lanes && b.lanes && !type_eq(a, b)) return fail_types(rd, "two types in one operation", a, b);
+    struct type t = a.lanes ? a : b;
+    bool is_f32 = word[0] == 'f';
+    if (t.lanes && (t.dt == DT_F32) != is_f32)
+        return fail(rd, is_f32 ? "fadd and fmul take f32" : "the operation takes integers; f32 has fadd and fmul");
+    for (int i = 0; i < 2; i++) {
+        if (arg[i].r->kind != RCP_INT) continue;
+        if (arg[!i].r->kind == RCP_INT) return fail(rd, "two numbers have no type");
+        if (t.lanes && t.dt != DT_F32 && !fits(arg[i].r->value, (enum dtype)t.dt))
+            return fail(rd, "the number does not fit the other argument's lanes");
+    }
+    keep_args(rd, &r, arg, 2);
+    return finish(rd, r, t);
+}
+
+static struct node read_conv(struct reader *rd, const char *word)
+{
+    struct node arg[MAX_ARGS];
+    struct recipe r = {.kind = RCP_CONV, .name = word};
+    if (!accept(rd, '.')) return fail(rd, "expected a type: sext.i16x16(x)");
+    if (!read_type(rd, &r.type)) return bad;
+    int narg = read_args(rd, arg);
+    if (narg < 0) return bad;
+    if (narg != 1) return fail(rd, "a conversion takes one argument");
+    if (arg[0].r->kind == RCP_INT) return fail(rd, "a number takes the type wanted: no conversion");
+    struct type from = arg[0].type, to = r.type;
+    if (from.lanes) {
+        int a = dtype_info[from.dt].bits, b = dtype_info[to.dt].bits;
+        bool ints = from.dt != DT_F32 && to.dt != DT_F32 && from.lanes == to.lanes, ok;
+        if (word[0] == 's' || word[0] == 'z') ok = ints && a < b;
+        else if (word[0] == 't') ok = ints && a > b;
+        else if (word[0] == 'b') ok = bits_of(from) == bits_of(to);
+        else ok = bits_of(to) % bits_of(from) == 0;
+        if (!ok) return fail_types(rd, arena_printf(&rd->c->arena, "no %s between these types", word), from, to);
+    }
+    keep_args(rd, &r, arg, 1);
+    return finish(rd, r, to);
+}
+
+/* asm "template" "constraints" (...).type */
+static struct node read_asm(struct reader *rd)
+{
+    struct node arg[MAX_ARGS];
+    struct recipe r = {.kind = RCP_ASM};
+    if (!rd->allow_asm) {
+        err_set(&rd->c->err, ERR_ASM_REFUSED, rd->at, "the recipe of %s is inline assembly", rd->m->name);
+        return bad;
+    }
+    if (!read_string(rd, &r.name) || !read_string(rd, &r.constraints)) return bad;
+    int narg = read_args(rd, arg), places = 0;
+    if (narg < 0) return bad;
+    if (!accept(rd, '.')) return fail(rd, "expected the result's type: asm \"...\" \"...\" (...).i32x8");
+    if (!read_type(rd, &r.type)) return bad;
+    for (const char *s = r.constraints; *s;) { /* an output, the inputs, clobbers */
+        places += *s != '~';
+        s += strcspn(s, ",");
+        s += *s == ',';
+    }
+    if (places != narg + 1 || r.constraints[0] != '=')
+        return fail(rd, "the constraints name one output, then each argument, then clobbers: \"=x,x,x,~{flags}\"");
+    keep_args(rd, &r, arg, narg);
+    return finish(rd, r, r.type);
+}
+
+static struct node read_one(struct reader *rd)
+{
+    skip_blanks(rd);
+    if (*rd->p == '@') return read_call(rd);
+    if (*rd->p == '-' || (*rd->p >= '0' && *rd->p <= '9')) return read_int(rd);
+    const char *begin = rd->p;
+    size_t n = word_length(rd);
+    if (!n) return fail(rd, "expected a recipe");
+    rd->p += n;
+    skip_blanks(rd);
+    const char *word;
+    if (*rd->p == '(' && (word = find_word(bins, ARRAY_LEN(bins), begin, n))) return read_bin(rd, word);
+    if (*rd->p == '.' && (word = find_word(convs, ARRAY_LEN(convs), begin, n))) return read_conv(rd, word);
+    if (*rd->p == '"' && n == 3 && !memcmp(begin, "asm", 3)) return read_asm(rd);
+    for (int i = 0; i < rd->m->nop; i++)
+        if (strlen(rd->m->op[i]->name) == n && !memcmp(rd->m->op[i]->name, begin, n)) return read_operand(rd, i);
+    rd->p = begin;
+    return fail(rd, "neither an operand nor an operation");
+}
+
+static struct node read_recipe(struct reader *rd)
+{
+    if (rd->depth == MAX_DEPTH || ++rd->nodes > MAX_NODES) return fail(rd, "nested too deeply or too long");
+    rd->depth++;
+    struct node n = read_one(rd);
+    rd->depth--;
+    return n;
+}
+
+const struct recipe *recipe_parse(struct ir_ctx *c, const struct meaning *m, const char *text, bool allow_asm,
+                                  struct span at)
+{
+    if (!m || !text || err_is(&c->err)) return NULL;
+    struct reader rd = {.c = c, .m = m, .text = text, .p = text, .allow_asm = allow_asm, .at = at};
+    struct node n = read_recipe(&rd);
+    if (!n.r) return NULL;
+    skip_blanks(&rd);
+    if (*rd.p) return fail(&rd, "text after the recipe").r;
+    struct type out = read_operand(&rd, 0).type;
+    if (!out.lanes) return NULL;
+    if (n.r->kind == RCP_INT) return fail(&rd, "a number alone is no instruction").r;
+    if (n.type.lanes && bits_of(n.type) != bits_of(out))
+        return fail_types(&rd, "the result's size is not operand 0's", n.type, out).r;
+    return n.r;
+}
