@@ -12,9 +12,9 @@
 static const struct cpu cpus[] = {{"x86-64", 0}};
 
 static const struct intrin_row rows[] = {
-    {"dot4_u8i8_generic", "C: i32[], A: u8[4], B: i8[4]", DOT4, SUM4("zext", "sext"), "", 0, 1, "movd",
+    {"dot4_u8i8_generic", "C: i32[], A: u8[4], B: i8[4]", DOT4, SUM4("zext", "sext"), "", 0, 1, "paddd",
      "one dot product of four, in plain operations"},
-    {"dot4_i8i8_generic", "C: i32[], A: i8[4], B: i8[4]", DOT4, SUM4("sext", "sext"), "", 0, 1, "movd",
+    {"dot4_i8i8_generic", "C: i32[], A: i8[4], B: i8[4]", DOT4, SUM4("sext", "sext"), "", 0, 1, "paddd",
      "one dot product of four, in plain operations"},
 };
 

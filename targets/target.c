@@ -257,7 +257,8 @@ static bool parse_words(struct ir_ctx *c, struct target *t, const struct cpu **c
             if (!parse_switch(c, t, s, len, here)) return false;
             may_name_cpu = false;
         } else {
-            err_set(&c->err, ERR_TARGET, here, "\"%s\" is neither +feature, -feature nor cpu=name", shown(c, s, len));
+            err_set(&c->err, ERR_TARGET, here, "\"%s\" is neither +feature, -feature nor cpu=name",
+                    shown(c, s, len));
             err_hint(&c->err, "targets are written x86-64-v3, x86-64-v4,+avx512vnni or x86-64,cpu=znver3");
             return false;
         }
@@ -347,8 +348,8 @@ static bool check_pair(struct ir_ctx *c, const struct intrin *r, struct span at)
     if (!pair) return true;
     bool sums = m->accumulate && m->combiner == RED_SUM && m->naxes > m->nout;
     if (pair > 0 && sums && m->axis[m->naxes - 1]->extent % pair == 0) return true;
-    err_set(&c->err, ERR_INTRIN, at, "%s: pair_i16 of %d does not divide the last reduced axis", r->row->name, pair);
-    err_hint(&c->err, "it is the number of adjacent products whose sum must fit 16 bits; the meaning sums with +=");
+    err_set(&c->err, ERR_INTRIN, at, "%s: pair_i16 of %d does not divide the last summed axis", r->row->name, pair);
+    err_hint(&c->err, "pair_i16 adjacent products of a `+=` meaning are summed in 16 bits; 0 when none are");
     return false;
 }
 
@@ -378,7 +379,8 @@ const struct target *target_add_row(struct ir_ctx *c, const struct target *t, co
                                 copy_text(c, row->recipe), copy_text(c, row->needs), row->pair_i16,
                                 row->mac_per_cycle, copy_text(c, row->mnemonic), copy_text(c, row->help)};
     struct intrin r = {.user = true};
-    if (!parse_needs(c, t->family, kept->needs, &r.needs, at) || !parse_row(c, kept, allow_asm, at, &r)) return NULL;
+    if (!parse_needs(c, t->family, kept->needs, &r.needs, at)) return NULL;
+    if (!parse_row(c, kept, allow_asm, at, &r)) return NULL;
     uint64_t have = family_closure(t->family, r.needs | t->family->cpus[0].features);
     if (!callee_check(c, t->family, kept->name, r.recipe, have, at) || !check_pair(c, &r, at)) return NULL;
     const char *lacks = target_lacks(c, t, kept->needs);
