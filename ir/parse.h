@@ -2,7 +2,8 @@
 /* parse.h - reads definitions, expressions and loop nests. ir/README.md has the grammar.
  *
  * Owns the lexer that schedule steps (schedule/script.c) and REPL commands share. All faults are
- * errors with a span in c->err; nothing here recurses deeper than PARSE_MAX_DEPTH.
+ * errors with a span in c->err; nothing here recurses deeper than PARSE_MAX_DEPTH (in dumped functions,
+ * where bodies have been inlined, PARSE_MAX_DUMP_DEPTH).
  *
  *     struct ir_env env = {0};
  *     struct lexer lx = lex_on(c, "conv.qj", text, strlen(text));
@@ -13,7 +14,7 @@
 
 #include "ir/ir.h"
 
-enum { PARSE_MAX_DEPTH = 64, PARSE_MAX_TENSORS = 1024 };
+enum { PARSE_MAX_DEPTH = 64, PARSE_MAX_DUMP_DEPTH = 512, PARSE_MAX_TENSORS = 1024 };
 
 enum token_kind {
     TOK_END,        /* end of text */
