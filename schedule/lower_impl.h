@@ -21,7 +21,7 @@ struct lstage {
     const struct stage *g;
     enum place place;
     const struct expr *body;                    /* inlined producers substituted; over g's root variables */
-    const struct expr *value;                   /* body over loops */
+    const struct expr *value;                   /* body over loops; of a reduction, one term */
     const struct expr *lo[QJ_MAX_RANK];         /* first point of the region (attached stages) */
     int64_t root_extent[MAX_ROOTS];             /* of the region; then the reduce axes */
     int64_t ext[MAX_ITERS];

@@ -58,7 +58,7 @@ static const struct stmt *update(struct lower *w, const struct lstage *x)
     const struct expr *phys[QJ_MAX_PHYS];
     int n = lower_index(w, x, x->at, phys);
     const struct expr *acc = ir_load(w->c, x->buf, n, phys);
-    return store(w, x, x->at, ir_combine(w->c, (enum combiner)red->val.i, acc, to_loads(w, x->value->kid[0])));
+    return store(w, x, x->at, ir_combine(w->c, (enum combiner)red->val.i, acc, to_loads(w, x->value)));
 }
 
 /* Which data loop of the tensorized region runs along memory, to initialise by vector stores; -1: none. */
@@ -132,7 +132,7 @@ struct region lower_region_at(struct lower *w, const struct lstage *x, int pos)
         reduce[r.nvar++] = g->iter[g->leaf[i]].reduce;
     }
     if (red) r.combiner = (enum combiner)red->val.i;
-    r.value = ir_simplify(c, to_loads(w, red ? x->value->kid[0] : x->value), NULL);
+    r.value = ir_simplify(c, to_loads(w, x->value), NULL);
     int n = lower_index(w, x, x->at, phys);
     r.target = ir_load(c, x->buf, n, phys);
     return r;

@@ -139,7 +139,7 @@ static void make_loops(struct lower *w, struct lstage *x)
         if (i < g->nroot_data) v = ir_add(c, x->lo[i], v);
         x->at[i] = ir_simplify(c, v, NULL);
     }
-    x->value = ir_subst(c, x->body, g->nroot, g->root_var, x->at);
+    x->value = ir_subst(c, stage_reduce(g) ? x->body->kid[0] : x->body, g->nroot, g->root_var, x->at);
     int tensor_pos = g->tensorize_iter >= 0 ? state_leaf_pos(g, g->tensorize_iter) : g->nleaf;
     for (int r = 0; r < g->nrel; r++) {
         const struct rel *s = &g->rel[r];

@@ -326,10 +326,10 @@ int main(void)
     printf("QJ_SEED=%" PRIu64 " QJ_N=%ld\n", state, cases);
     struct ir_ctx c;
     int bad = 0;
-    for (long i = 0; i < cases && !bad; i += N) {
+    for (long i = 0; i < cases && !bad; i += 4 * N) {
         uint64_t from = state;
         ir_ctx_init(&c, 0);
-        for (int k = 0; k < 4 && !bad; k++, i += k < 4 ? N : 0) bad = run_batch(&c);
+        for (int k = 0; k < 4 && !bad; k++) bad = run_batch(&c);
         ir_ctx_release(&c);
         for (int k = 0; k < N && !bad; k++) bad = check_multiplier();
         if (bad) printf("again with QJ_SEED=%" PRIu64 " QJ_N=1\n", from);
