@@ -1,0 +1,262 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* simplify_stmt.c - simplification of loop nests. Contract in simplify.h.
+ *
+ *     for x in 0..1: S            ->  S with x = 0 (loops of every kind)
+ *     if (a & b) S                ->  if (a) if (b) S, each simplified under the ones around it
+ *     for x: if (c) S             ->  if (c) for x: S                    c free of x and of loads
+ *     for x in 0..8: if (x < n) S ->  for x in 0..n: S                   0 < n < 8
+ *     for x: if (x == k) S        ->  S with x = k
+ *     alloc B { S }               ->  S                                  B not in S
+ *
+ * and what never runs goes. Ifs stay inside loops bound to blocks and threads, whose extents are launch sizes,
+ * and a vectorized loop keeps its lanes: there a tail is a mask. An if only ever moves outwards around all of
+ * its statement, so nothing crosses a sync. */
+#include "ir/meaning.h"
+#include "ir/simplify_impl.h"
+
+enum { MAX_CONDS = 32, MAX_ROUNDS = 4 };
+
+struct walk {
+    struct ir_ctx *c;
+    bool again;         /* the shape changed: facts may reach further in another round */
+};
+
+/* The conditions of nested ifs, outermost first, and what they guard. */
+struct conds {
+    int n;
+    const struct expr *e[MAX_CONDS];
+    const struct stmt *then;
+};
+
+static struct conds peel_ifs(const struct stmt *s)
+{
+    struct conds k = {.then = s};
+    while (k.then->kind == STMT_IF && k.n < MAX_CONDS) {
+        k.e[k.n++] = k.then->u.cond.cond;
+        k.then = k.then->u.cond.then;
+    }
+    return k;
+}
+
+static const struct stmt *wrap(struct ir_ctx *c, const struct conds *k, const struct stmt *s)
+{
+    for (int i = k->n - 1; i >= 0; i--) s = ir_if(c, k->e[i], s);
+    return s;
+}
+
+static const struct stmt *simp(struct walk *w, const struct stmt *s, const struct known *k);
+
+/* ---- leaves ---- */
+
+static const struct stmt *simp_store(struct walk *w, const struct stmt *s, const struct known *k)
+{
+    const struct expr *idx[QJ_MAX_PHYS], *mask = s->u.store.mask;
+    const struct expr *value = simplify_known(w->c, s->u.store.value, k);
+    bool changed = value != s->u.store.value;
+    if (mask) {
+        mask = simplify_known(w->c, mask, k);
+        const struct expr *m = mask->op == OP_BCAST ? mask->kid[0] : mask;
+        if (ir_is_int(m, 0)) return NULL;
+        if (ir_is_int(m, 1)) mask = NULL;
+        changed |= mask != s->u.store.mask;
+    }
+    for (int i = 0; i < s->u.store.nidx; i++) {
+        idx[i] = simplify_known(w->c, s->u.store.idx[i], k);
+        changed |= idx[i] != s->u.store.idx[i];
+    }
+    if (!changed) return s;
+    struct stmt *now = arena_copy(&w->c->arena, s, sizeof *s);
+    now->u.store.idx = arena_copy(&w->c->arena, idx, (size_t)s->u.store.nidx * sizeof idx[0]);
+    now->u.store.value = value;
+    now->u.store.mask = mask;
+    return now;
+}
+
+static const struct stmt *simp_intrin(struct walk *w, const struct stmt *s, const struct known *k)
+{
+    const struct expr *arg[MEANING_MAX_OPERANDS];
+    int n = s->u.intrin.meaning->nop;
+    bool changed = false;
+    for (int i = 0; i < n; i++) {
+        arg[i] = simplify_known(w->c, s->u.intrin.arg[i], k);
+        changed |= arg[i] != s->u.intrin.arg[i];
+    }
+    if (!changed) return s;
+    struct stmt *now = arena_copy(&w->c->arena, s, sizeof *s);
+    now->u.intrin.arg = arena_copy(&w->c->arena, arg, (size_t)n * sizeof arg[0]);
+    return now;
+}
+
+/* ---- if ---- */
+
+static bool split_and(const struct expr *e, struct conds *k)
+{
+    if (e->op == OP_AND) return split_and(e->kid[0], k) && split_and(e->kid[1], k);
+    if (k->n == MAX_CONDS) return false;
+    k->e[k->n++] = e;
+    return true;
+}
+
+static const struct stmt *simp_if(struct walk *w, const struct stmt *s, const struct known *k)
+{
+    const struct expr *cond = simplify_known(w->c, s->u.cond.cond, k);
+    struct known in = *k;
+    struct conds parts = {0}, kept = {0};
+    if (ir_is_int(cond, 0)) return NULL;
+    if (!split_and(cond, &parts)) parts = (struct conds){.n = 1, .e = {cond}};
+    for (int i = 0; i < parts.n; i++) {
+        const struct expr *e = i ? simplify_known(w->c, parts.e[i], &in) : parts.e[i];
+        if (ir_is_int(e, 0)) return NULL;
+        if (ir_is_int(e, 1)) continue;
+        kept.e[kept.n++] = e;
+        known_add(w->c, &in, e);
+    }
+    const struct stmt *then = simp(w, s->u.cond.then, &in);
+    if (!then) return NULL;
+    if (kept.n == 1 && kept.e[0] == s->u.cond.cond && then == s->u.cond.then) return s;
+    return wrap(w->c, &kept, then);
+}
+
+/* ---- loops ---- */
+
+/* Loops the nest may shorten and guard as a whole. */
+static bool is_free(enum loop_kind how) { return how == LOOP_SERIAL || how == LOOP_UNROLLED || how == LOOP_PARALLEL; }
+
+static bool is_bound(enum loop_kind how) { return how >= LOOP_BLOCK_X; }
+
+/* e is `v op constant`. */
+static bool on_var(const struct expr *e, enum op op, const struct var *v)
+{
+    return e->op == op && e->kid[0]->op == OP_VAR && e->kid[0]->val.var == v && e->kid[1]->op == OP_INT;
+}
+
+/* Sorts the conditions right inside a loop: those to put around it, those that bound it, those that stay. */
+static const struct stmt *sort_conds(struct walk *w, const struct stmt *s, const struct stmt *body)
+{
+    const struct var *v = s->u.loop.var;
+    struct conds in = peel_ifs(body), out = {0}, stay = {0};
+    int64_t n = v->extent, only = -1;
+    for (int i = 0; i < in.n; i++) {
+        const struct expr *e = in.e[i];
+        bool shorten = is_free(s->u.loop.how);
+        if (shorten && on_var(e, OP_LT, v) && e->kid[1]->val.i > 0) n = i64_min(n, e->kid[1]->val.i);
+        else if (shorten && only < 0 && on_var(e, OP_EQ, v) && e->kid[1]->val.i >= 0) only = e->kid[1]->val.i;
+        else if (!is_bound(s->u.loop.how) && !simp_loads(e) && !ir_uses(e, v)) out.e[out.n++] = e;
+        else stay.e[stay.n++] = e;
+    }
+    if (only >= n) return NULL;
+    if (stay.n < in.n) {
+        body = wrap(w->c, &stay, in.then);
+        w->again = true;
+    }
+    if (only >= 0 || n == 1) { /* one turn of the loop */
+        const struct expr *at = ir_idx(w->c, only >= 0 ? only : 0);
+        return wrap(w->c, &out, ir_subst_stmt(w->c, body, 1, &v, &at));
+    }
+    if (n == v->extent && body == s->u.loop.body) return s;
+    struct stmt *now = arena_copy(&w->c->arena, s, sizeof *s);
+    if (n < v->extent) {
+        now->u.loop.var = ir_var(w->c, v->name, n);
+        const struct expr *at = ir_var_expr(w->c, now->u.loop.var);
+        body = ir_subst_stmt(w->c, body, 1, &v, &at);
+    }
+    now->u.loop.body = body;
+    return wrap(w->c, &out, now);
+}
+
+static const struct stmt *simp_for(struct walk *w, const struct stmt *s, const struct known *k)
+{
+    const struct stmt *body = simp(w, s->u.loop.body, k);
+    if (!body) return NULL;
+    return s->u.loop.var->extent == 1 ? body : sort_conds(w, s, body); /* a variable of one value is gone by now */
+}
+
+/* ---- alloc ---- */
+
+struct usage { const struct buffer *b; bool found; };
+
+static bool expr_uses(const struct expr *e, void *u)
+{
+    struct usage *x = u;
+    x->found |= e->op == OP_LOAD && e->val.buffer == x->b;
+    return !x->found;
+}
+
+static bool stmt_uses(const struct stmt *s, void *u)
+{
+    struct usage *x = u;
+    if (s->kind == STMT_STORE) {
+        x->found |= s->u.store.buffer == x->b;
+        ir_walk(s->u.store.value, expr_uses, x);
+        if (s->u.store.mask) ir_walk(s->u.store.mask, expr_uses, x);
+        for (int i = 0; i < s->u.store.nidx; i++) ir_walk(s->u.store.idx[i], expr_uses, x);
+    }
+    if (s->kind == STMT_IF) ir_walk(s->u.cond.cond, expr_uses, x);
+    for (int i = 0; s->kind == STMT_INTRIN && i < s->u.intrin.meaning->nop; i++)
+        ir_walk(s->u.intrin.arg[i], expr_uses, x);
+    return !x->found;
+}
+
+static const struct stmt *simp_alloc(struct walk *w, const struct stmt *s, const struct known *k)
+{
+    const struct stmt *body = simp(w, s->u.alloc.body, k);
+    if (!body) return NULL;
+    struct usage x = {s->u.alloc.buffer, false};
+    ir_walk_stmt(body, stmt_uses, &x);
+    if (!x.found) return body;
+    struct conds in = peel_ifs(body), out = {0}, stay = {0};
+    for (int i = 0; i < in.n; i++) {
+        if (simp_loads(in.e[i])) stay.e[stay.n++] = in.e[i];
+        else out.e[out.n++] = in.e[i];
+    }
+    if (out.n) {
+        body = wrap(w->c, &stay, in.then);
+        w->again = true;
+    }
+    if (body == s->u.alloc.body) return s;
+    struct stmt *now = arena_copy(&w->c->arena, s, sizeof *s);
+    now->u.alloc.body = body;
+    return wrap(w->c, &out, now);
+}
+
+/* ---- the walk: NULL is a statement that does nothing ---- */
+
+static const struct stmt *simp_seq(struct walk *w, const struct stmt *s, const struct known *k)
+{
+    int n = s->u.seq.n, left = 0;
+    const struct stmt **at = ARENA_ARRAY(&w->c->arena, const struct stmt *, n ? n : 1);
+    bool changed = false;
+    for (int i = 0; i < n; i++) {
+        const struct stmt *r = simp(w, s->u.seq.at[i], k);
+        changed |= r != s->u.seq.at[i];
+        if (r) at[left++] = r;
+    }
+    if (!left) return NULL;
+    return changed ? ir_seq(w->c, left, at) : s;
+}
+
+static const struct stmt *simp(struct walk *w, const struct stmt *s, const struct known *k)
+{
+    switch (s->kind) {
+    case STMT_FOR: return simp_for(w, s, k);
+    case STMT_STORE: return simp_store(w, s, k);
+    case STMT_IF: return simp_if(w, s, k);
+    case STMT_SEQ: return simp_seq(w, s, k);
+    case STMT_ALLOC: return simp_alloc(w, s, k);
+    case STMT_INTRIN: return simp_intrin(w, s, k);
+    case STMT_SYNC: return s;
+    }
+    return s;
+}
+
+const struct stmt *ir_simplify_stmt(struct ir_ctx *c, const struct stmt *s, const struct var_range *env)
+{
+    struct known k = {env, NULL};
+    struct walk w = {c, true};
+    for (int i = 0; s && i < MAX_ROUNDS && w.again; i++) {
+        w.again = false;
+        s = simp(&w, s, &k);
+        if (!s) s = ir_seq(c, 0, NULL);
+    }
+    return s;
+}
