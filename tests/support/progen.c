@@ -69,16 +69,20 @@ static void gen_depthwise(struct rng *r, struct str *s)
 
 static void gen_chain(struct rng *r, struct str *s)
 {
-    const char *t = PICK(r, "i16", "i32", "u8", "i8", "u16");
-    str_printf(s, "input A[i:%d, j:%d] : %s\n", N(5, 20), N(5, 20), t);
-    const char *last = "A";
+    const char *t = PICK(r, "i16", "i32", "u8", "i8", "u16"), *last = "A";
+    int h = N(5, 20), w = N(5, 20), d = N(1, 2);
+    str_printf(s, "input A[i:%d, j:%d] : %s\n", h, w, t);
     if (N(0, 1)) {
-        str_printf(s, "B[i, j] = A[i, j] + A[i + 1, j] * 3\n");
+        str_printf(s, "B[i:%d, j] = A[i, j] + A[i + 1, j] * 3\n", --h);
         last = "B";
     }
-    str_printf(s, "D[i, j] = %s(%s[i, j], %s[i, j + %d])\n", PICK(r, "max", "min"), last, last, N(1, 2));
-    if (N(0, 1)) str_printf(s, "E[i, j] = select(D[i, j] < %s(7), D[i, j] >> 1, D[i, j] / 3 + D[i, j] %% 5)\n", t);
-    else str_printf(s, "E[i, j] = D[i * 2, j] - D[i * 2 + 1, j]\n");
+    w -= d;
+    str_printf(s, "D[i, j:%d] = %s(%s[i, j], %s[i, j + %d])\n", w, PICK(r, "max", "min"), last, last, d);
+    if (N(0, 1)) {
+        str_printf(s, "E[i, j] = select(D[i, j] < 7, D[i, j] >> 1, D[i, j] / 3 + D[i, j] %% 5)\n");
+    } else {
+        str_printf(s, "E[i:%d, j] = D[i * 2, j] - D[i * 2 + 1, j]\n", h / 2);
+    }
     if (N(0, 2) == 0) str_printf(s, "F[i] = %s(j) E[i, j]\n", PICK(r, "sum", "max", "min"));
 }
 
