@@ -379,7 +379,7 @@ const struct expr *ir_bin(struct ir_ctx *c, enum op op, const struct expr *a, co
     if (f) return f;
     if (op_info[op].flags & OPF_COMM && a->type.dt != DT_F32) {
         /* constants right; otherwise older first, so that a+b and b+a are one node */
-        if (is_const(a) || (!is_const(b) && b->id < a->id)) {
+        if (is_const(a) == is_const(b) ? b->id < a->id : is_const(a)) {
             const struct expr *t = a;
             a = b;
             b = t;
