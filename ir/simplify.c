@@ -3,8 +3,8 @@
  * Contract in simplify.h; index arithmetic is in simplify_index.c.
  *
  * Kids first, each node once (memo by id). A rule keeps the type, holds for all inputs the essay in ir.h allows,
- * and does not raise the cost: the nodes of the tree, where constants and adding, subtracting or multiplying
- * one are free. Passes repeat until one changes nothing, so the result is a fixed point.
+ * and does not raise the cost: the nodes of the tree, where constants and i64 sums and multiples are free (loops
+ * step them). Passes repeat until one changes nothing, so the result is a fixed point.
  *
  * Data are left in the order they were written: i8..i32 rules fold constants modulo 2^bits, f32 rules are
  * exact to the bit for every input (x + 0.0 is not: it loses the sign of -0.0). */
@@ -323,6 +323,11 @@ static const struct expr *rule(struct simp *s, const struct expr *e)
 {
     const struct expr *a = e->nkid > 0 ? e->kid[0] : NULL, *b = e->nkid > 1 ? e->kid[1] : NULL;
     enum op op = e->op;
+    int64_t v;
+    if (b && op_info[op].flags & OPF_COMM && e->type.dt != DT_F32 && konst(a, &v)) { /* a spread one may be left */
+        a = b;
+        b = e->kid[0];
+    }
     switch (op_info[op].cls) {
     case OPC_CMP: return compare(s, op, a, b);
     case OPC_ALU: break;

@@ -1,7 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* simplify_index.c - rules on i64 index arithmetic, all on linears (linear.h).
  *
- * Since i64 never overflows, a sum is its polynomial: it is flattened, cancelled and rebuilt in one order.
+ * Since i64 never overflows, a sum is its polynomial: it is flattened, cancelled and rebuilt in one order. The new
+ * order must not overflow either, so only sums whose terms are together within 2^62 are rebuilt; indices always
+ * are, i64 data may not be. What is only reasoned about, as a - b when comparing, needs no such care.
+ *
  * Division and remainder by a positive constant d start from sum = d*Q + R:
  *
  *     (16*a + b) / 16 -> a + b/16                        terms that divide leave
@@ -25,6 +28,20 @@ static bool is_index(const struct expr *e) { return type_eq(e->type, TYPE_I64); 
 static bool by_const(const struct expr *e, enum op op)
 {
     return e->op == op && is_index(e) && e->kid[1]->op == OP_INT && e->kid[1]->val.i > 0;
+}
+
+/* Any order of summing its terms stays inside i64. */
+static bool is_safe(struct simp *s, const struct linear *l)
+{
+    const int64_t limit = (int64_t)1 << 62;
+    __int128 total = l->k < 0 ? -(__int128)l->k : l->k;
+    for (int i = 0; i < l->n; i++) {
+        struct range r = simp_bounds(s, l->t[i].e);
+        __int128 most = -(__int128)r.lo > r.hi ? -(__int128)r.lo : r.hi;
+        total += l->t[i].c < 0 ? -(most * l->t[i].c) : most * l->t[i].c;
+        if (total > limit) return false;
+    }
+    return total <= limit;
 }
 
 /* ---- division and remainder ---- */
@@ -69,6 +86,7 @@ static bool div_lin(struct simp *s, const struct linear *in, int64_t d, struct l
     struct linear r, x, b;
     int64_t g, k;
     if (d == 1) return *out = *in, true;
+    if (!is_safe(s, in)) return false;
     split_by(in, d, out, &r);
     struct range at = simp_lin_bounds(s, &r);
     if (floor_div(at.lo, d) == floor_div(at.hi, d)) return lin_add_const(out, floor_div(at.lo, d));
@@ -88,14 +106,15 @@ static bool div_lin(struct simp *s, const struct linear *in, int64_t d, struct l
 }
 
 /* Modulo d, c*(y%m) is c*y when d divides c*m. */
-static bool drop_mods(struct linear *r, int64_t d)
+static bool drop_mods(struct simp *s, struct linear *r, int64_t d)
 {
     int64_t cm;
     for (int i = 0; i < r->n; i++) {
         struct term t = r->t[i];
         if (!by_const(t.e, OP_MOD) || !ck_mul(t.c, t.e->kid[1]->val.i, &cm) || cm % d) continue;
         struct linear now = *r;
-        if (!lin_add_atom(&now, -t.c, t.e) || !lin_add(&now, t.c, t.e->kid[0])) continue;
+        if (!lin_add_atom(&now, -t.c, t.e) || !lin_add(&now, t.c, t.e->kid[0]) || !is_safe(s, &now))
+            continue;
         *r = now;
         return true;
     }
@@ -108,8 +127,9 @@ static bool mod_lin(struct simp *s, const struct linear *in, int64_t d, struct l
     int64_t g, back;
     *out = (struct linear){0};
     if (d == 1) return true;
+    if (!is_safe(s, in)) return false;
     split_by(in, d, &q, &r);
-    while (drop_mods(&r, d)) {
+    while (drop_mods(s, &r, d)) {
         x = r;
         split_by(&x, d, &q, &r);
     }
@@ -220,10 +240,12 @@ const struct expr *index_sum(struct simp *s, const struct expr *e)
 {
     struct linear l = {0};
     int left = 2 * LIN_MAX;
-    if (!gather(s, &l, 1, e, &left))
-        return ir_bin(s->c, e->op, simp_expr(s, e->kid[0]), simp_expr(s, e->kid[1]));
-    recombine(s, &l);
-    return lin_expr(s->c, &l);
+    const struct expr *atom;
+    if (gather(s, &l, 1, e, &left)) {
+        recombine(s, &l);
+        if (l.n == 0 || is_atom(&l, &atom) || is_safe(s, &l)) return lin_expr(s->c, &l);
+    }
+    return ir_bin(s->c, e->op, simp_expr(s, e->kid[0]), simp_expr(s, e->kid[1]));
 }
 
 /* (c*x) * y -> c*(x*y): products are atoms, their constants are coefficients. */
@@ -334,7 +356,7 @@ static const struct expr *less(struct simp *s, const struct expr *a, const struc
         int yes = f->is_less ? index_follows(&f->less, &l, s->known.env, &s->bounds) : -1;
         if (yes >= 0) return ir_bool(s->c, yes);
     }
-    return two_sides(s->c, OP_LT, &l);
+    return is_safe(s, &l) ? two_sides(s->c, OP_LT, &l) : NULL;
 }
 
 /* The remainder by some coefficient can never be 0. */
@@ -360,11 +382,8 @@ static const struct expr *equal(struct simp *s, enum op op, const struct expr *a
     int64_t g = lin_gcd(&l);
     if (r.lo == 0 && r.hi == 0) return ir_bool(s->c, op == OP_EQ);
     if (r.lo > 0 || r.hi < 0 || (g > 1 && l.k % g) || never_zero(s, &l)) return ir_bool(s->c, op == OP_NE);
-    if (g < 1) return NULL;
+    if (g < 1 || !is_safe(s, &l)) return NULL;
     if (l.t[0].c < 0) g = -g; /* one of the two ways to write it: the first term is positive */
-    for (int i = 0; i < l.n; i++)
-        if (l.t[i].c == INT64_MIN) return NULL;
-    if (l.k == INT64_MIN) return NULL;
     for (int i = 0; i < l.n; i++) l.t[i].c /= g;
     l.k /= g;
     return two_sides(s->c, op, &l);
@@ -390,6 +409,16 @@ static bool lanes_of(const struct expr *e, const struct expr **base, int64_t *st
 static const struct expr *ramp(struct simp *s, const struct expr *base, int64_t stride, int lanes)
 {
     return ir_ramp(s->c, base, ir_idx(s->c, stride), lanes);
+}
+
+/* base (not yet simplified) + lane*stride, where no order of computing it overflows */
+static const struct expr *safe_ramp(struct simp *s, const struct expr *base, int64_t stride, int lanes)
+{
+    struct linear l = {0};
+    int64_t span;
+    const int64_t limit = (int64_t)1 << 61;
+    if (!ck_mul(stride, lanes, &span) || span < -limit || span > limit) return NULL;
+    return lin_add(&l, 1, base) && is_safe(s, &l) ? ramp(s, simp_expr(s, base), stride, lanes) : NULL;
 }
 
 /* (base + lane*st) op d: lanes share one quotient, or each steps by a multiple of d. */
@@ -435,8 +464,8 @@ const struct expr *index_vector(struct simp *s, enum op op, const struct expr *a
     int lanes = a->type.lanes;
     if (!lanes_of(a, &x, &p) || !lanes_of(b, &y, &q)) return NULL;
     switch ((int)op) {
-    case OP_ADD: return ck_add(p, q, &st) ? ramp(s, simp_expr(s, ir_add(s->c, x, y)), st, lanes) : NULL;
-    case OP_SUB: return ck_sub(p, q, &st) ? ramp(s, simp_expr(s, ir_sub(s->c, x, y)), st, lanes) : NULL;
+    case OP_ADD: return ck_add(p, q, &st) ? safe_ramp(s, ir_add(s->c, x, y), st, lanes) : NULL;
+    case OP_SUB: return ck_sub(p, q, &st) ? safe_ramp(s, ir_sub(s->c, x, y), st, lanes) : NULL;
     case OP_MUL:
         if (q || y->op != OP_INT) {
             if (p || x->op != OP_INT) return NULL;
@@ -445,7 +474,7 @@ const struct expr *index_vector(struct simp *s, enum op op, const struct expr *a
             y = t;
             p = q;
         }
-        return ck_mul(p, y->val.i, &st) ? ramp(s, simp_expr(s, ir_mul(s->c, x, y)), st, lanes) : NULL;
+        return ck_mul(p, y->val.i, &st) ? safe_ramp(s, ir_mul(s->c, x, y), st, lanes) : NULL;
     case OP_DIV: case OP_MOD:
         return q || y->op != OP_INT || y->val.i <= 0 ? NULL : vector_divmod(s, op, x, p, y->val.i, lanes);
     case OP_EQ: case OP_NE: case OP_LT: case OP_LE:
