@@ -34,8 +34,8 @@ int32_t quant_shift(int32_t acc, int shift, int32_t zero, int32_t lo, int32_t hi
 bool quant_multiplier(double real, int32_t *mult, int *shift);
 
 /* Expressions of the same bits. acc is i32 (any lanes); scale f32, mult i32, shift i32; zero i32; the
- * result has type `to` (i8, u8, i16 or i32), clamped to [lo, hi] and converted by a plain CAST whose
- * operand ir_bounds proves in range. The arithmetic is the narrowest that is exact for what ir_bounds
+ * result has type `to` (i8, u8, i16 or i32), clamped to [lo, hi]; to i8, u8 and i16 it is converted by a
+ * plain CAST whose operand ir_bounds proves in range. The arithmetic is the narrowest that is exact for what ir_bounds
  * knows of acc, shift and zero when the expression is built: constants give the fewest operations. */
 const struct expr *quant_expr_half_even(struct ir_ctx *c, const struct expr *acc, const struct expr *scale,
                                         const struct expr *zero, enum dtype to, int32_t lo, int32_t hi);
