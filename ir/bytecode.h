@@ -78,7 +78,8 @@ struct bc_bound { const struct var *var; int reg; };
 
 struct bc_trap {
     enum { BC_TRAP_NONE, BC_TRAP_BOUNDS, BC_TRAP_OVERFLOW, BC_TRAP_UNSET, BC_TRAP_REPORTED } kind;
-    const char *text;           /* what is wrong; NULL when the error is set already */
+    int at;                     /* the instruction */
+    const char *text;           /* what is wrong; NULL when REPORTED: the owner knows */
 };
 
 struct bc {
@@ -110,7 +111,7 @@ struct bc {
     void *u;
     bool (*miss)(void *u, int mem, int64_t at);                         /* fills element `at`; false: error set */
     bool (*far)(void *u, int mem, int64_t at, union value *out);        /* false: error set */
-    bool (*call)(void *u, int x);                                       /* false: error set */
+    bool (*call)(void *u, int x);                                       /* false: a fault */
 };
 
 void bc_init(struct bc *b, struct ir_ctx *c, struct arena *a, struct bc_mem *mem, int nmem);

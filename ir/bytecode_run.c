@@ -37,12 +37,19 @@ void value_store(enum dtype d, void *base, int64_t at, union value v)
 
 /* ---- traps ---- */
 
+static bool trap(struct bc *b, const struct bc_ins *i, int kind, const char *text)
+{
+    b->trap.kind = kind;
+    b->trap.at = (int)(i - b->ins.at);
+    b->trap.text = text;
+    return false;
+}
+
 static bool trap_overflow(struct bc *b, const struct bc_ins *i)
 {
     int64_t x = b->reg.at[i->a].i, y = b->reg.at[i->b].i;
-    b->trap.kind = BC_TRAP_OVERFLOW;
-    b->trap.text = arena_printf(b->arena, "i64 overflow in %" PRId64 " %s %" PRId64, x, op_info[i->sub].spelling, y);
-    return false;
+    return trap(b, i, BC_TRAP_OVERFLOW, arena_printf(b->arena, "i64 overflow in %" PRId64 " %s %" PRId64, x,
+                                                     op_info[i->sub].spelling, y));
 }
 
 static bool trap_bounds(struct bc *b, const struct bc_ins *i)
@@ -50,15 +57,12 @@ static bool trap_bounds(struct bc *b, const struct bc_ins *i)
     const struct bc_dim *d = &b->dim.at[i->x];
     const struct bc_mem *m = &b->mem[d->mem];
     int64_t at = b->reg.at[i->b].i;
-    b->trap.kind = BC_TRAP_BOUNDS;
     if (d->dim < 0)
-        b->trap.text = arena_printf(b->arena, "flat index %" PRId64 " of %s is outside its %" PRId64 " elements", at,
-                                    m->name, d->extent);
-    else
-        b->trap.text = arena_printf(b->arena, "index %d%s%s%s of %s is %" PRId64 ", outside 0..%" PRId64, d->dim + 1,
-                                    m->dim_name ? " (" : "", m->dim_name ? m->dim_name[d->dim] : "",
-                                    m->dim_name ? ")" : "", m->name, at, d->extent);
-    return false;
+        return trap(b, i, BC_TRAP_BOUNDS, arena_printf(b->arena, "flat index %" PRId64 " of %s is outside 0..%" PRId64,
+                                                       at, m->name, d->extent));
+    const char *dim = m->dim_name ? arena_printf(b->arena, " (%s)", m->dim_name[d->dim]) : "";
+    return trap(b, i, BC_TRAP_BOUNDS, arena_printf(b->arena, "index %d%s of %s is %" PRId64 ", outside 0..%" PRId64,
+                                                   d->dim + 1, dim, m->name, at, d->extent));
 }
 
 const char *bc_element(struct arena *a, const struct bc_mem *m, int64_t at)
@@ -76,20 +80,9 @@ const char *bc_element(struct arena *a, const struct bc_mem *m, int64_t at)
 static bool need(struct bc *b, const struct bc_ins *i)
 {
     int64_t at = b->reg.at[i->a].i;
-    if (b->miss) {
-        b->trap.kind = BC_TRAP_REPORTED;
-        return b->miss(b->u, i->x, at);
-    }
-    const struct bc_mem *m = &b->mem[i->x];
-    b->trap.kind = BC_TRAP_UNSET;
-    b->trap.text = arena_printf(b->arena, "%s is read but was never written", bc_element(b->arena, m, at));
-    return false;
-}
-
-static bool reported(struct bc *b, bool ok)
-{
-    if (!ok) b->trap.kind = BC_TRAP_REPORTED;
-    return ok;
+    if (b->miss) return b->miss(b->u, i->x, at) || trap(b, i, BC_TRAP_REPORTED, NULL);
+    return trap(b, i, BC_TRAP_UNSET, arena_printf(b->arena, "%s is read but was never written",
+                                                  bc_element(b->arena, &b->mem[i->x], at)));
 }
 
 /* ---- the machine ---- */
@@ -197,7 +190,7 @@ bool bc_run(struct bc *b, int from)
         case BC_LOADF32: D.f = AT(float); break;
         case BC_LOADBOOL: D.i = AT(uint8_t) != 0; break;
         case BC_FAR:
-            if (!reported(b, b->far(b->u, i->x, A.i, &D))) return false;
+            if (!b->far(b->u, i->x, A.i, &D)) return trap(b, i, BC_TRAP_REPORTED, NULL);
             break;
         case BC_NEXT: if (next(b, r)) i = code + i->a - 1; break;
         case BC_LOOP: if (++D.i < B.i) i = code + i->a - 1; break;
@@ -208,7 +201,7 @@ bool bc_run(struct bc *b, int from)
         case BC_COMMIT: commit(b, &mem[i->x]); break;
         case BC_FRESH: memset(mem[i->x].set, 0, (size_t)mem[i->x].elems); break;
         case BC_CALL:
-            if (!reported(b, b->call(b->u, i->x))) return false;
+            if (!b->call(b->u, i->x)) return trap(b, i, BC_TRAP_REPORTED, NULL);
             break;
         }
     }

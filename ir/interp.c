@@ -1,0 +1,295 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* interp.c - runs loop nests. Contract in interp.h.
+ *
+ * The whole function becomes one piece of register code (bytecode.h): loops and stores are its
+ * instructions, loop variables its registers. A vector store runs its scalar code once a lane, staging
+ * values until all lanes have been computed; a lane that is masked out computes nothing, as if the store
+ * stood in an `if`. Every alloc has a shadow byte an element that says whether it has been written since
+ * the alloc was entered. A sync is nothing here: loops run in order. */
+#include "ir/interp.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+
+#include "ir/bytecode.h"
+#include "ir/meaning.h"
+
+/* A loop of the code, to say where a fault was. */
+struct loop { const struct var *var; int reg, first, last; };
+
+struct call {
+    const struct meaning *m;
+    struct bc_meaning *code;
+    int mem[MEANING_MAX_OPERANDS], at[MEANING_MAX_OPERANDS];    /* at: register of the first element's number */
+};
+
+struct interp {
+    struct ir_ctx *c;
+    struct arena arena;
+    struct bc code;
+    VEC(struct bc_mem) mem;
+    VEC(struct loop) loop;
+    VEC(struct call) call;
+    int narg, max_lanes;
+    const char *why;            /* a fault inside a call */
+    enum err_code why_code;
+};
+
+/* ---- memory ---- */
+
+static struct bc_mem mem_of(const struct buffer *b)
+{
+    return (struct bc_mem){.key = b, .name = b->name, .dt = b->dt, .ndim = b->ndim, .shape = b->shape,
+                           .elems = buffer_elems(b)};
+}
+
+/* A pass that copies loops copies allocs: the same buffer may have several, and needs one memory. */
+static bool collect_alloc(const struct stmt *s, void *u)
+{
+    struct interp *ip = u;
+    if (s->kind != STMT_ALLOC) return true;
+    for (size_t i = 0; i < ip->mem.n; i++)
+        if (ip->mem.at[i].key == s->u.alloc.buffer) return true;
+    struct bc_mem m = mem_of(s->u.alloc.buffer);
+    m.check = true;
+    VEC_PUSH(&ip->arena, ip->mem, m);
+    return true;
+}
+
+static bool get_memory(struct interp *ip)
+{
+    for (size_t i = (size_t)ip->narg; i < ip->mem.n; i++) {
+        struct bc_mem *m = &ip->mem.at[i];
+        m->base = calloc((size_t)m->elems, (size_t)dt_bytes(m->dt));
+        m->set = calloc((size_t)m->elems, 1);
+        if (!m->base || !m->set)
+            return err_set(&ip->c->err, ERR_MEMORY, (struct span){0}, "no memory for %s, %" PRId64 " elements", m->name,
+                           m->elems);
+    }
+    return true;
+}
+
+/* ---- statements to code ---- */
+
+static int constant(struct bc *b, int64_t v) { return bc_reg(b, (union value){.i = v}); }
+static void set_to(struct bc *b, int reg, int from) { bc_emit(b, (struct bc_ins){.op = BC_MOV, .d = reg, .a = from}); }
+static int here(const struct bc *b) { return (int)b->ins.n; }
+
+static void compile(struct interp *ip, const struct stmt *s);
+
+static void compile_for(struct interp *ip, const struct stmt *s)
+{
+    struct bc *b = &ip->code;
+    const struct var *v = s->u.loop.var;
+    int reg = constant(b, 0), extent = constant(b, v->extent);
+    set_to(b, reg, constant(b, 0));
+    int first = here(b);
+    VEC_PUSH(b->arena, b->bound, ((struct bc_bound){v, reg}));
+    compile(ip, s->u.loop.body);
+    b->bound.n--;
+    VEC_PUSH(&ip->arena, ip->loop, ((struct loop){v, reg, first, here(b)}));
+    bc_emit(b, (struct bc_ins){.op = BC_LOOP, .d = reg, .b = extent, .a = first});
+}
+
+static int lanes_of(const struct stmt *s)
+{
+    int n = s->u.store.value->type.lanes;
+    for (int i = 0; i < s->u.store.nidx; i++)
+        if (s->u.store.idx[i]->type.lanes > n) n = s->u.store.idx[i]->type.lanes;
+    if (s->u.store.mask && s->u.store.mask->type.lanes > n) n = s->u.store.mask->type.lanes;
+    return n;
+}
+
+static void compile_store(struct interp *ip, const struct stmt *s)
+{
+    struct bc *b = &ip->code;
+    int mem = bc_find(b, s->u.store.buffer, s->u.store.buffer->name), lanes = lanes_of(s), skip = -1;
+    uint32_t mark = bc_mark(b);
+    if (lanes > ip->max_lanes) ip->max_lanes = lanes;
+    int lane = constant(b, 0), count = constant(b, lanes);
+    if (lanes > 1) {
+        b->lane = lane;
+        set_to(b, lane, constant(b, 0));
+    }
+    int first = here(b);
+    if (s->u.store.mask) skip = bc_emit(b, (struct bc_ins){.op = BC_JZ, .b = bc_expr(b, s->u.store.mask)});
+    if (b->failed) return;
+    int at = bc_address(b, mem, s->u.store.nidx, s->u.store.idx), value = bc_expr(b, s->u.store.value);
+    bc_emit(b, (struct bc_ins){.op = BC_STAGE, .a = at, .b = value});
+    if (skip >= 0) b->ins.at[skip].a = here(b);
+    if (lanes > 1) bc_emit(b, (struct bc_ins){.op = BC_LOOP, .d = lane, .b = count, .a = first});
+    bc_emit(b, (struct bc_ins){.op = BC_COMMIT, .x = mem});
+    b->lane = -1;
+    bc_forget(b, mark);
+}
+
+static void compile_if(struct interp *ip, const struct stmt *s)
+{
+    struct bc *b = &ip->code;
+    uint32_t mark = bc_mark(b);
+    int cond = bc_expr(b, s->u.cond.cond);
+    bc_forget(b, mark);
+    int over = bc_emit(b, (struct bc_ins){.op = BC_JZ, .b = cond});
+    compile(ip, s->u.cond.then);
+    if (!b->failed) b->ins.at[over].a = here(b);
+}
+
+static struct bc_meaning *meaning_code(struct interp *ip, const struct meaning *m)
+{
+    for (size_t i = 0; i < ip->call.n; i++)
+        if (ip->call.at[i].m == m) return ip->call.at[i].code;
+    return bc_meaning_new(&ip->arena, m);
+}
+
+static void compile_intrin(struct interp *ip, const struct stmt *s)
+{
+    struct bc *b = &ip->code;
+    const struct meaning *m = s->u.intrin.meaning;
+    struct call k = {.m = m, .code = meaning_code(ip, m)};
+    uint32_t mark = bc_mark(b);
+    for (int i = 0; i < m->nop && !b->failed; i++) {
+        const struct expr *arg = s->u.intrin.arg[i];
+        if (arg->op != OP_LOAD || arg->type.lanes != 1 || arg->type.dt != m->op[i]->dt) {
+            err_set(&ip->c->err, ERR_TYPE, (struct span){0}, "operand %s of %s wants the address of one %s element",
+                    m->op[i]->name, m->name, dtype_info[m->op[i]->dt].name);
+            b->failed = true;
+            return;
+        }
+        k.mem[i] = bc_find(b, arg->val.buffer, arg->val.buffer->name);
+        if (!b->failed) k.at[i] = bc_address(b, k.mem[i], arg->nkid, arg->kid);
+    }
+    VEC_PUSH(&ip->arena, ip->call, k);
+    bc_emit(b, (struct bc_ins){.op = BC_CALL, .x = (int)ip->call.n - 1});
+    bc_forget(b, mark);
+}
+
+static void compile(struct interp *ip, const struct stmt *s)
+{
+    struct bc *b = &ip->code;
+    if (b->failed) return;
+    switch (s->kind) {
+    case STMT_FOR: compile_for(ip, s); break;
+    case STMT_STORE: compile_store(ip, s); break;
+    case STMT_IF: compile_if(ip, s); break;
+    case STMT_SEQ:
+        for (int i = 0; i < s->u.seq.n; i++) compile(ip, s->u.seq.at[i]);
+        break;
+    case STMT_ALLOC:
+        bc_emit(b, (struct bc_ins){.op = BC_FRESH, .x = bc_find(b, s->u.alloc.buffer, s->u.alloc.buffer->name)});
+        compile(ip, s->u.alloc.body);
+        break;
+    case STMT_INTRIN: compile_intrin(ip, s); break;
+    case STMT_SYNC: break;
+    }
+}
+
+/* ---- calls ---- */
+
+static bool fault(struct interp *ip, enum err_code code, const char *why)
+{
+    ip->why = why;
+    ip->why_code = code;
+    return false;
+}
+
+static bool operand_there(struct interp *ip, const struct call *k, int i, int64_t at, int64_t n)
+{
+    const struct bc_mem *m = &ip->mem.at[k->mem[i]];
+    const char *op = k->m->op[i]->name, *name = k->m->name;
+    if (n > m->elems - at)
+        return fault(ip, ERR_BOUNDS,
+                     arena_printf(&ip->arena, "operand %s of %s is %" PRId64 " elements from %s, which ends after %" PRId64,
+                                  op, name, n, bc_element(&ip->arena, m, at), m->elems - at));
+    bool reads = i > 0 || k->m->accumulate;
+    const unsigned char *hole = m->set && reads ? memchr(m->set + at, 0, (size_t)n) : NULL;
+    if (hole)
+        return fault(ip, ERR_BOUNDS,
+                     arena_printf(&ip->arena, "%s, in operand %s of %s, is read but was never written",
+                                  bc_element(&ip->arena, m, hole - m->set), op, name));
+    return true;
+}
+
+static bool on_call(void *u, int x)
+{
+    struct interp *ip = u;
+    const struct call *k = &ip->call.at[x];
+    void *ptr[MEANING_MAX_OPERANDS];
+    int64_t n[MEANING_MAX_OPERANDS];
+    for (int i = 0; i < k->m->nop; i++) {
+        const struct tensor *t = k->m->op[i];
+        const struct bc_mem *m = &ip->mem.at[k->mem[i]];
+        int64_t at = ip->code.reg.at[k->at[i]].i;
+        n[i] = 1;
+        for (int d = 0; d < t->ndim; d++) n[i] *= t->shape[d];
+        if (!operand_there(ip, k, i, at, n[i])) return false;
+        ptr[i] = m->base + at * dt_bytes(m->dt);
+    }
+    const char *why;
+    if (!bc_meaning_run(k->code, ptr, &why)) return fault(ip, ERR_RANGE, why);
+    struct bc_mem *out = &ip->mem.at[k->mem[0]];
+    if (out->set) memset(out->set + ip->code.reg.at[k->at[0]].i, 1, (size_t)n[0]);
+    return true;
+}
+
+/* ---- the door ---- */
+
+/* " at y=3, k=7": the loops around an instruction, outermost first (inner ones were recorded first). */
+static const char *place(struct interp *ip, int at)
+{
+    struct str s = str_on(&ip->arena);
+    for (size_t i = ip->loop.n; i-- > 0;) {
+        const struct loop *l = &ip->loop.at[i];
+        if (at < l->first || at >= l->last) continue;
+        str_printf(&s, "%s%s=%" PRId64, s.n ? ", " : " at ", l->var->name, ip->code.reg.at[l->reg].i);
+    }
+    return s.n ? str_text(&s) : "";
+}
+
+static bool report(struct interp *ip, const struct func *f)
+{
+    const struct bc_trap *t = &ip->code.trap;
+    enum err_code code = t->kind == BC_TRAP_OVERFLOW ? ERR_RANGE : ERR_BOUNDS;
+    const char *why = t->text;
+    if (t->kind == BC_TRAP_REPORTED) {
+        code = ip->why_code;
+        why = ip->why;
+    }
+    err_set(&ip->c->err, code, (struct span){0}, "%s%s, in %s", why, place(ip, t->at), f->name);
+    err_hint(&ip->c->err, code == ERR_RANGE ? "index arithmetic and i64 products must fit in 64 bits"
+                                            : "guard it with if (...), or make the buffer or its writer cover this");
+    return false;
+}
+
+static bool run(struct interp *ip, const struct func *f)
+{
+    struct bc *b = &ip->code;
+    ir_walk_stmt(f->body, collect_alloc, ip);
+    bc_init(b, ip->c, &ip->arena, ip->mem.at, (int)ip->mem.n);
+    b->u = ip;
+    b->call = on_call;
+    compile(ip, f->body);
+    bc_emit(b, (struct bc_ins){.op = BC_END});
+    if (b->failed || !get_memory(ip)) return false;
+    b->staged.at = ARENA_ARRAY(&ip->arena, int64_t, ip->max_lanes);
+    b->staged.value = ARENA_ARRAY(&ip->arena, union value, ip->max_lanes);
+    return bc_run(b, 0) || report(ip, f);
+}
+
+bool interp_run(struct ir_ctx *c, const struct func *f, void *const *arg)
+{
+    struct interp ip = {.c = c, .narg = f->narg, .max_lanes = 1};
+    arena_init(&ip.arena, 0);
+    ip.arena.oom = c->arena.oom;
+    for (int i = 0; i < f->narg; i++) {
+        struct bc_mem m = mem_of(f->arg[i]);
+        m.base = arg[i];
+        VEC_PUSH(&ip.arena, ip.mem, m);
+    }
+    bool ok = run(&ip, f);
+    for (size_t i = (size_t)f->narg; i < ip.mem.n; i++) {
+        free(ip.mem.at[i].base);
+        free(ip.mem.at[i].set);
+    }
+    arena_release(&ip.arena);
+    return ok;
+}
