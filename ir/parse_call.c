@@ -34,6 +34,7 @@ static bool parse_args(struct parser *p, const char *name, bool lazy_tail, int n
 
 static struct val make_select(struct parser *p, struct val *v, size_t from)
 {
+    bool lit = v[1].lit && v[2].lit;
     if (!val_expect(p, &v[0], DT_BOOL, "the condition of select") || !val_unify(p, 2, &v[1], "select")) return no_val;
     int lanes = v[1].e->type.lanes > v[2].e->type.lanes ? v[1].e->type.lanes : v[2].e->type.lanes;
     int have = v[0].e->type.lanes;
@@ -42,7 +43,9 @@ static struct val make_select(struct parser *p, struct val *v, size_t from)
         err_hint(&p->c->err, "give the condition as many lanes as the values, or one");
         return no_val;
     }
-    return val_of(p, ir_select(p->c, v[0].e, v[1].e, v[2].e), from, 3, v);
+    struct val r = val_of(p, ir_select(p->c, v[0].e, v[1].e, v[2].e), from, 3, v);
+    r.lit = lit;
+    return r;
 }
 
 /* max(x, -x), wrapping at the least integer; on f32 max(x, 0.0 - x), which clears the sign of zero. */

@@ -412,7 +412,7 @@ static bool parse_padding(struct lexer *lx, const struct ir_env *env, struct pad
     return lex_expect(lx, ")");
 }
 
-/* P[i] = select(lo <= i & i < lo + n, A[i - lo], value): dimensions without padding have no condition. */
+/* P[i] = select(lo <= i & i <= lo + n - 1, A[i - lo], value): dimensions without padding have no condition. */
 static bool parse_pad(struct lexer *lx, struct ir_env *env, const char *name, struct span at)
 {
     struct ir_ctx *c = lx->ctx;
@@ -431,7 +431,7 @@ static bool parse_pad(struct lexer *lx, struct ir_env *env, const char *name, st
     for (int d = 0; d < a->ndim; d++) {
         const struct expr *i = idx[d];
         if (pad.lo[d]) inside = ir_and(c, inside, ir_le(c, ir_idx(c, pad.lo[d]), i));
-        if (pad.hi[d]) inside = ir_and(c, inside, ir_lt(c, i, ir_idx(c, pad.lo[d] + a->shape[d])));
+        if (pad.hi[d]) inside = ir_and(c, inside, ir_le(c, i, ir_idx(c, pad.lo[d] + a->shape[d] - 1)));
         if (pad.lo[d]) idx[d] = ir_sub(c, i, ir_idx(c, pad.lo[d]));
     }
     const struct expr *zero = a->dt == DT_F32 ? ir_flt(c, type_of(DT_F32), 0) : ir_int(c, type_of(a->dt), 0);

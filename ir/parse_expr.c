@@ -75,31 +75,33 @@ static const char *type_name(const struct parser *p, struct type t)
     return t.lanes == 1 ? s : arena_printf(&p->c->arena, "%sx%d", s, t.lanes);
 }
 
+/* A literal (see struct val) in another type; NULL: error set. */
+static const struct expr *adopted(struct parser *p, const struct expr *e, enum dtype dt, struct span at)
+{
+    struct ir_ctx *c = p->c;
+    if (e->op == OP_BCAST) return ir_bcast(c, adopted(p, e->kid[0], dt, at), e->type.lanes);
+    if (e->op == OP_SELECT)
+        return ir_select(c, e->kid[0], adopted(p, e->kid[1], dt, at), adopted(p, e->kid[2], dt, at));
+    long long i = e->val.i;
+    if (dt == DT_F32) { /* up to 2^24 every integer is an f32 */
+        if (i >= -(1 << 24) && i <= 1 << 24) return ir_flt(c, type_of(dt), (float)i);
+        err_set(&c->err, ERR_RANGE, at, "the integer %lld beside an f32", i);
+        err_hint(&c->err, "write it with a point: %lld.0", i);
+        return NULL;
+    }
+    const struct dtype_info *d = &dtype_info[dt];
+    if (i >= d->lo && i <= d->hi) return ir_int(c, type_of(dt), i);
+    err_set(&c->err, ERR_RANGE, at, "%lld does not fit the %s it meets (%lld..%lld)", i, d->name, (long long)d->lo,
+            (long long)d->hi);
+    err_hint(&c->err, "widen the other operand, e.g. i32(x), or wrap the number: %s(%lld)", d->name, i);
+    return NULL;
+}
+
 bool val_adopt(struct parser *p, struct val *v, enum dtype dt)
 {
-    if (!v->e || !v->lit) return v->e != NULL;
-    int64_t i = v->e->op == OP_BCAST ? v->e->kid[0]->val.i : v->e->val.i;
-    int lanes = v->e->type.lanes;
+    if (v->e && v->lit) v->e = adopted(p, v->e, dt, v->at);
     v->lit = false;
-    if (dt == DT_F32) {
-        /* up to 2^24 every integer is an f32 */
-        if (i >= -(1 << 24) && i <= 1 << 24) {
-            v->e = ir_flt(p->c, type_vec(dt, lanes), (float)i);
-            return true;
-        }
-        err_set(&p->c->err, ERR_RANGE, v->at, "the integer %lld beside an f32", (long long)i);
-        err_hint(&p->c->err, "write it with a point: %lld.0", (long long)i);
-        return v->e = NULL, false;
-    }
-    if (i < dtype_info[dt].lo || i > dtype_info[dt].hi) {
-        err_set(&p->c->err, ERR_RANGE, v->at, "%lld does not fit the %s it meets (%lld..%lld)", (long long)i,
-                dtype_info[dt].name, (long long)dtype_info[dt].lo, (long long)dtype_info[dt].hi);
-        err_hint(&p->c->err, "widen the other operand, e.g. i32(x), or wrap the number: %s(%lld)", dtype_info[dt].name,
-                 (long long)i);
-        return v->e = NULL, false;
-    }
-    v->e = ir_int(p->c, type_vec(dt, lanes), i);
-    return true;
+    return v->e != NULL;
 }
 
 bool val_expect(struct parser *p, struct val *v, enum dtype dt, const char *what)
@@ -200,6 +202,15 @@ static const struct binding *scope_find(const struct parser *p, const char *name
     return NULL;
 }
 
+/* A one-letter name is one edit from every other: only its case may be wrong. */
+static const char *similar(const char *name, const char *const *names, size_t n)
+{
+    if (name[1]) return err_suggest(name, names, n);
+    for (size_t i = 0; i < n; i++)
+        if ((names[i][0] | 32) == (name[0] | 32) && !names[i][1]) return names[i];
+    return NULL;
+}
+
 enum wanted { WANT_VAR, WANT_TENSOR };
 
 static struct val unknown_name(struct parser *p, enum wanted want, const char *name, struct span at)
@@ -209,13 +220,13 @@ static struct val unknown_name(struct parser *p, enum wanted want, const char *n
         if (want == WANT_TENSOR ? s->buffer != NULL : s->var != NULL) VEC_PUSH(&p->c->arena, names, s->name);
     for (size_t i = 0; want == WANT_TENSOR && p->env && i < p->env->tensors.n; i++)
         VEC_PUSH(&p->c->arena, names, p->env->tensors.at[i]->name);
-    const char *near = err_suggest(name, names.at, names.n);
+    const char *near = similar(name, names.at, names.n);
     err_set(&p->c->err, ERR_UNKNOWN_NAME, at, want == WANT_TENSOR ? "no tensor is called %s" : "no axis is called %s",
             name);
-    if (near)
-        err_hint(&p->c->err, "did you mean %s?", near);
-    else if (want == WANT_VAR && p->env && env_find(p->env, name))
+    if (want == WANT_VAR && p->env && env_find(p->env, name))
         err_hint(&p->c->err, "%s is a tensor: index it, %s[...]", name, name);
+    else if (near)
+        err_hint(&p->c->err, "did you mean %s?", near);
     else if (want == WANT_VAR)
         err_hint(&p->c->err, "axes are named on the left side or by a reduction: sum(k) ...");
     return no_val;
@@ -344,7 +355,7 @@ static struct val parse_operand(struct parser *p)
         if (!val_defined(p, OP_NOT, &v, "!")) return no_val;
         bool lit = v.lit;
         v = val_of(p, ir_un(p->c, OP_NOT, v.e), from, 1, &v);
-        v.lit = lit;
+        v.lit = lit && v.e && v.e->op == OP_INT;
         return v;
     }
     err_set(&p->c->err, ERR_SYNTAX, lx->tok.span, "expected an expression%s",

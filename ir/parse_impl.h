@@ -25,7 +25,7 @@ bool parse_is_reserved(const char *name);      /* a word no tensor, buffer or lo
 struct val {
     const struct expr *e;   /* NULL: an error is set */
     struct span at;
-    bool lit;               /* a bare integer (or a broadcast of one): i64 unless what it meets says otherwise */
+    bool lit;               /* a bare integer, or bcast or select of such: i64 unless what it meets says otherwise */
     int height;
     int64_t size;           /* upper bounds of the tree's height and node count */
 };

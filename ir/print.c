@@ -66,11 +66,15 @@ static int64_t rank_of(const struct pr *p, const void *obj, uint32_t uid)
 
 static bool is_lit(const struct expr *e) { return e->op == OP_INT || (e->op == OP_BCAST && e->kid[0]->op == OP_INT); }
 
+/* Its rank; -1: none. */
 static int64_t outermost_var(const struct pr *p, const struct expr *e)
 {
     if (e->op == OP_VAR) return rank_of(p, e->val.var, e->val.var->uid);
-    int64_t least = INT64_MAX;
-    for_kids(e, i) least = i64_min(least, outermost_var(p, e->kid[i]));
+    int64_t least = -1;
+    for_kids(e, i) {
+        int64_t v = outermost_var(p, e->kid[i]);
+        if (least < 0 || (v >= 0 && v < least)) least = v;
+    }
     return least;
 }
 
@@ -90,8 +94,7 @@ static int order(const struct pr *p, const struct expr *a, const struct expr *b)
 {
     const struct expr *ka[QJ_MAX_PHYS + 8], *kb[QJ_MAX_PHYS + 8];
     if (a == b) return 0;
-    int o = compare(is_lit(a), is_lit(b));
-    if (!o) o = compare(outermost_var(p, a), outermost_var(p, b));
+    int o = compare(outermost_var(p, a), outermost_var(p, b));
     if (!o) o = compare(a->op, b->op);
     if (!o) o = compare(leaf_rank(p, a), leaf_rank(p, b));
     if (!o) o = compare(a->type.dt, b->type.dt);
@@ -107,7 +110,9 @@ static int order(const struct pr *p, const struct expr *a, const struct expr *b)
 static void operands(const struct pr *p, const struct expr *e, const struct expr **kid)
 {
     for_kids(e, i) kid[i] = e->kid[i];
-    if (!(op_info[e->op].flags & OPF_COMM) || kid[0]->type.dt == DT_F32 || order(p, kid[0], kid[1]) <= 0) return;
+    if (!(op_info[e->op].flags & OPF_COMM) || kid[0]->type.dt == DT_F32) return;
+    int o = compare(is_lit(kid[0]), is_lit(kid[1])); /* a number comes last */
+    if (o < 0 || (!o && order(p, kid[0], kid[1]) <= 0)) return;
     kid[0] = e->kid[1];
     kid[1] = e->kid[0];
 }
