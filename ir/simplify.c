@@ -102,6 +102,12 @@ static const struct expr *int_rules(struct simp *s, enum op op, const struct exp
     case OP_XOR:
         if (a == b) return ir_int(s->c, a->type, 0);
         return fold_chain(s, op, a, b);
+    case OP_SHL: case OP_SHR: { /* a known amount out of range: written as one in range */
+        int bits = dtype_info[a->type.dt].bits;
+        if (!konst(b, &k) || (k >= 0 && k < bits)) return NULL;
+        if (op == OP_SHL || !dtype_info[a->type.dt].is_signed) return ir_int(s->c, a->type, 0);
+        return ir_bin(s->c, op, a, ir_int(s->c, a->type, bits - 1));
+    }
     default: return NULL;
     }
 }
