@@ -223,9 +223,11 @@ static int64_t count_macs(const struct program *p)
     return total;
 }
 
-static bool prepare(struct lower *w)
+struct lower *lower_prepare(struct sched *s, const struct state *st)
 {
-    struct ir_ctx *c = w->c;
+    struct ir_ctx *c = s->c;
+    struct lower *w = ARENA_NEW(&c->arena, struct lower);
+    *w = (struct lower){.c = c, .st = st, .program = s->program, .target = s->target, .now = PLACE_MAIN};
     w->stage = ARENA_ARRAY(&c->arena, struct lstage, w->st->nstage);
     for (int i = 0; i < w->st->nstage; i++) {
         w->stage[i].g = w->st->stage[i];
@@ -233,15 +235,14 @@ static bool prepare(struct lower *w)
     }
     places(w);
     follow_attached(w);
-    return lower_regions(w) && make_buffers(w);
+    return lower_regions(w) && make_buffers(w) ? w : NULL;
 }
 
 struct lowered *lower_state(struct sched *s, const struct state *st)
 {
     struct ir_ctx *c = s->c;
-    struct lower *w = ARENA_NEW(&c->arena, struct lower);
-    *w = (struct lower){.c = c, .st = st, .program = s->program, .target = s->target};
-    if (!prepare(w)) return NULL;
+    struct lower *w = lower_prepare(s, st);
+    if (!w) return NULL;
     const struct stmt *main_body = function_body(w, PLACE_MAIN);
     if (!main_body) return NULL;
     struct lowered *l = ARENA_NEW(&c->arena, struct lowered);

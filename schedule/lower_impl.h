@@ -45,6 +45,8 @@ struct lower {
     enum place now;                             /* the function being built */
 };
 
+/* Everything but the nests: regions, loops, storage. NULL: error. */
+struct lower *lower_prepare(struct sched *s, const struct state *st);
 bool lower_regions(struct lower *w);
 const struct stmt *lower_nest(struct lower *w, int stage);
 /* The LOAD of a tensor's element from stage (or argument) storage, for the function being built. */

@@ -188,9 +188,9 @@ bool tensorize_match(struct ir_ctx *c, const struct intrin *in, const struct reg
     struct match t = {.c = c, .m = m};
     *why = NULL;
     if (m->accumulate != r->reduction || (r->reduction && m->combiner != r->combiner)) {
-        *why = arena_printf(&c->arena, "it %s, the loops %s",
-                            m->accumulate ? combiner_name[m->combiner] : "assigns",
-                            r->reduction ? combiner_name[r->combiner] : "assign");
+        *why = arena_printf(&c->arena, "it %s%s, the loops %s%s", m->accumulate ? "accumulates by " : "assigns",
+                            m->accumulate ? combiner_name[m->combiner] : "",
+                            r->reduction ? "accumulate by " : "assign", r->reduction ? combiner_name[r->combiner] : "");
         return false;
     }
     struct assign s = {.t = &t, .r = r, .best = -1};

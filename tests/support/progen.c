@@ -213,6 +213,59 @@ const char *gen_step(struct arena *a, struct rng *r, const struct sched *s)
     }
 }
 
+/* ---- plans ---- */
+
+static const struct tensor *tensor_named(const struct sched *s, const char *name)
+{
+    const struct program *p = sch_program(s);
+    for (int i = 0; i < p->ntensor; i++)
+        if (!strcmp(p->tensor[i]->name, name)) return p->tensor[i];
+    return NULL;
+}
+
+static bool wider(const struct tensor *t, enum dtype dt)
+{
+    return t->dt != dt && t->range.lo >= dtype_info[dt].lo && t->range.hi <= dtype_info[dt].hi && dt_bytes(dt) > 1;
+}
+
+const char *gen_plan(struct arena *a, struct rng *r, const struct sched *s)
+{
+    const struct tensor *x = tensor_named(s, "P"), *w = tensor_named(s, "W"), *acc = tensor_named(s, "Acc");
+    const struct target *t = sch_target(s);
+    if (!x) x = tensor_named(s, "A");
+    if (!acc) acc = tensor_named(s, "Out");
+    if (!x || !w || !acc || acc->dt != DT_I32 || !t->nintrin || acc->body->op != OP_REDUCE) return NULL;
+    const char *k = acc->body->kid[acc->body->nkid - 1]->val.var->name;
+    if (strcmp(k, "k") && strcmp(k, "c")) return NULL; /* depthwise: no channels to reduce */
+    const struct intrin *in = NULL; /* one whose operand types these can be stored as */
+    for (int tries = 0; tries < 40 && !in; tries++) {
+        const struct intrin *i = &t->intrin[N(0, t->nintrin - 1)];
+        const struct meaning *m = i->meaning;
+        if (m->nop == 3 && m->nout == 1 && m->naxes == 2 && m->op[0]->dt == DT_I32 &&
+            (m->op[1]->dt == x->dt || wider(x, m->op[1]->dt)) && (m->op[2]->dt == w->dt || wider(w, m->op[2]->dt)))
+            in = i;
+    }
+    if (!in) return NULL;
+    int lanes = (int)in->meaning->axis[0]->extent, group = (int)in->meaning->axis[1]->extent;
+    const char *tail = PICK(r, "peel", "peel", "pad"), *ad = dtype_info[in->meaning->op[1]->dt].name;
+    struct str p = str_on(a);
+    str_printf(&p, "cache_read %s %s as=%s -> X\n", x->name, PICK(r, "global", "local"), ad);
+    if (x->name[0] == 'P' && N(0, 1)) str_printf(&p, "compute_inline P\n");
+    str_printf(&p, "cache_read W global as=%s -> Wp\n", dtype_info[in->meaning->op[2]->dt].name);
+    str_printf(&p, "transform_layout Wp %s%d%c%d%c\n", w->ndim == 2 ? "OK" : "ORSC", lanes * N(1, 2), 'o', group, k[0]);
+    bool out = !strcmp(acc->name, "Out");
+    const char *g = acc->name;
+    if (out) {
+        str_printf(&p, "cache_write Out local -> T\n");
+        g = "T";
+    }
+    if (N(0, 1)) str_printf(&p, "compute_at %s Out.%s\n", g, PICK(r, "o", "m", "y", "x", "n"));
+    str_printf(&p, "split %s.o %d tail=%s -> o2 o1\nsplit %s.%s %d tail=%s -> k2 k1\n", g, lanes, tail, g, k, group, tail);
+    str_printf(&p, "reorder %s %s %s o1 k1\n", g, N(0, 1) ? "o2" : "k2", N(0, 1) ? "k2" : "o2");
+    str_printf(&p, "reorder %s o2 k2 o1 k1\ntensorize %s.o1 %s tail=%s\n", g, g, in->row->name, tail);
+    return str_text(&p);
+}
+
 /* ---- data ---- */
 
 void gen_data(struct rng *r, const struct tensor *t, void *data)

@@ -25,6 +25,9 @@ static inline int64_t rng_int(struct rng *r, int64_t lo, int64_t hi)
 const char *gen_program(struct arena *a, struct rng *r);
 /* One step for the schedule as it is now. */
 const char *gen_step(struct arena *a, struct rng *r, const struct sched *s);
+/* Steps that widen, pack, split and reorder so that an instruction of the target fits, tails and all; NULL when
+ * the program has no product of A and W. Some are refused. */
+const char *gen_plan(struct arena *a, struct rng *r, const struct sched *s);
 /* Elements of a tensor's declared range: extremes often. Written in logical order. */
 void gen_data(struct rng *r, const struct tensor *t, void *data);
 
