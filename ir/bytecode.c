@@ -349,6 +349,9 @@ int bc_combine(struct bc *b, enum combiner k, int acc, const struct expr *body)
     if (k == RED_FMA) {
         int x = bc_expr(b, body->kid[0]), y = bc_expr(b, body->kid[1]);
         bc_emit(b, (struct bc_ins){.op = BC_FMA, .d = acc, .a = x, .b = y, .x = acc});
+    } else if (k == RED_SUM && body->op == OP_MUL && body->type.dt == DT_I32) {    /* the common case, fused */
+        int x = bc_expr(b, body->kid[0]), y = bc_expr(b, body->kid[1]);
+        bc_emit(b, (struct bc_ins){.op = BC_MAC32, .d = acc, .a = x, .b = y});
     } else {
         bc_emit(b, bin(op[k], body->type.dt, acc, acc, bc_expr(b, body)));
     }
@@ -370,16 +373,16 @@ union value bc_identity(enum combiner k, enum dtype dt)
 /* ---- a body over its axes ---- */
 
 /* The step of a cursor when axis k advances and the reduced axes inside it go back to 0. */
-static void fill_deltas(struct bc *b)
+static void fill_steps(struct bc *b)
 {
     int ncur = (int)b->cursor.n, nred = b->naxis - b->nout;
-    b->delta = ARENA_ARRAY(b->arena, int64_t, nred * ncur + 1);
+    b->step = ARENA_ARRAY(b->arena, struct bc_step, nred * ncur);
     for (int k = 0; k < nred; k++)
         for (int i = 0; i < ncur; i++) {
             const struct bc_cursor *f = &b->cursor.at[i];
             int64_t step = f->coef[b->nout + k];
             for (int j = b->nout + k + 1; j < b->naxis; j++) step -= f->coef[j] * (b->axis[j].extent - 1);
-            b->delta[k * ncur + i] = step;
+            b->step[k * ncur + i] = (struct bc_step){f->reg, step};
         }
 }
 
@@ -399,6 +402,6 @@ bool bc_body(struct bc *b, int nout, int naxis, const struct bc_axis *axis, bool
     }
     bc_emit(b, (struct bc_ins){.op = BC_END});
     if (b->failed) return false;
-    fill_deltas(b);
+    fill_steps(b);
     return true;
 }

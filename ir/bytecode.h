@@ -24,7 +24,7 @@
 enum bc_op {
     BC_END, BC_MOV,
     BC_JMP, BC_JZ,              /* to a; if b is 0 */
-    BC_ADD32, BC_SUB32, BC_MUL32,
+    BC_ADD32, BC_SUB32, BC_MUL32, BC_MAC32,                             /* MAC: d += a * b */
     BC_ADD64, BC_SUB64, BC_MUL64,                                       /* trap on overflow */
     BC_MIN, BC_MAX, BC_AND, BC_OR, BC_XOR, BC_EQ, BC_NE, BC_LT, BC_LE,  /* closed on wrapped values */
     BC_INT,                                                             /* the rest, by ir_apply_int */
@@ -71,6 +71,7 @@ struct bc_cursor {
     int64_t lo, hi;             /* over all axes */
 };
 
+struct bc_step { int reg; int64_t by; };
 struct bc_axis { const struct var *var; int64_t extent; };
 
 struct bc_memo_row { const struct expr *e; int reg; };
@@ -100,7 +101,7 @@ struct bc {
     int nout, naxis;            /* axis[nout..naxis) are reduced */
     struct bc_axis axis[BC_MAX_AXES];
     VEC(struct bc_cursor) cursor;
-    int64_t *delta;             /* per reduced axis, a row of cursor steps for when that axis advances */
+    struct bc_step *step;       /* per reduced axis, a row of them: what its advance adds to the cursors */
     int64_t pos[BC_MAX_AXES];
     int acc, result;            /* registers; acc -1: nothing is combined */
     /* interp */

@@ -93,9 +93,9 @@ static bool next(struct bc *b, union value *r)
     int k = b->naxis - 1;
     while (k >= b->nout && ++b->pos[k] == b->axis[k].extent) b->pos[k--] = 0;
     if (k < b->nout) return false;
-    const int64_t *step = b->delta + (k - b->nout) * (int64_t)b->cursor.n;
-    const struct bc_cursor *f = b->cursor.at;
-    for (size_t i = 0; i < b->cursor.n; i++) r[f[i].reg].i += step[i];
+    int n = (int)b->cursor.n;
+    const struct bc_step *s = b->step + (k - b->nout) * n;
+    for (int i = 0; i < n; i++) r[s[i].reg].i += s[i].by;
     return true;
 }
 
@@ -129,6 +129,7 @@ bool bc_run(struct bc *b, int from)
         break;                                                                                    \
     }
     for (const struct bc_ins *i = code + from;; i++) {
+        if (i->op > BC_CALL) __builtin_unreachable();    /* spares the switch its range check */
         switch ((enum bc_op)i->op) {
         case BC_END: return true;
         case BC_MOV: D = A; break;
@@ -137,6 +138,7 @@ bool bc_run(struct bc *b, int from)
         case BC_ADD32: D.i = (int32_t)((uint32_t)A.i + (uint32_t)B.i); break;
         case BC_SUB32: D.i = (int32_t)((uint32_t)A.i - (uint32_t)B.i); break;
         case BC_MUL32: D.i = (int32_t)((uint32_t)A.i * (uint32_t)B.i); break;
+        case BC_MAC32: D.i = (int32_t)((uint32_t)D.i + (uint32_t)A.i * (uint32_t)B.i); break;
         case BC_ADD64: CHECKED(add)
         case BC_SUB64: CHECKED(sub)
         case BC_MUL64: CHECKED(mul)
