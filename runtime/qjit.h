@@ -1,0 +1,387 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* qjit.h - the whole public interface of libqjit: from a tensor expression and a schedule to a kernel that
+ * is called through a plain C pointer, or to an object file that needs nothing of ours. C99 and C++.
+ *
+ *     qj_ctx *q = qj_ctx_new(NULL);
+ *     qj_define(q, "input A[m:64, k:256] : u8; weight W[n:128, k:256] : i8\n"
+ *                  "C[m, n] : i32 = sum(k) i32(A[m, k]) * i32(W[n, k])");
+ *     qj_target(q, "native");
+ *     qj_step(q, "parallel C.m");
+ *     qj_kernel *k = qj_build(q);                         // compile and link
+ *     if (!k) { fputs(qj_last_error(q)->text, stderr); ... }
+ *     qj_tensor *args[] = {a, w, c};                      // inputs and weights as defined, then outputs
+ *     qj_kernel_call(k, args, 3, NULL);
+ *     qj_kernel_free(k);
+ *     qj_ctx_free(q);
+ *
+ * Errors. A function that can fail returns false or NULL and leaves the error in its context (qj_last_error).
+ * The first error sticks: until qj_clear_error, all other calls on that context do nothing and fail too, so a
+ * chain of calls needs one check at its end. A failed call leaves the context as it was. NULL for a context or
+ * an object is answered by false or NULL. Nothing is printed, and nothing passed here ends the process - save
+ * what LLVM itself does when the system is out of memory.
+ *
+ * Ownership. `T *` that is returned is the caller's, to be given to T's free function (char *: qj_free).
+ * `const T *` is borrowed, until the next call on the same object, or as its comment says. Strings and arrays
+ * passed in are copied, unless the comment says borrowed.
+ *
+ * Threads. A context is used by one thread at a time; any number of contexts work in parallel. A kernel, an
+ * artifact, a packed set and a tensor belong to no thread: kernels may be called from many at once, and may
+ * outlive the context that made them.
+ *
+ * Units. Sizes are bytes, extents are elements, times are milliseconds. Text is UTF-8, names are ASCII.
+ */
+#ifndef QJIT_H
+#define QJIT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define QJ_VERSION_MAJOR 0
+#define QJ_VERSION_MINOR 1
+#define QJ_VERSION_PATCH 0
+
+#if defined(__GNUC__)
+#define QJ_API __attribute__((visibility("default")))
+#else
+#define QJ_API
+#endif
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+enum { QJ_RANK_MAX = 8, QJ_PHYS_MAX = 16 };
+
+/* The library's version as "0.1.0"; LLVM's as "19.1.7". Static. */
+QJ_API const char *qj_version(void);
+QJ_API const char *qj_llvm_version(void);
+
+/* Frees a string this library returned as `char *`; NULL is fine. */
+QJ_API void qj_free(char *text);
+
+/* ---- context ---- */
+
+typedef struct qj_ctx qj_ctx;
+
+/* Set `size` to sizeof(qj_options) and the rest to 0 for the defaults. */
+typedef struct qj_options {
+    size_t size;
+    size_t memory_limit;    /* bytes for definitions, schedules and loop nests, each compile included; 0: none */
+    bool allow_asm;         /* let qj_intrinsic take inline assembly, which can read files and run code */
+    /* Told about the code of each compile: `code` names the kind of note ("spills"), `text` says it. Called on
+     * the context's thread, during qj_compile and qj_build. NULL: nobody is told. */
+    void (*log)(void *user, const char *code, const char *text);
+    void *user;
+} qj_options;
+
+/* A new context without definitions, for the target "native". NULL options: the defaults. NULL: no memory. */
+QJ_API qj_ctx *qj_ctx_new(const qj_options *options);
+QJ_API void qj_ctx_free(qj_ctx *q);
+/* Forgets definitions, steps, target, intrinsics and error; the options stay. */
+QJ_API bool qj_ctx_reset(qj_ctx *q);
+
+typedef struct qj_error {
+    const char *code;       /* stable name of the kind, e.g. "illegal-step" */
+    const char *message;    /* what is wrong, naming the values */
+    const char *hint;       /* what would work; may be "" */
+    const char *detail;     /* e.g. the loop nest; NULL: none */
+    const char *text;       /* all of it, with the source line and a caret, newline at the end */
+    const char *file;       /* NULL: not from a file */
+    int line, column;       /* from 1; 0: not from a text */
+    size_t offset, length;  /* the same place as bytes of the text given to the failed call */
+    int step;               /* number of the schedule step, from 1; 0: none */
+} qj_error;
+
+/* The error that stands, or NULL. Valid until it is cleared. */
+QJ_API const qj_error *qj_last_error(const qj_ctx *q);
+QJ_API void qj_clear_error(qj_ctx *q);
+
+/* ---- what to compute ---- */
+
+typedef enum qj_dtype { QJ_BOOL, QJ_I8, QJ_U8, QJ_I16, QJ_U16, QJ_I32, QJ_I64, QJ_F32 } qj_dtype;
+
+/* Definitions as text, one or more, ended by newline or ';' (ir/README.md has the language). Steps already
+ * given stay, and are checked against the larger program. All or nothing. */
+QJ_API bool qj_define(qj_ctx *q, const char *text);
+
+/* The same, typed. `dims` are the dimensions' names, or NULL for d0, d1, ...; shape and dims have ndim entries.
+ *
+ *     qj_input(q, "A", QJ_U8, 2, (int64_t[]){64, 256}, NULL);
+ *     qj_compute(q, "C[m, n]", QJ_I32, "sum(k) i32(A[m, k]) * i32(W[n, k])");
+ */
+QJ_API bool qj_input(qj_ctx *q, const char *name, qj_dtype t, int ndim, const int64_t *shape, const char *const *dims);
+QJ_API bool qj_weight(qj_ctx *q, const char *name, qj_dtype t, int ndim, const int64_t *shape, const char *const *dims);
+QJ_API bool qj_compute(qj_ctx *q, const char *axes, qj_dtype t, const char *body);
+
+/* Names the kernel and so the C functions of its artifact: a C identifier of at most 64 characters. The
+ * default is "kernel". */
+QJ_API bool qj_name(qj_ctx *q, const char *name);
+
+/* The definitions as text that qj_define reads back. */
+QJ_API char *qj_program_text(qj_ctx *q);
+
+/* ---- for which machine ---- */
+
+/* "native", "generic", "x86-64-v3", "x86-64-v4,+avx512vnni", "x86-64,cpu=znver3". Steps stay, and are checked
+ * against the new target. Errors: unknown-target, missing-feature, and those of steps. */
+QJ_API bool qj_target(qj_ctx *q, const char *target);
+/* The target's canonical name, until it changes. */
+QJ_API const char *qj_target_name(qj_ctx *q);
+
+/* An instruction of your own (targets/README.md): operands "C: i32[8], A: i16[2], B: i16[8,2]", meaning
+ * "C[i] += i32(A[k]) * i32(B[i,k])", recipe "add(C, @llvm.x86.avx2.pmadd.wd(A, B))", needs "avx2" (or NULL). It
+ * goes with the target that is set now. */
+QJ_API bool qj_intrinsic(qj_ctx *q, const char *name, const char *operands, const char *meaning, const char *recipe,
+                         const char *needs);
+
+/* ---- how to compute it ---- */
+
+/* Schedule steps as text, one or more: "split C.n 16 -> no ni; vectorize C.ni" (schedule/README.md). Each is
+ * checked when it is given; the first refused one ends the call, and those before it stay. */
+QJ_API bool qj_step(qj_ctx *q, const char *text);
+
+/* What is done where an extent is no multiple of the factor. */
+typedef enum qj_tail { QJ_TAIL_GUARD, QJ_TAIL_PEEL, QJ_TAIL_PAD, QJ_TAIL_ERROR } qj_tail;
+typedef enum qj_scope { QJ_GLOBAL, QJ_SHARED, QJ_LOCAL } qj_scope;
+typedef enum qj_axis { QJ_BLOCK_X, QJ_BLOCK_Y, QJ_BLOCK_Z, QJ_THREAD_X, QJ_THREAD_Y, QJ_THREAD_Z, QJ_VTHREAD } qj_axis;
+
+/* The same steps, typed: each records what its text would. Stages, axes and tensors go by name; a name in
+ * the last parameters is what the new loop or stage is called (NULL: chosen). Errors: step-args, no-stage,
+ * no-axis, illegal-step, tensorize-mismatch and others that the step's manual names. */
+QJ_API bool qj_split(qj_ctx *q, const char *stage, const char *axis, int64_t factor, qj_tail tail, const char *outer,
+                     const char *inner);
+QJ_API bool qj_split_parts(qj_ctx *q, const char *stage, const char *axis, int64_t parts, qj_tail tail,
+                           const char *outer, const char *inner);
+QJ_API bool qj_fuse(qj_ctx *q, const char *stage, int naxes, const char *const *axes, const char *name);
+QJ_API bool qj_reorder(qj_ctx *q, const char *stage, int naxes, const char *const *axes);
+/* names: four of them (y outer, x outer, y inner, x inner), or NULL. */
+QJ_API bool qj_tile(qj_ctx *q, const char *stage, const char *y, const char *x, int64_t fy, int64_t fx,
+                    const char *const *names);
+QJ_API bool qj_unroll(qj_ctx *q, const char *stage, const char *axis);
+QJ_API bool qj_vectorize(qj_ctx *q, const char *stage, const char *axis);
+QJ_API bool qj_parallel(qj_ctx *q, const char *stage, const char *axis);
+QJ_API bool qj_bind(qj_ctx *q, const char *stage, const char *axis, qj_axis to);
+QJ_API bool qj_compute_at(qj_ctx *q, const char *stage, const char *consumer, const char *axis);
+QJ_API bool qj_compute_inline(qj_ctx *q, const char *stage);
+QJ_API bool qj_compute_root(qj_ctx *q, const char *stage);
+/* readers: the stages that read the copy (nreaders 0: all). as: NULL, or the element type of the copy. */
+QJ_API bool qj_cache_read(qj_ctx *q, const char *tensor, qj_scope scope, int nreaders, const char *const *readers,
+                          const qj_dtype *as, const char *name);
+QJ_API bool qj_cache_write(qj_ctx *q, const char *stage, qj_scope scope, const char *name);
+QJ_API bool qj_set_scope(qj_ctx *q, const char *stage, qj_scope scope);
+QJ_API bool qj_rfactor(qj_ctx *q, const char *stage, const char *axis, const char *name);
+QJ_API bool qj_pad(qj_ctx *q, const char *stage, const char *axis, int64_t multiple);
+/* letters: NULL, or one capital an axis where the axes have longer names. */
+QJ_API bool qj_transform_layout(qj_ctx *q, const char *tensor, const char *layout, const char *letters);
+/* tail: QJ_TAIL_ERROR, QJ_TAIL_PAD or QJ_TAIL_PEEL. */
+QJ_API bool qj_tensorize(qj_ctx *q, const char *stage, const char *axis, const char *intrinsic, qj_tail tail);
+/* axis NULL: about the stage. */
+QJ_API bool qj_annotate(qj_ctx *q, const char *stage, const char *axis, const char *key, int64_t value);
+
+/* Takes the last step back. Error: nothing-to-undo. */
+QJ_API bool qj_undo(qj_ctx *q);
+QJ_API int qj_nsteps(qj_ctx *q);
+/* The steps so far, one a line, as qj_step reads them back. */
+QJ_API char *qj_steps_text(qj_ctx *q);
+/* The loop nest they give; the packing function's too, if there is one. */
+QJ_API char *qj_show(qj_ctx *q);
+/* For every loop that could be an instruction: which ones fit, and the first condition that fails for others. */
+QJ_API char *qj_explain(qj_ctx *q);
+
+/* ---- to bytes ---- */
+
+typedef struct qj_artifact qj_artifact;
+typedef enum qj_format { QJ_OBJ, QJ_ASM, QJ_LL, QJ_BC } qj_format;    /* .o .s .ll .bc */
+typedef enum qj_role { QJ_ROLE_INPUT, QJ_ROLE_WEIGHT, QJ_ROLE_PACKED, QJ_ROLE_OUTPUT } qj_role;
+
+/* An argument of a function; all pointers live as long as the object it was asked of. */
+typedef struct qj_arg {
+    const char *name;
+    qj_role role;
+    qj_dtype dtype;
+    int ndim;
+    int64_t shape[QJ_RANK_MAX];             /* as defined */
+    const char *dim_name[QJ_RANK_MAX];
+    const char *layout;                     /* how it lies in memory, as "NCHW16c"; NULL: row-major */
+    int nphys;
+    int64_t phys[QJ_PHYS_MAX];              /* shape in memory, row-major */
+    int64_t lo, hi;                         /* elements lie in lo..hi (integers); the code relies on it */
+    int64_t bytes;
+} qj_arg;
+
+/* Compiles the schedule. The code is, for a kernel of that name,
+ *
+ *     int NAME(args..., [void *workspace])        arguments as qj_artifact_arg counts them
+ *     int NAME_call(void **args)                  the same, all pointers in one array
+ *     int NAME_pack(...), NAME_pack_call          makes the PACKED arguments from weights, when there are any
+ *
+ * and refers to nothing but qjrt_parallel_for (weakly), memcpy, memset and memmove. Errors: llvm, unsupported,
+ * nothing-defined. */
+QJ_API qj_artifact *qj_compile(qj_ctx *q, qj_format format);
+QJ_API void qj_artifact_free(qj_artifact *a);
+QJ_API const void *qj_artifact_bytes(const qj_artifact *a, size_t *size);
+QJ_API const char *qj_artifact_name(const qj_artifact *a);
+QJ_API int qj_artifact_nargs(const qj_artifact *a);
+QJ_API bool qj_artifact_arg(const qj_artifact *a, int i, qj_arg *out);
+QJ_API int64_t qj_artifact_workspace(const qj_artifact *a);    /* bytes, 64-byte aligned; 0: no such argument */
+QJ_API char *qj_artifact_header(const qj_artifact *a);         /* C prototypes and macros */
+QJ_API char *qj_artifact_json(const qj_artifact *a);           /* the same facts as data */
+/* Writes to disk. "dir/conv.o", ".s", ".ll", ".bc" (the artifact's own format), ".h" or ".json": that one file.
+ * "dir/conv" without an extension: the bytes, the .h and the .json beside each other. Each file appears whole
+ * or not at all; a file that cannot be written leaves none of the set changed, unless renaming itself fails
+ * half-way. Error: file. */
+QJ_API bool qj_artifact_save(qj_ctx *q, const qj_artifact *a, const char *path);
+
+/* ---- tensors ---- */
+
+/* DLPack's DLTensor, member for member: `(qj_tensor *)dl` and back is a cast (dlpack.h version 0.2 and on). */
+typedef struct qj_device { int32_t type, id; } qj_device;      /* type 1: CPU */
+typedef struct qj_dltype { uint8_t code, bits; uint16_t lanes; } qj_dltype;
+typedef struct qj_tensor {
+    void *data;
+    qj_device device;
+    int32_t ndim;
+    qj_dltype dtype;
+    int64_t *shape;
+    int64_t *strides;       /* in elements; NULL: row-major without gaps */
+    uint64_t byte_offset;
+} qj_tensor;
+
+/* A new tensor, zeroed, 64-byte aligned. NULL: no memory, a negative extent, more than 8 dimensions (16 for
+ * packed data), or too large. */
+QJ_API qj_tensor *qj_tensor_new(qj_dtype t, int ndim, const int64_t *shape);
+/* A tensor over the caller's memory (borrowed, row-major), which must outlive it. */
+QJ_API qj_tensor *qj_tensor_from_data(qj_dtype t, int ndim, const int64_t *shape, void *data);
+/* Frees a tensor made by one of these functions, and its data unless borrowed. Not for tensors of others. */
+QJ_API void qj_tensor_free(qj_tensor *t);
+/* Bytes of its elements; -1: not a type of ours, or too large. */
+QJ_API int64_t qj_tensor_bytes(const qj_tensor *t);
+/* The first element: data plus byte_offset. */
+QJ_API void *qj_tensor_data(const qj_tensor *t);
+QJ_API bool qj_tensor_dtype(const qj_tensor *t, qj_dtype *out);
+/* Fills with reproducible random values in lo..hi (f32: reals there). */
+QJ_API bool qj_tensor_fill(qj_tensor *t, uint64_t seed, int64_t lo, int64_t hi);
+/* numpy's .npy, versions 1 and 2, little-endian, C order. Error: npy (what is wrong with it), file. */
+QJ_API qj_tensor *qj_tensor_load_npy(qj_ctx *q, const char *path);
+QJ_API bool qj_tensor_save_npy(qj_ctx *q, const qj_tensor *t, const char *path);
+
+/* ---- kernels ---- */
+
+typedef struct qj_kernel qj_kernel;
+typedef struct qj_packed qj_packed;
+
+/* Links an artifact (format QJ_OBJ) into this process. Errors: link, cannot-run-here. */
+QJ_API qj_kernel *qj_link(qj_ctx *q, const qj_artifact *a);
+/* qj_compile and qj_link in one. */
+QJ_API qj_kernel *qj_build(qj_ctx *q);
+/* Unlinks it. No call may be running, and none may come. */
+QJ_API void qj_kernel_free(qj_kernel *k);
+
+/* The tensors of a call: inputs and weights in the order they were defined, then outputs. */
+QJ_API int qj_kernel_nargs(const qj_kernel *k);
+QJ_API bool qj_kernel_arg(const qj_kernel *k, int i, qj_arg *out);
+
+typedef struct qj_call {
+    size_t size;                /* sizeof(qj_call) */
+    const qj_packed *packed;    /* weights already packed; NULL: packed for this call alone */
+    void *workspace;            /* qj_kernel_workspace bytes, 64-byte aligned; NULL: allocated for this call */
+    char *why;                  /* on failure: what is wrong, NUL-terminated; may be NULL */
+    size_t why_size;
+} qj_call;
+
+/* Checks the tensors and calls the kernel; no allocation when the options give what it needs. A tensor has the
+ * argument's shape - as defined, or `phys` where it has a layout - and lies in CPU memory without gaps;
+ * byte_offset is honoured. With `packed`, weights that only packing reads may be NULL. Values outside the
+ * declared ranges give unspecified results. Any thread. NULL options: the defaults. */
+QJ_API bool qj_kernel_call(const qj_kernel *k, qj_tensor *const *args, int nargs, const qj_call *options);
+/* Packs the constant weights once for many calls; the set holds copies. args as for a call; only weights are
+ * read, others may be NULL. A kernel that packs nothing gives an empty set. */
+QJ_API qj_packed *qj_kernel_pack(const qj_kernel *k, qj_tensor *const *args, int nargs, const qj_call *options);
+QJ_API void qj_packed_free(qj_packed *p);
+/* What a caller of the plain entry passes for PACKED argument i (counted as in qj_artifact_arg); NULL: it is
+ * not one. */
+QJ_API const void *qj_packed_data(const qj_packed *p, int i);
+
+/* The plain C entry, as the artifact's header declares it: the direct way to call, about 2 ns. Valid until the
+ * kernel is freed. ISO C has no cast from object to function pointers; POSIX does. */
+QJ_API void *qj_kernel_entry(const qj_kernel *k);
+/* int (*)(void **args): the same arguments in an array. */
+QJ_API void *qj_kernel_call_entry(const qj_kernel *k);
+QJ_API int64_t qj_kernel_workspace(const qj_kernel *k);
+QJ_API const qj_artifact *qj_kernel_artifact(const qj_kernel *k);
+
+/* A copy in the layout of argument i of a tensor that has the shape as defined, and the way back. */
+QJ_API qj_tensor *qj_to_layout(const qj_kernel *k, int i, const qj_tensor *t);
+QJ_API qj_tensor *qj_from_layout(const qj_kernel *k, int i, const qj_tensor *t);
+
+/* ---- trust, time, code ---- */
+
+typedef struct qj_check_report {
+    size_t size;                    /* sizeof(qj_check_report) */
+    int64_t compared, different;    /* output elements over all patterns of data */
+    int patterns;
+    bool every;                     /* all elements were compared, not a sample */
+    char output[64], pattern[32];   /* the first difference: where, under which data */
+    int64_t index[QJ_RANK_MAX];
+    int ndim;
+    double got, want;
+} qj_check_report;
+
+/* Runs the kernel on data that hides nothing - all greatest, all least, alternating, random, random extremes
+ * within the declared ranges - and compares with the definition, bit for bit: every output element while that
+ * is affordable, else a sample with all corners. False with error "mismatch" on a difference. report may be
+ * NULL. */
+QJ_API bool qj_check(qj_ctx *q, const qj_kernel *k, qj_check_report *report);
+
+typedef struct qj_timing {
+    size_t size;                    /* sizeof(qj_timing) */
+    double best_ms, median_ms;      /* a call: of the best window, of the median one */
+    double spread;                  /* (90th percentile - best) / best: how busy the machine was */
+    bool noisy;                     /* spread says: measure again */
+    int windows;
+    int64_t calls;
+    double ghz;                     /* clock, by a chain of dependent additions; 0: unknown on this machine */
+    int64_t macs;                   /* multiply-accumulates a call */
+    double gmacs, mac_per_cycle;    /* 10^9 MAC/s and MAC a cycle of the best window, all threads together */
+    double ceiling;                 /* MAC/cycle of one core doing nothing but `row`; 0: the target has none */
+    char row[64];                   /* the instruction: the kernel's own, else the target's best */
+    int threads;
+} qj_timing;
+
+/* Measures calls with weights packed beforehand: many short windows within budget_ms (0: 300). args as for
+ * qj_kernel_call, or NULL for random data. */
+QJ_API bool qj_time(qj_ctx *q, const qj_kernel *k, qj_tensor *const *args, int nargs, double budget_ms,
+                    qj_timing *out);
+
+typedef struct qj_instruction {
+    uint64_t address;
+    const uint8_t *bytes;           /* as they lie in memory now: borrowed from the kernel */
+    int nbytes;
+    const char *function;           /* on the first instruction of a function, else NULL */
+    const char *text;               /* "vpdpbusd zmm3, zmm1, dword ptr [rsi]{1to16}" */
+    uint64_t jump;                  /* target address of a direct jump inside the kernel; 0: none */
+} qj_instruction;
+typedef struct qj_listing {
+    size_t n;
+    const qj_instruction *at;
+    int spill_stores, spill_loads;  /* registers that did not fit */
+} qj_listing;
+
+/* Disassembles the linked bytes. The listing must not outlive the kernel. */
+QJ_API qj_listing *qj_disassemble(qj_ctx *q, const qj_kernel *k);
+QJ_API void qj_listing_free(qj_listing *l);
+
+/* ---- the process ---- */
+
+/* Threads that parallel loops use, in all contexts (0: $QJRT_THREADS, else the CPUs this process may use), and
+ * the host's own pool instead of ours: hook(user, body, ctx, n) runs body(ctx, begin, end) so that 0..n-1 are
+ * covered once, and returns 0. */
+QJ_API void qj_set_threads(int n);
+QJ_API void qj_set_parallel_for(int (*hook)(void *user, void (*body)(void *ctx, int64_t begin, int64_t end), void *ctx,
+                                            int64_t n), void *user);
+
+#ifdef __cplusplus
+}
+#endif
+#endif
