@@ -30,10 +30,19 @@ static bool by_const(const struct expr *e, enum op op)
     return e->op == op && is_index(e) && e->kid[1]->op == OP_INT && e->kid[1]->val.i > 0;
 }
 
+static bool is_atom(const struct linear *l, const struct expr **atom)
+{
+    if (l->n != 1 || l->k || l->t[0].c != 1) return false;
+    *atom = l->t[0].e;
+    return true;
+}
+
 /* Any order of summing its terms stays inside i64. */
 static bool is_safe(struct simp *s, const struct linear *l)
 {
     const int64_t limit = (int64_t)1 << 62;
+    const struct expr *atom;
+    if (is_atom(l, &atom)) return true;
     __int128 total = l->k < 0 ? -(__int128)l->k : l->k;
     for (int i = 0; i < l->n; i++) {
         struct range r = simp_bounds(s, l->t[i].e);
@@ -151,13 +160,6 @@ const struct expr *index_divmod(struct simp *s, enum op op, const struct expr *a
 
 /* ---- sums ---- */
 
-static bool is_atom(const struct linear *l, const struct expr **atom)
-{
-    if (l->n != 1 || l->k || l->t[0].c != 1) return false;
-    *atom = l->t[0].e;
-    return true;
-}
-
 /* l -= c1*e1 + c2*e2, l += c3*e3 */
 static bool replace(struct linear *l, int64_t c1, const struct expr *e1, int64_t c2, const struct expr *e2,
                     int64_t c3, const struct expr *e3)
@@ -240,10 +242,9 @@ const struct expr *index_sum(struct simp *s, const struct expr *e)
 {
     struct linear l = {0};
     int left = 2 * LIN_MAX;
-    const struct expr *atom;
     if (gather(s, &l, 1, e, &left)) {
         recombine(s, &l);
-        if (l.n == 0 || is_atom(&l, &atom) || is_safe(s, &l)) return lin_expr(s->c, &l);
+        if (l.n == 0 || is_safe(s, &l)) return lin_expr(s->c, &l);
     }
     return ir_bin(s->c, e->op, simp_expr(s, e->kid[0]), simp_expr(s, e->kid[1]));
 }

@@ -255,8 +255,9 @@ const struct stmt *ir_simplify_stmt(struct ir_ctx *c, const struct stmt *s, cons
     struct walk w = {c, true};
     for (int i = 0; s && i < MAX_ROUNDS && w.again; i++) {
         w.again = false;
-        s = simp(&w, s, &k);
-        if (!s) s = ir_seq(c, 0, NULL);
+        const struct stmt *r = simp(&w, s, &k);
+        if (r) s = r;
+        else if (s->kind != STMT_SEQ || s->u.seq.n) s = ir_seq(c, 0, NULL);
     }
     return s;
 }
