@@ -13,14 +13,18 @@ static const struct { const char *name; enum func_id id; int nargs; } funcs[] = 
     {"min", FN_MIN, 2}, {"max", FN_MAX, 2}, {"clamp", FN_CLAMP, 3}, {"select", FN_SELECT, 3},
     {"abs", FN_ABS, 1}, {"rint", FN_RINT, 1}, {"fma", FN_FMA, 3}};
 
-/* n arguments and the closing parenthesis. */
-static bool parse_args(struct parser *p, const char *name, bool lazy_tail, int n, struct val *v)
+/* n arguments and the closing parenthesis; the arms of a select know its condition. */
+static bool parse_args(struct parser *p, const char *name, bool select, int n, struct val *v)
 {
+    const struct guard *outer = p->guard;
     for (int i = 0; i < n; i++) {
-        bool lazy = lazy_tail && i > 0;
-        p->lazy += lazy;
+        if (select && i > 0 && type_eq(v[0].e->type, TYPE_BOOL)) {
+            struct guard *g = ARENA_NEW(&p->c->arena, struct guard);
+            *g = (struct guard){v[0].e, i == 1, outer};
+            p->guard = g;
+        }
         v[i] = parse_val(p, PREC_NONE);
-        p->lazy -= lazy;
+        p->guard = outer;
         if (!v[i].e) return false;
         if (i + 1 < n ? lex_is(p->lx, ",") : lex_is(p->lx, ")")) {
             lex_next(p->lx);

@@ -276,7 +276,7 @@ static struct val parse_access(struct parser *p, const char *name, struct span a
     }
     if (!lex_expect(p->lx, "]")) return no_val;
     for (int i = 0; t && i < n; i++) {
-        struct read_use use = {t, i, e[i], idx[i].at, p->lazy > 0};
+        struct read_use use = {t, i, e[i], idx[i].at, p->guard};
         VEC_PUSH(&p->c->arena, p->reads, use);
     }
     return val_of(p, t ? ir_read(p->c, t, e) : ir_load(p->c, b, n, e), at.at, n, idx);

@@ -38,13 +38,20 @@ struct binding {
     const struct binding *up;
 };
 
+/* What holds where an arm of a select is evaluated, innermost first. */
+struct guard {
+    const struct expr *cond;
+    bool holds;                     /* false: the other arm */
+    const struct guard *up;
+};
+
 /* One index of one READ, kept until the extents are known. */
 struct read_use {
     const struct tensor *tensor;
     int dim;
     const struct expr *e;
     struct span at;
-    bool lazy;                      /* in an arm of a select: perhaps never evaluated */
+    const struct guard *guard;      /* NULL: always evaluated */
 };
 
 struct parser {
@@ -52,7 +59,8 @@ struct parser {
     struct lexer *lx;
     const struct ir_env *env;       /* NULL: no tensors here */
     const struct binding *scope;
-    int depth, max_depth, lazy;
+    const struct guard *guard;
+    int depth, max_depth;
     bool has_result;
     enum dtype result;              /* what requantize gives */
     VEC(struct read_use) reads;

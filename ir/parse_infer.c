@@ -58,7 +58,7 @@ enum round { ALONE, AFFINE, LAZY, ROUNDS };
 
 static bool in_round(enum round r, const struct read_use *use, const struct eq *q)
 {
-    if (!q->affine || use->lazy != (r == LAZY)) return false;
+    if (!q->affine || (use->guard != NULL) != (r == LAZY)) return false;
     return r == LAZY || q->alone == (r == ALONE);
 }
 
@@ -110,18 +110,46 @@ bool infer_extents(struct parser *p, int n, struct axis *ax)
     return true;
 }
 
+/* !cond with the negation at the comparisons, where the prover reads it. */
+static const struct expr *negated(struct ir_ctx *c, const struct expr *e)
+{
+    bool ints = e->nkid == 2 && e->kid[0]->type.dt != DT_F32; /* nan: !(a < b) is not b <= a */
+    if (e->op == OP_OR) return ir_and(c, negated(c, e->kid[0]), negated(c, e->kid[1]));
+    if (e->op == OP_AND) return ir_or(c, negated(c, e->kid[0]), negated(c, e->kid[1]));
+    if (e->op == OP_LT && ints) return ir_le(c, e->kid[1], e->kid[0]);
+    if (e->op == OP_LE && ints) return ir_lt(c, e->kid[1], e->kid[0]);
+    return ir_un(c, OP_NOT, e);
+}
+
+/* 0 <= e < dim wherever the index is evaluated. Nothing unproved is let through: what is accepted here is
+ * compiled to code that checks no index. */
+static bool stays_inside(struct parser *p, const struct read_use *use, struct range r)
+{
+    struct ir_ctx *c = p->c;
+    int64_t dim = use->tensor->shape[use->dim];
+    if (r.lo >= 0 && r.hi < dim) return true;
+    const struct expr *ok = ir_and(c, ir_le(c, ir_idx(c, 0), use->e), ir_lt(c, use->e, ir_idx(c, dim)));
+    for (const struct guard *g = use->guard; g; g = g->up)
+        ok = ir_select(c, g->holds ? g->cond : negated(c, g->cond), ok, ir_bool(c, true));
+    return use->guard && ir_prove(c, ok, NULL);
+}
+
 bool infer_check_reads(struct parser *p)
 {
     for (size_t i = 0; i < p->reads.n; i++) {
         const struct read_use *use = &p->reads.at[i];
-        int64_t dim = use->tensor->shape[use->dim];
+        long long last = use->tensor->shape[use->dim] - 1;
         struct range r = ir_bounds(use->e, NULL);
-        /* an arm of a select may be guarded; one that can never be inside is a mistake all the same */
-        if (use->lazy ? r.hi >= 0 && r.lo < dim : r.lo >= 0 && r.hi < dim) continue;
-        err_set(&p->c->err, ERR_SHAPE, use->at, "index %s runs over %lld..%lld, dimension %s of %s over 0..%lld",
+        if (stays_inside(p, use, r)) continue;
+        err_set(&p->c->err, ERR_SHAPE, use->at, "index %s runs over %lld..%lld, dimension %s of %s over 0..%lld%s",
                 span_text(p, use->at), (long long)r.lo, (long long)r.hi, use->tensor->dim_name[use->dim],
-                use->tensor->name, (long long)dim - 1);
-        err_hint(&p->c->err, "give an axis a smaller extent, pad %s first, or read it in an arm of select", use->tensor->name);
+                use->tensor->name, last, use->guard ? ", and the select does not prove it inside" : "");
+        if (use->guard)
+            err_hint(&p->c->err, "write clamp(%s, 0, %lld), which changes nothing where the select does keep it inside",
+                     span_text(p, use->at), last);
+        else
+            err_hint(&p->c->err, "give an axis a smaller extent, pad %s first, or read it in an arm of select",
+                     use->tensor->name);
         return false;
     }
     return true;

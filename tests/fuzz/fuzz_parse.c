@@ -18,7 +18,7 @@ const char *const fuzz_seeds[] = {
     "Acc[n, y, x, o] : i32 = sum(r, s, c) i32(P[n, y+r, x+s, c]) * i32(W[o, r, s, c])\n"
     "Out[n, y, x, o] : u8 = requantize(Acc[n, y, x, o] + B[o], scale: M[o], zero: 3, round: half_even)\n",
     "input X[i:16] : i8; input F[16] : f32\nC[i] : i8 in -5..5 = clamp(X[i], -5, 5)\n"
-    "D[i] = select(X[i] > 3 & i != 0, sat_u8(i16(X[i]) << 2), u8(1)) # note\nE[] : f32 = fmasum(k) F[k] * 1.5e-3\n"
+    "N[i:18] = select(1 <= i & i <= 16, X[i - 1], 0); D[i] = select(X[i] > 3 & i != 0, sat_u8(i16(X[i]) << 2), u8(1)) # note\nE[] : f32 = fmasum(k) F[k] * 1.5e-3\n"
     "G[i] = abs(-F[i]) + rint(fma(F[i], F[15 - i], -inf)); H[] = max(i, j:2) X[i] % 3 / (1 << j - j)\n",
     "input Z[9] : i32\nQ[i] : i8 = requantize(Z[i], mult: 1073741824, shift: -5, zero: -3, round: tflite_double, lo: -9)\n"
     "R[i, j:2] : i8 = requantize(Z[i] + i32(j), shift: 7, round: shift); S[i:3] = i | 0x7fff ^ i & !i\n",

@@ -322,6 +322,11 @@ static void test_def_round_trip(void **state)
         "C[i:3] = -9223372036854775808 + i",
         "weight K[O:32, I:16, d2:3] : i8 in -8..7; weight L[O:32, I:16] : i8 layout OI4i16o4i",
         "C[i] = T[i64(U[i]) % 32]",
+        "C[i:18] = select(1 <= i & i <= 16, X[i - 1], 0)",
+        "C[i:18] = select(i < 1 | i > 16, 3, X[i - 1])",
+        "C[i:40] = select(i % 2 == 0, select(i < 32, X[i / 2], 1), select(i >= 20 | i < 4, 2, X[i - 4]))",
+        "C[i:40] = select(X[0] > 0, X[clamp(i - 3, 0, 15)], 1)",
+        "C[y:5, x:5] = select(0 <= y*2 + x - 3 & y*2 + x - 3 < 8, A[0, y*2 + x - 3, 0, 0], 9)",
         "C[i:9223372] : u8 = u8(!i)",
     };
     for (size_t i = 0; i < ARRAY_LEN(text); i++) {
@@ -402,6 +407,8 @@ static void test_refusals(void **state)
         {"C[i:16] = X[i - 1]", ERR_SHAPE, "i - 1", "-1..14"},
         {"C[i] = X[i] + X[i + 1]", ERR_SHAPE, "i + 1", NULL},
         {"C[i:16] = X[i] + select(i < 3, T[i + 99], 0)", ERR_SHAPE, "i + 99", NULL},
+        {"C[i:18] = select(1 <= i & i <= 17, X[i - 1], 0)", ERR_SHAPE, "i - 1", "clamp(i - 1, 0, 15)"},
+        {"C[i:18] = select(i == 0 | i > 16, X[i - 1], 0)", ERR_SHAPE, "i - 1", "clamp"},
         {"C[i] = X[i64(U[i])]", ERR_SHAPE, "i64(U[i])", "0..255"},
         {"C[i:4] = sum(k:3) X[i*4 + k*9223372036854775807]", ERR_SHAPE, NULL, NULL},
         {"C[i] : i32 in 0..5 = Z[i]", ERR_RANGE, NULL, "clamp"},
