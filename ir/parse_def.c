@@ -254,19 +254,6 @@ static bool at_reduce(const struct parser *p, enum combiner *k)
     return false;
 }
 
-static const struct expr *make_reduce(struct parser *p, enum combiner k, struct val v, const struct axes *ax, int first)
-{
-    const struct expr *axis[QJ_MAX_PHYS];
-    if (!val_defined(p, OP_REDUCE, &v, combiner_name[k])) return NULL;
-    if (k == RED_FMA && (v.e->op != OP_MUL || v.e->type.dt != DT_F32)) {
-        err_set(&p->c->err, ERR_TYPE, v.at, "fmasum takes a product of two f32");
-        err_hint(&p->c->err, "write fmasum(k) x * y, or sum(k) ...");
-        return NULL;
-    }
-    for (int i = first; i < ax->n; i++) axis[i - first] = ir_var_expr(p->c, ax->at[i].var);
-    return ir_reduce(p->c, k, v.e, ax->n - first, axis);
-}
-
 /* The right side; the type is the declared one or the body's. */
 static const struct expr *parse_body(struct parser *p, const char *name, struct axes *ax, enum dtype *dt)
 {
@@ -288,7 +275,10 @@ static const struct expr *parse_body(struct parser *p, const char *name, struct 
         return NULL;
     }
     if (!val_expect_scalar(p, &v, what)) return NULL;
-    return reduce ? make_reduce(p, k, v, ax, ndata) : v.e;
+    if (!reduce) return v.e;
+    const struct expr *axis[QJ_MAX_PHYS];
+    for (int i = ndata; i < ax->n; i++) axis[i - ndata] = ir_var_expr(p->c, ax->at[i].var);
+    return val_reduce(p, k, v, ax->n - ndata, axis);
 }
 
 /* The range of the body, which a declared one must contain. */

@@ -388,6 +388,18 @@ struct val parse_val(struct parser *p, int above)
 
 /* ---- the entry ---- */
 
+const struct expr *val_reduce(struct parser *p, enum combiner k, struct val v, int n, const struct expr *const *axis)
+{
+    if (!val_expect_scalar(p, &v, "the body of a reduction") || !val_defined(p, OP_REDUCE, &v, combiner_name[k]))
+        return NULL;
+    if (k == RED_FMA && (v.e->op != OP_MUL || v.e->type.dt != DT_F32)) {
+        err_set(&p->c->err, ERR_TYPE, v.at, "fmasum takes a product of two f32");
+        err_hint(&p->c->err, "write fmasum(k) x * y, or sum(k) ...");
+        return NULL;
+    }
+    return ir_reduce(p->c, k, v.e, n, axis);
+}
+
 /* sum(r:3, s) body: over variables already there (print_expr of a REDUCE). */
 static const struct expr *parse_reduce_over(struct parser *p, enum combiner k)
 {
@@ -407,15 +419,7 @@ static const struct expr *parse_reduce_over(struct parser *p, enum combiner k)
         axis[n++] = ir_var_expr(p->c, s->var);
     } while (lex_accept(p->lx, ","));
     if (!lex_expect(p->lx, ")")) return NULL;
-    struct val v = parse_val(p, PREC_NONE);
-    if (!val_expect_scalar(p, &v, "the body of a reduction") || !val_defined(p, OP_REDUCE, &v, combiner_name[k]))
-        return NULL;
-    if (k == RED_FMA && (v.e->op != OP_MUL || v.e->type.dt != DT_F32)) {
-        err_set(&p->c->err, ERR_TYPE, v.at, "fmasum takes a product of two f32");
-        err_hint(&p->c->err, "write fmasum(k) x * y, or sum(k) ...");
-        return NULL;
-    }
-    return ir_reduce(p->c, k, v.e, n, axis);
+    return val_reduce(p, k, parse_val(p, PREC_NONE), n, axis);
 }
 
 const struct expr *parse_expr(struct lexer *lx, const struct ir_env *env, int nvar, const struct var *const *var)

@@ -91,6 +91,7 @@ bool val_expect_scalar(struct parser *p, const struct val *v, const char *what);
 /* Brings n operands of one operation to one type and lanes; ERR_TYPE else. */
 bool val_unify(struct parser *p, int n, struct val *v, const char *what);
 struct val val_bin(struct parser *p, enum op op, struct val a, struct val b, const char *what);
+const struct expr *val_reduce(struct parser *p, enum combiner k, struct val v, int n, const struct expr *const *axis);
 bool val_defined(struct parser *p, enum op op, const struct val *v, const char *what);
 
 /* "in" lo ".." hi, when it stands here, inside the range of dt. */
