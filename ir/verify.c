@@ -33,7 +33,7 @@ struct check {
 
 static bool is_printable(const struct expr *e, int *left)
 {
-    if (--*left < 0) return false;
+    if (--*left < 0 || !e || e->op >= OP_COUNT) return false;
     for_kids(e, i) if (!is_printable(e->kid[i], left)) return false;
     return true;
 }
@@ -45,6 +45,26 @@ static const char *text_of(struct check *k, const struct expr *e)
     return arena_printf(&k->c->arena, "(a large %s)", op_info[e->op].spelling);
 }
 
+/* The line a fault is in, for its message; NULL: a block, or too much to print. */
+static const char *line_of(struct check *k)
+{
+    const struct stmt *s = k->at;
+    int left = MAX_PRINTED;
+    if (!s || (s->kind != STMT_STORE && s->kind != STMT_INTRIN)) return NULL;
+    if (s->kind == STMT_STORE) {
+        const struct expr *mask = s->u.store.mask;
+        if (!is_printable(s->u.store.value, &left) || (mask && !is_printable(mask, &left))) return NULL;
+        for (int i = 0; i < s->u.store.nidx; i++)
+            if (!is_printable(s->u.store.idx[i], &left)) return NULL;
+    } else {
+        for (int i = 0; i < s->u.intrin.meaning->nop; i++)
+            if (!is_printable(s->u.intrin.arg[i], &left)) return NULL;
+    }
+    struct str text = str_on(&k->c->arena);
+    print_stmt(&text, s, 0);
+    return str_text(&text);
+}
+
 static bool fail_at(struct check *k, enum err_code code, const char *fmt, ...) QJ_PRINTF(3, 4);
 static bool fail_at(struct check *k, enum err_code code, const char *fmt, ...)
 {
@@ -54,11 +74,8 @@ static bool fail_at(struct check *k, enum err_code code, const char *fmt, ...)
     va_end(ap);
     err_set(&k->c->err, code, (struct span){0}, "not well formed: %s", msg);
     err_hint(&k->c->err, "a nest is checked after each pass; the pass that ran last, or the text it came from, is wrong");
-    if (k->at && (k->at->kind == STMT_STORE || k->at->kind == STMT_INTRIN)) {
-        struct str s = str_on(&k->c->arena);
-        print_stmt(&s, k->at, 0);
-        err_detail(&k->c->err, str_text(&s));
-    }
+    const char *line = line_of(k);
+    if (line) err_detail(&k->c->err, line);
     return false;
 }
 
@@ -357,7 +374,10 @@ static bool store(struct check *k, const struct stmt *s)
 static bool intrin(struct check *k, const struct stmt *s)
 {
     const struct meaning *m = s->u.intrin.meaning;
-    if (!m) return fail_at(k, ERR_INTRIN, "an instruction without a meaning");
+    if (!m) {
+        k->at = NULL; /* no text without one */
+        return fail_at(k, ERR_INTRIN, "an instruction without a meaning");
+    }
     for (int i = 0; i < m->nop; i++) {
         const struct expr *a = s->u.intrin.arg[i];
         if (!expr(k, a, 0)) return false;
