@@ -4,8 +4,8 @@
  * Two things are decided here so that text does not depend on the history of a context:
  *  - names: inside a nest or definition an inner name that hides an outer one, or a word of the language,
  *    gets a suffix (k, k_1). What is not bound in what is printed goes by its own name.
- *  - order: the operands of a commutative integer operation are printed outermost variable first, since
- *    the order in the node (by age) is an accident. Interning puts them back.
+ *  - order: the operands of a commutative integer operation are printed outermost variable first (by its
+ *    place in the text, not its age), numbers last. The constructor puts them back in the node's order.
  * Integers are printed bare where their neighbour tells the type, else as i32(5). */
 #include "ir/print.h"
 
