@@ -15,15 +15,20 @@ typedef __int128 wide;
 
 static struct range iv(int64_t lo, int64_t hi) { return (struct range){lo, hi}; }
 
+static int64_t cut(wide v, struct range t) { return v < t.lo ? t.lo : v > t.hi ? t.hi : (int64_t)v; }
+
 static struct range fit(enum dtype d, wide lo, wide hi)
 {
     struct range t = dtype_range(d);
     if (lo >= t.lo && hi <= t.hi) return iv((int64_t)lo, (int64_t)hi);
     if (d != DT_I64) return t;
-    return iv(lo < t.lo ? t.lo : lo > t.hi ? t.hi : (int64_t)lo, hi > t.hi ? t.hi : hi < t.lo ? t.lo : (int64_t)hi);
+    return iv(cut(lo, t), cut(hi, t));
 }
 
-static struct range join(struct range a, struct range b) { return iv(i64_min(a.lo, b.lo), i64_max(a.hi, b.hi)); }
+static struct range join(struct range a, struct range b)
+{
+    return iv(i64_min(a.lo, b.lo), i64_max(a.hi, b.hi));
+}
 static bool has(struct range r, int64_t v) { return r.lo <= v && v <= r.hi; }
 
 struct corners { wide lo, hi; bool set; };

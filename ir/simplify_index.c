@@ -71,7 +71,8 @@ static void split_by(const struct linear *in, int64_t d, struct linear *q, struc
 }
 
 /* r = g*x + b with 0 <= b < g for the greatest g > 1 dividing d for which bounds prove it. */
-static bool group(struct simp *s, const struct linear *r, int64_t d, int64_t *g, struct linear *x, struct linear *b)
+static bool group(struct simp *s, const struct linear *r, int64_t d, int64_t *g, struct linear *x,
+                  struct linear *b)
 {
     int64_t below = INT64_MAX, back;
     for (;;) {
@@ -85,7 +86,8 @@ static bool group(struct simp *s, const struct linear *r, int64_t d, int64_t *g,
         split_by(r, *g, x, b);
         struct range in = simp_lin_bounds(s, b);
         int64_t q = floor_div(in.lo, *g);
-        if (q == floor_div(in.hi, *g) && ck_mul(q, -*g, &back) && lin_add_const(x, q) && lin_add_const(b, back))
+        if (q == floor_div(in.hi, *g) && ck_mul(q, -*g, &back) && lin_add_const(x, q) &&
+            lin_add_const(b, back))
             return true;
     }
 }
@@ -200,7 +202,8 @@ static bool join_div(struct simp *s, struct linear *l, struct term t)
         if (!ck_mul(c, y.t[i].c, &want) || lin_coef(l, y.t[i].e) != want) return false;
     }
     const struct expr *rest = index_divmod(s, OP_MOD, t.e->kid[0], m);
-    if (!rest || !lin_add_lin(&now, -c, &y) || !lin_add_atom(&now, -t.c, t.e) || !lin_add(&now, c, rest)) return false;
+    if (!rest || !lin_add_lin(&now, -c, &y) || !lin_add_atom(&now, -t.c, t.e) || !lin_add(&now, c, rest))
+        return false;
     *l = now;
     return true;
 }
@@ -308,7 +311,8 @@ static const struct expr *two_sides(struct ir_ctx *c, enum op op, const struct l
     struct linear side[2] = {{0}, {0}};
     int64_t k;
     for (int i = 0; i < l->n; i++)
-        if (!ck_mul(l->t[i].c, -1, &k) || !lin_add_atom(&side[l->t[i].c < 0], l->t[i].c < 0 ? k : l->t[i].c, l->t[i].e))
+        if (!ck_mul(l->t[i].c, -1, &k) ||
+            !lin_add_atom(&side[l->t[i].c < 0], l->t[i].c < 0 ? k : l->t[i].c, l->t[i].e))
             return NULL;
     if (side[0].n == 0) side[0].k = l->k; /* 3 < x */
     else if (!ck_mul(l->k, -1, &side[1].k)) return NULL;
@@ -423,8 +427,8 @@ static const struct expr *safe_ramp(struct simp *s, const struct expr *base, int
 }
 
 /* (base + lane*st) op d: lanes share one quotient, or each steps by a multiple of d. */
-static const struct expr *vector_divmod(struct simp *s, enum op op, const struct expr *base, int64_t st, int64_t d,
-                                        int lanes)
+static const struct expr *vector_divmod(struct simp *s, enum op op, const struct expr *base, int64_t st,
+                                        int64_t d, int lanes)
 {
     struct linear in = {0}, q, r;
     int64_t span, lo, hi;
@@ -438,12 +442,13 @@ static const struct expr *vector_divmod(struct simp *s, enum op op, const struct
     if (!ck_add(at.lo, i64_min(0, span), &lo) || !ck_add(at.hi, i64_max(0, span), &hi)) return NULL;
     int64_t k = floor_div(lo, d);
     if (k != floor_div(hi, d)) return NULL;
-    if (op == OP_MOD) return ck_mul(k, -d, &lo) && lin_add_const(&r, lo) ? ramp(s, lin_expr(s->c, &r), st, lanes) : NULL;
+    if (op == OP_MOD)
+        return ck_mul(k, -d, &lo) && lin_add_const(&r, lo) ? ramp(s, lin_expr(s->c, &r), st, lanes) : NULL;
     return div_lin(s, &in, d, &q) && lin_add_const(&q, k) ? ir_bcast(s->c, lin_expr(s->c, &q), lanes) : NULL;
 }
 
-static const struct expr *vector_compare(struct simp *s, enum op op, const struct expr *a, const struct expr *b,
-                                         int64_t step, int lanes)
+static const struct expr *vector_compare(struct simp *s, enum op op, const struct expr *a,
+                                         const struct expr *b, int64_t step, int lanes)
 {
     struct linear l;
     int64_t span, lo, hi;

@@ -120,7 +120,10 @@ static const struct stmt *simp_if(struct walk *w, const struct stmt *s, const st
 /* ---- loops ---- */
 
 /* Loops the nest may shorten and guard as a whole. */
-static bool is_free(enum loop_kind how) { return how == LOOP_SERIAL || how == LOOP_UNROLLED || how == LOOP_PARALLEL; }
+static bool is_free(enum loop_kind how)
+{
+    return how == LOOP_SERIAL || how == LOOP_UNROLLED || how == LOOP_PARALLEL;
+}
 
 static bool is_bound(enum loop_kind how) { return how >= LOOP_BLOCK_X; }
 
@@ -168,7 +171,8 @@ static const struct stmt *simp_for(struct walk *w, const struct stmt *s, const s
 {
     const struct stmt *body = simp(w, s->u.loop.body, k);
     if (!body) return NULL;
-    return s->u.loop.var->extent == 1 ? body : sort_conds(w, s, body); /* a variable of one value is gone by now */
+    if (s->u.loop.var->extent == 1) return body; /* a variable of one value is gone by now */
+    return sort_conds(w, s, body);
 }
 
 /* ---- alloc ---- */

@@ -73,7 +73,8 @@ static bool fail_at(struct check *k, enum err_code code, const char *fmt, ...)
     const char *msg = arena_vprintf(&k->c->arena, fmt, ap);
     va_end(ap);
     err_set(&k->c->err, code, (struct span){0}, "not well formed: %s", msg);
-    err_hint(&k->c->err, "a nest is checked after each pass; the pass that ran last, or the text it came from, is wrong");
+    err_hint(&k->c->err,
+             "a nest is checked after each pass; the pass that ran last, or the text it came from, is wrong");
     const char *line = line_of(k);
     if (line) err_detail(&k->c->err, line);
     return false;
@@ -83,7 +84,10 @@ static bool fail(struct check *k, enum err_code code, const struct expr *e, cons
 {
     return fail_at(k, code, "`%s`: %s", text_of(k, e), what);
 }
-static bool bad_type(struct check *k, const struct expr *e, const char *what) { return fail(k, ERR_TYPE, e, what); }
+static bool bad_type(struct check *k, const struct expr *e, const char *what)
+{
+    return fail(k, ERR_TYPE, e, what);
+}
 
 /* ---- scopes ---- */
 
@@ -112,7 +116,9 @@ static bool allowed(unsigned flags, enum dtype d)
 
 static bool elementwise(struct check *k, const struct expr *e)
 {
-    for_kids(e, i) if (!type_eq(e->kid[i]->type, e->type)) return bad_type(k, e, "operands of another type than the result");
+    for_kids(e, i)
+        if (!type_eq(e->kid[i]->type, e->type))
+            return bad_type(k, e, "operands of another type than the result");
     return allowed(op_info[e->op].flags, e->type.dt) ? true : bad_type(k, e, "not defined on this type");
 }
 
@@ -127,14 +133,17 @@ static bool shift(struct check *k, const struct expr *e)
 static bool comparison(struct check *k, const struct expr *e)
 {
     if (!type_eq(e->kid[0]->type, e->kid[1]->type)) return bad_type(k, e, "compares two types");
-    if (!type_eq(e->type, type_vec(DT_BOOL, e->kid[0]->type.lanes))) return bad_type(k, e, "a comparison gives bool");
-    return allowed(op_info[e->op].flags, e->kid[0]->type.dt) ? true : bad_type(k, e, "not defined on this type");
+    if (!type_eq(e->type, type_vec(DT_BOOL, e->kid[0]->type.lanes)))
+        return bad_type(k, e, "a comparison gives bool");
+    if (allowed(op_info[e->op].flags, e->kid[0]->type.dt)) return true;
+    return bad_type(k, e, "not defined on this type");
 }
 
 static bool select_types(struct check *k, const struct expr *e)
 {
     const struct type c = e->kid[0]->type;
-    if (c.dt != DT_BOOL || (c.lanes != 1 && c.lanes != e->type.lanes)) return bad_type(k, e, "condition is no matching bool");
+    if (c.dt != DT_BOOL || (c.lanes != 1 && c.lanes != e->type.lanes))
+        return bad_type(k, e, "condition is no matching bool");
     if (!type_eq(e->kid[1]->type, e->type) || !type_eq(e->kid[2]->type, e->type))
         return bad_type(k, e, "arms of another type than the result");
     return true;
@@ -144,15 +153,18 @@ static bool conversion(struct check *k, const struct expr *e)
 {
     enum dtype from = e->kid[0]->type.dt, to = e->type.dt;
     if (e->kid[0]->type.lanes != e->type.lanes) return bad_type(k, e, "a conversion keeps lanes");
-    if (e->op == OP_SAT && (!dt_is_int(to) || from == DT_BOOL)) return bad_type(k, e, "saturates numbers to an integer");
+    if (e->op == OP_SAT && (!dt_is_int(to) || from == DT_BOOL))
+        return bad_type(k, e, "saturates numbers to an integer");
     return true;
 }
 
 static bool indices(struct check *k, const struct expr *e, const char *name, int want)
 {
-    if (e->nkid != want) return fail_at(k, ERR_TYPE, "`%s`: %d indices, %s has %d", text_of(k, e), e->nkid, name, want);
+    if (e->nkid != want)
+        return fail_at(k, ERR_TYPE, "`%s`: %d indices, %s has %d", text_of(k, e), e->nkid, name, want);
     for_kids(e, i)
-        if (!type_eq(e->kid[i]->type, type_vec(DT_I64, e->type.lanes))) return bad_type(k, e, "an index is i64, of its lanes");
+        if (!type_eq(e->kid[i]->type, type_vec(DT_I64, e->type.lanes)))
+            return bad_type(k, e, "an index is i64, of its lanes");
     return true;
 }
 
@@ -162,7 +174,8 @@ static bool read(struct check *k, const struct expr *e)
     int i = 0;
     if (!k->program) return fail(k, ERR_SYNTAX, e, "reads a tensor in a loop nest");
     while (i < k->before && k->program->tensor[i] != t) i++;
-    if (i == k->before) return fail_at(k, ERR_SYNTAX, "`%s`: %s is not defined before", text_of(k, e), t->name);
+    if (i == k->before)
+        return fail_at(k, ERR_SYNTAX, "`%s`: %s is not defined before", text_of(k, e), t->name);
     if (!is_scalar(e, t->dt)) return bad_type(k, e, "not the tensor's type");
     return indices(k, e, t->name, t->ndim);
 }
@@ -171,7 +184,8 @@ static bool load(struct check *k, const struct expr *e)
 {
     const struct buffer *b = e->val.buffer;
     if (k->program) return fail(k, ERR_SYNTAX, e, "reads a buffer in a tensor program");
-    if (!find_buffer(k, b)) return fail_at(k, ERR_SYNTAX, "`%s`: buffer %s is not allocated here", text_of(k, e), b->name);
+    if (!find_buffer(k, b))
+        return fail_at(k, ERR_SYNTAX, "`%s`: buffer %s is not allocated here", text_of(k, e), b->name);
     if (e->type.dt != b->dt) return bad_type(k, e, "not the buffer's type");
     return indices(k, e, b->name, k->flags & VERIFY_FLAT ? 1 : b->ndim);
 }
@@ -179,7 +193,8 @@ static bool load(struct check *k, const struct expr *e)
 static bool vector(struct check *k, const struct expr *e)
 {
     if (e->type.lanes < 2) return bad_type(k, e, "a vector of one lane");
-    for_kids(e, i) if (!is_scalar(e->kid[i], e->type.dt)) return bad_type(k, e, "not made of scalars of its type");
+    for_kids(e, i)
+        if (!is_scalar(e->kid[i], e->type.dt)) return bad_type(k, e, "not made of scalars of its type");
     return e->op == OP_BCAST || dt_is_int(e->type.dt) ? true : bad_type(k, e, "not defined on this type");
 }
 
@@ -202,14 +217,16 @@ static bool node(struct check *k, const struct expr *e)
     int arity = op_info[e->op].arity;
     if (arity != OP_VARIES && e->nkid != arity) return bad_type(k, e, "wrong number of operands");
     if (e->type.dt >= DT_COUNT || e->type.lanes < 1) return bad_type(k, e, "no such type");
-    if (e->type.lanes > 1 && !(k->flags & VERIFY_VECTORS)) return bad_type(k, e, "a vector before vectorisation");
+    if (e->type.lanes > 1 && !(k->flags & VERIFY_VECTORS))
+        return bad_type(k, e, "a vector before vectorisation");
     switch ((enum op)e->op) {
     case OP_INT: case OP_FLT: case OP_VAR: return leaf(k, e);
     case OP_READ: return read(k, e);
     case OP_LOAD: return load(k, e);
-    case OP_ADD: case OP_SUB: case OP_MUL: case OP_DIV: case OP_MOD: case OP_MIN: case OP_MAX: case OP_AND: case OP_OR:
-    case OP_XOR: case OP_NOT: case OP_RINT: case OP_FMA:
-        if ((e->op == OP_RINT || e->op == OP_FMA) && e->type.dt != DT_F32) return bad_type(k, e, "not defined on this type");
+    case OP_ADD: case OP_SUB: case OP_MUL: case OP_DIV: case OP_MOD: case OP_MIN: case OP_MAX: case OP_AND:
+    case OP_OR: case OP_XOR: case OP_NOT: case OP_RINT: case OP_FMA:
+        if ((e->op == OP_RINT || e->op == OP_FMA) && e->type.dt != DT_F32)
+            return bad_type(k, e, "not defined on this type");
         return elementwise(k, e);
     case OP_SHL: case OP_SHR: return shift(k, e);
     case OP_EQ: case OP_NE: case OP_LT: case OP_LE: return comparison(k, e);
@@ -244,16 +261,20 @@ static bool reduction(struct check *k, const struct expr *e)
     if (e->val.i < 0 || e->val.i >= RED_COUNT || e->nkid < 2 || e->nkid > QJ_MAX_PHYS + 1)
         return bad_type(k, e, "not a reduction over axes");
     for (int i = 1; i < e->nkid; i++) {
-        if (e->kid[i]->op != OP_VAR || e->kid[i]->val.var->extent <= 0) return bad_type(k, e, "reduces over an axis of known extent");
-        if (find_var(k, e->kid[i]->val.var)) return bad_type(k, e, "reduces over an axis twice, or over one of the tensor's");
+        if (e->kid[i]->op != OP_VAR || e->kid[i]->val.var->extent <= 0)
+            return bad_type(k, e, "reduces over an axis of known extent");
+        if (find_var(k, e->kid[i]->val.var))
+            return bad_type(k, e, "reduces over an axis twice, or over one of the tensor's");
         b[i] = (struct bound){.var = e->kid[i]->val.var, .how = -1, .next = k->scope};
         k->scope = &b[i];
     }
     if (!expr(k, e->kid[0], 0)) return false;
     k->scope = outer;
     k->epoch++;
-    if (e->kid[0]->type.dt == DT_BOOL || !type_eq(e->kid[0]->type, e->type)) return bad_type(k, e, "not of its body's type");
-    if (fma && (e->type.dt != DT_F32 || e->kid[0]->op != OP_MUL)) return bad_type(k, e, "fmasum is over an f32 product");
+    if (e->kid[0]->type.dt == DT_BOOL || !type_eq(e->kid[0]->type, e->type))
+        return bad_type(k, e, "not of its body's type");
+    if (fma && (e->type.dt != DT_F32 || e->kid[0]->op != OP_MUL))
+        return bad_type(k, e, "fmasum is over an f32 product");
     return true;
 }
 
@@ -263,7 +284,8 @@ static bool shape(struct check *k, const char *name, int ndim, int max, const in
     if (ndim < 0 || ndim > max) return fail_at(k, ERR_TOO_LARGE, "%s has rank %d", name, ndim);
     for (int i = 0; i < ndim; i++)
         if (extent[i] <= 0 || !ck_mul(n, extent[i], &n) || n > (int64_t)1 << 47)
-            return fail_at(k, ERR_TOO_LARGE, "%s: dimension %d of %lld elements", name, i, (long long)extent[i]);
+            return fail_at(k, ERR_TOO_LARGE, "%s: dimension %d of %lld elements", name, i,
+                           (long long)extent[i]);
     return true;
 }
 
@@ -271,14 +293,15 @@ static bool element_range(struct check *k, const char *name, enum dtype d, struc
 {
     struct range t = dtype_range(d);
     if (d == DT_F32 || (r.lo >= t.lo && r.hi <= t.hi && r.lo <= r.hi)) return true;
-    return fail_at(k, ERR_RANGE, "%s: range %lld..%lld does not fit %s", name, (long long)r.lo, (long long)r.hi,
-                   dtype_info[d].name);
+    return fail_at(k, ERR_RANGE, "%s: range %lld..%lld does not fit %s", name, (long long)r.lo,
+                   (long long)r.hi, dtype_info[d].name);
 }
 
 static bool tensor(struct check *k, const struct tensor *t)
 {
     struct bound b[QJ_MAX_RANK];
-    if (!shape(k, t->name, t->ndim, QJ_MAX_RANK, t->shape) || !element_range(k, t->name, t->dt, t->range)) return false;
+    if (!shape(k, t->name, t->ndim, QJ_MAX_RANK, t->shape) || !element_range(k, t->name, t->dt, t->range))
+        return false;
     if (t->kind == TENSOR_OPERAND) return fail_at(k, ERR_SYNTAX, "%s stands for an operand", t->name);
     if (t->kind != TENSOR_COMPUTE) return true;
     k->scope = NULL;
@@ -310,7 +333,8 @@ bool verify_program(struct ir_ctx *c, const struct program *p)
         k.before = i;
         ok = tensor(&k, p->tensor[i]);
         for (int j = 0; j < i && ok; j++)
-            if (p->tensor[j] == p->tensor[i]) ok = fail_at(&k, ERR_REDEFINED, "%s is there twice", p->tensor[i]->name);
+            if (p->tensor[j] == p->tensor[i])
+                ok = fail_at(&k, ERR_REDEFINED, "%s is there twice", p->tensor[i]->name);
     }
     arena_reset(&c->arena, mark);
     return ok;
@@ -338,11 +362,13 @@ static bool loop(struct check *k, const struct stmt *s, int depth)
     if (!v || v->extent <= 0) return fail_at(k, ERR_RANGE, "loop %s has no extent", v ? v->name : "?");
     if (how >= LOOP_KINDS) return fail_at(k, ERR_SYNTAX, "loop %s is of no kind", v->name);
     if (find_var(k, v)) return fail_at(k, ERR_SYNTAX, "loop %s is inside itself", v->name);
-    if ((k->flags & VERIFY_VECTORS && how == LOOP_VECTORIZED) || (k->flags & VERIFY_NO_UNROLL && how == LOOP_UNROLLED))
+    if ((k->flags & VERIFY_VECTORS && how == LOOP_VECTORIZED) ||
+        (k->flags & VERIFY_NO_UNROLL && how == LOOP_UNROLLED))
         return fail_at(k, ERR_SYNTAX, "loop %s is still %s", v->name, loop_kind_name[how]);
     for (const struct bound *b = k->scope; b; b = b->next)
         if (how >= LOOP_BLOCK_X && how <= LOOP_THREAD_Z && b->how == (int)how)
-            return fail_at(k, ERR_SYNTAX, "loops %s and %s are both bound to %s", b->var->name, v->name, loop_kind_name[how]);
+            return fail_at(k, ERR_SYNTAX, "loops %s and %s are both bound to %s", b->var->name, v->name,
+                           loop_kind_name[how]);
     return inside(k, (struct bound){.var = v, .how = (int)how}, s->u.loop.body, depth);
 }
 
@@ -368,7 +394,8 @@ static bool store(struct check *k, const struct stmt *s)
     if (v->type.lanes > 1 && !wide) return bad_type(k, v, "all lanes are stored to one place");
     if (!mask) return true;
     if (!expr(k, mask, 0)) return false;
-    return type_eq(mask->type, type_vec(DT_BOOL, v->type.lanes)) ? true : bad_type(k, mask, "a mask is bool with the value's lanes");
+    if (type_eq(mask->type, type_vec(DT_BOOL, v->type.lanes))) return true;
+    return bad_type(k, mask, "a mask is bool with the value's lanes");
 }
 
 static bool intrin(struct check *k, const struct stmt *s)
@@ -381,9 +408,11 @@ static bool intrin(struct check *k, const struct stmt *s)
     for (int i = 0; i < m->nop; i++) {
         const struct expr *a = s->u.intrin.arg[i];
         if (!expr(k, a, 0)) return false;
-        if (a->op != OP_LOAD || a->type.lanes != 1) return bad_type(k, a, "an operand is the address of an element");
+        if (a->op != OP_LOAD || a->type.lanes != 1)
+            return bad_type(k, a, "an operand is the address of an element");
         if (a->type.dt != m->op[i]->dt)
-            return fail_at(k, ERR_TYPE, "`%s`: operand %d of %s is %s", text_of(k, a), i, m->name, dtype_info[m->op[i]->dt].name);
+            return fail_at(k, ERR_TYPE, "`%s`: operand %d of %s is %s", text_of(k, a), i, m->name,
+                           dtype_info[m->op[i]->dt].name);
         if (i == 0 && !find_buffer(k, a->val.buffer)->writable)
             return fail_at(k, ERR_SYNTAX, "argument %s is not written by this function", a->val.buffer->name);
     }
@@ -406,7 +435,8 @@ static bool stmt(struct check *k, const struct stmt *s, int depth)
     case STMT_STORE: return store(k, s);
     case STMT_IF:
         if (!expr(k, s->u.cond.cond, 0)) return false;
-        if (!is_scalar(s->u.cond.cond, DT_BOOL)) return bad_type(k, s->u.cond.cond, "a condition is one bool");
+        if (!is_scalar(s->u.cond.cond, DT_BOOL))
+            return bad_type(k, s->u.cond.cond, "a condition is one bool");
         return stmt(k, s->u.cond.then, depth + 1);
     case STMT_SEQ:
         for (int i = 0; i < s->u.seq.n; i++)
@@ -415,7 +445,8 @@ static bool stmt(struct check *k, const struct stmt *s, int depth)
     case STMT_ALLOC: {
         const struct buffer *b = s->u.alloc.buffer;
         if (b->scope >= SCOPE_ARG) return fail_at(k, ERR_SYNTAX, "%s is allocated as an argument", b->name);
-        return buffer(k, b) && inside(k, (struct bound){.buffer = b, .writable = true, .how = -1}, s->u.alloc.body, depth);
+        return buffer(k, b) &&
+               inside(k, (struct bound){.buffer = b, .writable = true, .how = -1}, s->u.alloc.body, depth);
     }
     case STMT_INTRIN: return intrin(k, s);
     case STMT_SYNC: return true;
@@ -432,7 +463,9 @@ bool verify_func(struct ir_ctx *c, const struct func *f, unsigned flags)
     k.flags = flags;
     for (int i = 0; i < f->narg && ok; i++) {
         const struct buffer *b = f->arg[i];
-        ok = b->scope == SCOPE_ARG ? buffer(&k, b) : fail_at(&k, ERR_SYNTAX, "argument %s is %s", b->name, scope_name[b->scope]);
+        ok = b->scope == SCOPE_ARG
+                 ? buffer(&k, b)
+                 : fail_at(&k, ERR_SYNTAX, "argument %s is %s", b->name, scope_name[b->scope]);
         arg[i] = (struct bound){.buffer = b, .writable = b->written, .how = -1, .next = k.scope};
         k.scope = &arg[i];
     }
