@@ -300,6 +300,44 @@ const struct expr *ir_load(struct ir_ctx *c, const struct buffer *b, int nidx, c
 
 static bool is_const(const struct expr *e) { return e->op == OP_INT || e->op == OP_FLT; }
 
+static int rank(const struct expr *e)
+{
+    switch ((int)e->op) {
+    case OP_READ: case OP_LOAD: return 0;
+    case OP_VAR: return OP_COUNT + 1;
+    case OP_FLT: case OP_INT: return OP_COUNT + 2;
+    default: return e->op;
+    }
+}
+
+static int64_t own_value(const struct expr *e)
+{
+    switch ((int)e->op) {
+    case OP_VAR: return e->val.var->uid;
+    case OP_READ: return e->val.tensor->uid;
+    case OP_LOAD: return e->val.buffer->uid;
+    default: return e->val.i;
+    }
+}
+
+int ir_compare(const struct expr *a, const struct expr *b)
+{
+    if (a == b) return 0;
+#define BY(x, y) do { if ((x) != (y)) return (x) < (y) ? -1 : 1; } while (0)
+    BY(rank(a), rank(b));
+    BY(a->op, b->op);
+    BY(a->type.dt, b->type.dt);
+    BY(a->type.lanes, b->type.lanes);
+    BY(own_value(a), own_value(b));
+    BY(a->nkid, b->nkid);
+    for_kids(a, i) {
+        int k = ir_compare(a->kid[i], b->kid[i]);
+        if (k) return k;
+    }
+#undef BY
+    return 0;
+}
+
 /* The defined types of an operation; a mistake here is a bug of the caller. */
 static void check_defined(enum op op, struct type t)
 {
@@ -378,8 +416,7 @@ const struct expr *ir_bin(struct ir_ctx *c, enum op op, const struct expr *a, co
     const struct expr *f = fold_bin(c, op, rt, a, b);
     if (f) return f;
     if (op_info[op].flags & OPF_COMM && a->type.dt != DT_F32) {
-        /* constants right; otherwise older first, so that a+b and b+a are one node */
-        if (is_const(a) == is_const(b) ? b->id < a->id : is_const(a)) {
+        if (ir_compare(b, a) < 0) { /* a+b and b+a are one node */
             const struct expr *t = a;
             a = b;
             b = t;

@@ -270,6 +270,11 @@ const struct expr *ir_identity(struct ir_ctx *c, enum combiner k, enum dtype dt)
 /* One step of a combiner: acc (op) body; FMA wants body = a*b. */
 const struct expr *ir_combine(struct ir_ctx *c, enum combiner k, const struct expr *acc, const struct expr *body);
 
+/* A total order that depends on what nodes say, not on when they were made (variables, tensors and buffers by
+ * age): loads first, constants last. Commutative operands and sums are kept in it, so one schedule always
+ * gives one text and one object. 0: the same node. */
+int ir_compare(const struct expr *a, const struct expr *b);
+
 static inline bool ir_is_int(const struct expr *e, int64_t v) { return e->op == OP_INT && e->val.i == v; }
 int64_t ir_wrap(enum dtype d, int64_t v);         /* into the value range of an integer type or bool */
 int64_t ir_f32_to_int(float v, enum dtype to);    /* truncate, saturate, nan gives 0 */

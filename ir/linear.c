@@ -22,7 +22,7 @@ bool lin_add_atom(struct linear *l, int64_t c, const struct expr *atom)
 {
     int at = l->n;
     if (c == 0) return true;
-    while (at > 0 && l->t[at - 1].e->id > atom->id) at--;
+    while (at > 0 && ir_compare(l->t[at - 1].e, atom) > 0) at--;
     if (at > 0 && l->t[at - 1].e == atom) {
         struct term *t = &l->t[at - 1];
         if (!ck_add(t->c, c, &t->c)) return false;

@@ -167,7 +167,7 @@ static bool part_add(struct parts *p, enum op op, const struct expr *e)
 {
     if (e->op == op) return part_add(p, op, e->kid[0]) && part_add(p, op, e->kid[1]);
     int at = p->n;
-    while (at > 0 && p->e[at - 1]->id > e->id) at--;
+    while (at > 0 && ir_compare(p->e[at - 1], e) > 0) at--;
     if (at > 0 && p->e[at - 1] == e) return true;
     if (p->n == MAX_PARTS) return false;
     for (int i = p->n++; i > at; i--) p->e[i] = p->e[i - 1];

@@ -15,7 +15,7 @@ static bool by_interp(void *u, bool pack, void *const *arg)
 {
     struct interp_run *r = u;
     if (interp_run(r->c, pack ? r->pack : r->main, arg)) return true;
-    print_error(r->c);
+    show_error(r->c);
     return false;
 }
 
@@ -43,7 +43,7 @@ static bool passes_keep(struct ir_ctx *c, const struct lowered *l, const struct 
             struct str s = str_on(&c->arena);
             if (r.main) print_func(&s, r.main);
             fputs(str_text(&s), stderr);
-            if (err_is(&c->err)) print_error(c);
+            if (err_is(&c->err)) show_error(c);
             return false;
         }
     }
@@ -61,7 +61,7 @@ static bool take(struct ir_ctx *c, struct sched *s, const char *step, long *step
     ++*refused;
     if (getenv("QJ_VERBOSE")) {
         fprintf(stderr, "%s\n", step);
-        print_error(c);
+        show_error(c);
     }
     bool ok = err_is(&c->err) && c->err.first.hint;
     err_clear(&c->err);
@@ -83,7 +83,7 @@ static bool one_case(uint64_t seed, long *steps, long *refused, long *tensorized
     bool ok = s && oracle_init(&c, &o, p, seed);
     if (!ok) {
         fprintf(stderr, "%s", text);
-        print_error(&c);
+        show_error(&c);
     }
     const char *plan = ok && rng_int(&r, 0, 2) == 0 ? gen_plan(&c.arena, &r, s) : NULL;
     while (ok && plan && *plan) { /* a line a step; a refused one does not stop the rest */
@@ -96,7 +96,7 @@ static bool one_case(uint64_t seed, long *steps, long *refused, long *tensorized
         ok = take(&c, s, gen_step(&c.arena, &r, s), steps, refused, tensorized);
     }
     const struct lowered *l = ok ? sch_lower(s) : NULL;
-    if (ok && !l) print_error(&c);
+    if (ok && !l) show_error(&c);
     ok = l != NULL;
     struct interp_run run = {&c, ok ? l->main : NULL, ok ? l->pack : NULL};
     if (ok && !harness_check(l, &o, rng_int(&r, 0, 1), by_interp, &run)) {
@@ -108,7 +108,7 @@ static bool one_case(uint64_t seed, long *steps, long *refused, long *tensorized
         const struct lowered *l2 = sch_text_steps(again, l->steps) ? sch_lower(again) : NULL;
         if (!l2 || strcmp(nest_text(&c, l), nest_text(&c, l2))) {
             fprintf(stderr, "the steps do not replay\n");
-            if (err_is(&c.err)) print_error(&c);
+            if (err_is(&c.err)) show_error(&c);
             ok = false;
         }
     }

@@ -116,7 +116,7 @@ const struct program *parse_program(struct ir_ctx *c, const char *text)
     return p;
 }
 
-void print_error(struct ir_ctx *c)
+void show_error(struct ir_ctx *c)
 {
     struct str s = str_on(&c->arena);
     err_render(&c->err.first, &s);

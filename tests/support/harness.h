@@ -24,7 +24,7 @@ bool harness_check(const struct lowered *l, const struct oracle *o, bool flush_e
 
 /* Parses definitions; NULL with an error in c->err. */
 const struct program *parse_program(struct ir_ctx *c, const char *text);
-void print_error(struct ir_ctx *c);
+void show_error(struct ir_ctx *c);
 
 /* QJ_SEED, QJ_N from the environment. */
 uint64_t env_number(const char *name, uint64_t dflt);
