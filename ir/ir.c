@@ -298,8 +298,6 @@ const struct expr *ir_load(struct ir_ctx *c, const struct buffer *b, int nidx, c
 
 /* ---- operations ---- */
 
-static bool is_const(const struct expr *e) { return e->op == OP_INT || e->op == OP_FLT; }
-
 static int rank(const struct expr *e)
 {
     switch ((int)e->op) {
