@@ -236,7 +236,8 @@ static struct modulus mod_of(const struct expr *e, int *left)
         if (e->type.dt == DT_I64) r = norm(i64_gcd(r.m, (int64_t)1 << 62), r.r); /* << drops bits */
         break;
     case OP_MOD:
-        if (by_const && k > 0) r = a.m % k == 0 ? (struct modulus){0, floor_mod(a.r, k)} : norm(i64_gcd(a.m, k), a.r);
+        if (by_const && k > 0)
+            r = a.m % k == 0 ? (struct modulus){0, floor_mod(a.r, k)} : norm(i64_gcd(a.m, k), a.r);
         in_type = true;
         break;
     case OP_MIN: case OP_MAX: r = mod_join(a, b); in_type = true; break;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* linear.h - i64 sums as coefficient * atom terms; what simplify and bounds share, nobody else's business.
  *
- * A linear is sum(t[i].c * t[i].e) + k with t sorted by atom id, no zero coefficient and no atom twice: two
+ * A linear is sum(t[i].c * t[i].e) + k with t sorted by ir_compare, no zero coefficient and no atom twice: two
  * sums that are equal as polynomials have equal linears. An atom is any scalar i64 expression that is not a
  * sum or a multiple. Functions return false, leaving the linear unusable, when a coefficient overflows or the
  * terms do not fit; the caller then keeps the expression as it is.
@@ -31,7 +31,7 @@ bool lin_add_lin(struct linear *l, int64_t c, const struct linear *other);   /* 
 int64_t lin_coef(const struct linear *l, const struct expr *atom);           /* 0: not there */
 int64_t lin_gcd(const struct linear *l);                                     /* of the coefficients; 0: none */
 bool lin_eq(const struct linear *a, const struct linear *b);
-/* The canonical expression: positive terms by id, then negative ones, the constant last. */
+/* The canonical expression: positive terms in order, then negative ones, the constant last. */
 const struct expr *lin_expr(struct ir_ctx *c, const struct linear *l);
 int64_t i64_gcd(int64_t a, int64_t b);                                       /* gcd(0, 0) = 0; never negative */
 

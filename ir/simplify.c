@@ -31,7 +31,10 @@ static bool is_flt(const struct expr *e, float v)
 }
 
 static bool inside(struct range r, struct range of) { return r.lo >= of.lo && r.hi <= of.hi; }
-static bool fits(struct simp *s, const struct expr *e, enum dtype d) { return inside(simp_bounds(s, e), dtype_range(d)); }
+static bool fits(struct simp *s, const struct expr *e, enum dtype d)
+{
+    return inside(simp_bounds(s, e), dtype_range(d));
+}
 static bool exact_in_f32(struct simp *s, const struct expr *e)
 {
     return inside(simp_bounds(s, e), (struct range){-(1 << 24), 1 << 24});
@@ -191,7 +194,8 @@ static int part_rule(struct simp *s, enum op op, const struct parts *p, int i, i
     if ((a->op == OP_NOT && a->kid[0] == b) || (b->op == OP_NOT && b->kid[0] == a)) return 0;
     if (!p->is_less[i] || !p->is_less[j]) return -1;
     const struct linear *x = &p->less[i], *y = &p->less[j];
-    if (op == OP_AND) return index_follows(y, x, s->known.env, &s->bounds); /* j makes i true: drop; false: all */
+    if (op == OP_AND)
+        return index_follows(y, x, s->known.env, &s->bounds); /* j makes i true, or false and so the whole */
     if (index_follows(x, y, s->known.env, &s->bounds) == 1) return 1;       /* i | j is j when i implies j */
     struct linear not_j = {.k = -1};
     if (lin_add_lin(&not_j, -1, y) && index_follows(&not_j, x, s->known.env, &s->bounds) == 1) return 0;
@@ -223,7 +227,8 @@ static const struct expr *from_facts(struct simp *s, const struct expr *e)
     for (const struct fact *f = s->known.facts; f; f = f->next) {
         const struct expr *k = f->cond;
         if (k == e) return ir_bool(s->c, true);
-        if ((k->op == OP_NOT && k->kid[0] == e) || (e->op == OP_NOT && e->kid[0] == k)) return ir_bool(s->c, false);
+        if ((k->op == OP_NOT && k->kid[0] == e) || (e->op == OP_NOT && e->kid[0] == k))
+            return ir_bool(s->c, false);
         bool opposite = (k->op == OP_EQ && e->op == OP_NE) || (k->op == OP_NE && e->op == OP_EQ);
         if (opposite && k->kid[0] == e->kid[0] && k->kid[1] == e->kid[1]) return ir_bool(s->c, false);
     }
@@ -304,7 +309,8 @@ static const struct expr *select_arms(struct simp *s, const struct expr *e)
         return simp_expr(s, ir_select(s->c, cond->kid[0], e->kid[2], e->kid[1]));
     bool index = about_index(cond);
     const struct expr *a = index ? arm(s, e->kid[1], cond) : simp_expr(s, e->kid[1]);
-    const struct expr *b = index ? arm(s, e->kid[2], simp_expr(s, ir_un(s->c, OP_NOT, cond))) : simp_expr(s, e->kid[2]);
+    const struct expr *b =
+        index ? arm(s, e->kid[2], simp_expr(s, ir_un(s->c, OP_NOT, cond))) : simp_expr(s, e->kid[2]);
     if (a->type.dt == DT_BOOL && konst(a, &k) && konst(b, &v) && k != v) {
         const struct expr *r = k ? cond : simp_expr(s, ir_un(s->c, OP_NOT, cond));
         return ir_bcast(s->c, r, e->type.lanes);
@@ -330,7 +336,8 @@ static const struct expr *rule(struct simp *s, const struct expr *e)
     const struct expr *a = e->nkid > 0 ? e->kid[0] : NULL, *b = e->nkid > 1 ? e->kid[1] : NULL;
     enum op op = e->op;
     int64_t v;
-    if (b && op_info[op].flags & OPF_COMM && e->type.dt != DT_F32 && konst(a, &v)) { /* a spread one may be left */
+    bool comm = op_info[op].flags & OPF_COMM && e->type.dt != DT_F32;
+    if (b && comm && konst(a, &v)) { /* the constructor puts constants right, but not spread ones */
         a = b;
         b = e->kid[0];
     }
@@ -342,7 +349,8 @@ static const struct expr *rule(struct simp *s, const struct expr *e)
     if (op == OP_CAST) return cast_rules(s, e->type.dt, a);
     if (op == OP_SAT) return sat_rules(s, e->type.dt, a);
     if (op == OP_NOT) return negate(s, a);
-    if (op == OP_RINT) return a->op == OP_RINT || (a->op == OP_CAST && a->kid[0]->type.dt != DT_F32) ? a : NULL;
+    if (op == OP_RINT)
+        return a->op == OP_RINT || (a->op == OP_CAST && a->kid[0]->type.dt != DT_F32) ? a : NULL;
     if (op_info[op].arity != 2) return NULL;
     if (e->type.dt == DT_BOOL) {
         if (op == OP_AND || op == OP_OR) return junction(s, op, e);
@@ -411,33 +419,27 @@ const struct expr *simp_expr(struct simp *s, const struct expr *e)
     return r;
 }
 
-const struct expr *simplify_known(struct ir_ctx *c, const struct expr *e, const struct known *k)
+const struct expr *simplify_once(struct ir_ctx *c, const struct expr *e, const struct known *k)
 {
     struct simp s;
-    if (!e || e->op == OP_INT || e->op == OP_FLT) return e;
+    if (!e->nkid && e->op != OP_VAR) return e;
+    simp_init(&s, c, k, 0);
+    return simp_expr(&s, e);
+}
+
+const struct expr *ir_simplify(struct ir_ctx *c, const struct expr *e, const struct var_range *env)
+{
+    struct known k = {env, NULL};
+    if (!e) return NULL;
     for (int i = 0; i < MAX_PASSES; i++) {
-        simp_init(&s, c, k, 0);
-        const struct expr *r = simp_expr(&s, e);
+        const struct expr *r = simplify_once(c, e, &k);
         if (r == e) break;
         e = r;
     }
     return e;
 }
 
-const struct expr *ir_simplify(struct ir_ctx *c, const struct expr *e, const struct var_range *env)
-{
-    struct known k = {env, NULL};
-    return simplify_known(c, e, &k);
-}
-
 /* ---- knowledge ---- */
-
-static struct range lin_range(const struct linear *l, const struct var_range *env)
-{
-    struct bounds_cache cache;
-    for (int i = 0; i < BOUNDS_ROWS; i++) cache.row[i].e = NULL;
-    return lin_bounds(l, env, &cache);
-}
 
 bool simp_loads(const struct expr *e)
 {
@@ -449,12 +451,14 @@ bool simp_loads(const struct expr *e)
 /* less <= -1 bounds each variable in it, given the least the other terms can be. */
 static void narrow(struct ir_ctx *c, struct known *k, const struct linear *less)
 {
+    struct bounds_cache cache; /* kept while the environment narrows: what it holds stays true */
+    for (int i = 0; i < BOUNDS_ROWS; i++) cache.row[i].e = NULL;
     for (int i = 0; i < less->n; i++) {
         struct term t = less->t[i];
         struct linear rest = *less;
         int64_t room;
         if (t.e->op != OP_VAR || t.c == INT64_MIN || !lin_add_atom(&rest, -t.c, t.e)) continue;
-        int64_t least = lin_range(&rest, k->env).lo;
+        int64_t least = lin_bounds(&rest, k->env, &cache).lo;
         if (least == INT64_MIN || !ck_sub(-1, least, &room)) continue;
         struct range was = var_bounds(t.e->val.var, k->env), now = was;
         if (t.c > 0) now.hi = i64_min(was.hi, floor_div(room, t.c));

@@ -30,8 +30,8 @@ struct simp {
     uint32_t nrow, cap;
 };
 
-/* e with every rule applied until nothing changes. */
-const struct expr *simplify_known(struct ir_ctx *c, const struct expr *e, const struct known *k);
+/* e after one pass of the rules; a fixed point when it is e itself. */
+const struct expr *simplify_once(struct ir_ctx *c, const struct expr *e, const struct known *k);
 /* cond (simplified, scalar, true) joins what is known; ranges of variables narrow where it bounds them. */
 void known_add(struct ir_ctx *c, struct known *k, const struct expr *cond);
 

@@ -298,6 +298,10 @@ bool index_less(const struct expr *cond, struct linear *less)
 int index_follows(const struct linear *fact, const struct linear *less, const struct var_range *env,
                   struct bounds_cache *cache)
 {
+    /* Without an atom in common the difference says no more than the bounds of each. */
+    bool common = false;
+    for (int i = 0; i < less->n && !common; i++) common = lin_coef(fact, less->t[i].e) != 0;
+    if (!common) return -1;
     struct linear d = *less;
     if (lin_add_lin(&d, -1, fact) && lin_bounds(&d, env, cache).hi <= 0) return 1;
     d = *less;

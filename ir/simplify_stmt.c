@@ -14,12 +14,7 @@
 #include "ir/meaning.h"
 #include "ir/simplify_impl.h"
 
-enum { MAX_CONDS = 32, MAX_ROUNDS = 4 };
-
-struct walk {
-    struct ir_ctx *c;
-    bool again;         /* the shape changed: facts may reach further in another round */
-};
+enum { MAX_CONDS = 32, MAX_ROUNDS = 8 };
 
 /* The conditions of nested ifs, outermost first, and what they guard. */
 struct conds {
@@ -44,46 +39,46 @@ static const struct stmt *wrap(struct ir_ctx *c, const struct conds *k, const st
     return s;
 }
 
-static const struct stmt *simp(struct walk *w, const struct stmt *s, const struct known *k);
+static const struct stmt *simp(struct ir_ctx *c, const struct stmt *s, const struct known *k);
 
 /* ---- leaves ---- */
 
-static const struct stmt *simp_store(struct walk *w, const struct stmt *s, const struct known *k)
+static const struct stmt *simp_store(struct ir_ctx *c, const struct stmt *s, const struct known *k)
 {
     const struct expr *idx[QJ_MAX_PHYS], *mask = s->u.store.mask;
-    const struct expr *value = simplify_known(w->c, s->u.store.value, k);
+    const struct expr *value = simplify_once(c, s->u.store.value, k);
     bool changed = value != s->u.store.value;
     if (mask) {
-        mask = simplify_known(w->c, mask, k);
+        mask = simplify_once(c, mask, k);
         const struct expr *m = mask->op == OP_BCAST ? mask->kid[0] : mask;
         if (ir_is_int(m, 0)) return NULL;
         if (ir_is_int(m, 1)) mask = NULL;
         changed |= mask != s->u.store.mask;
     }
     for (int i = 0; i < s->u.store.nidx; i++) {
-        idx[i] = simplify_known(w->c, s->u.store.idx[i], k);
+        idx[i] = simplify_once(c, s->u.store.idx[i], k);
         changed |= idx[i] != s->u.store.idx[i];
     }
     if (!changed) return s;
-    struct stmt *now = arena_copy(&w->c->arena, s, sizeof *s);
-    now->u.store.idx = arena_copy(&w->c->arena, idx, (size_t)s->u.store.nidx * sizeof idx[0]);
+    struct stmt *now = arena_copy(&c->arena, s, sizeof *s);
+    now->u.store.idx = arena_copy(&c->arena, idx, (size_t)s->u.store.nidx * sizeof idx[0]);
     now->u.store.value = value;
     now->u.store.mask = mask;
     return now;
 }
 
-static const struct stmt *simp_intrin(struct walk *w, const struct stmt *s, const struct known *k)
+static const struct stmt *simp_intrin(struct ir_ctx *c, const struct stmt *s, const struct known *k)
 {
     const struct expr *arg[MEANING_MAX_OPERANDS];
     int n = s->u.intrin.meaning->nop;
     bool changed = false;
     for (int i = 0; i < n; i++) {
-        arg[i] = simplify_known(w->c, s->u.intrin.arg[i], k);
+        arg[i] = simplify_once(c, s->u.intrin.arg[i], k);
         changed |= arg[i] != s->u.intrin.arg[i];
     }
     if (!changed) return s;
-    struct stmt *now = arena_copy(&w->c->arena, s, sizeof *s);
-    now->u.intrin.arg = arena_copy(&w->c->arena, arg, (size_t)n * sizeof arg[0]);
+    struct stmt *now = arena_copy(&c->arena, s, sizeof *s);
+    now->u.intrin.arg = arena_copy(&c->arena, arg, (size_t)n * sizeof arg[0]);
     return now;
 }
 
@@ -97,24 +92,24 @@ static bool split_and(const struct expr *e, struct conds *k)
     return true;
 }
 
-static const struct stmt *simp_if(struct walk *w, const struct stmt *s, const struct known *k)
+static const struct stmt *simp_if(struct ir_ctx *c, const struct stmt *s, const struct known *k)
 {
-    const struct expr *cond = simplify_known(w->c, s->u.cond.cond, k);
+    const struct expr *cond = simplify_once(c, s->u.cond.cond, k);
     struct known in = *k;
     struct conds parts = {0}, kept = {0};
     if (ir_is_int(cond, 0)) return NULL;
     if (!split_and(cond, &parts)) parts = (struct conds){.n = 1, .e = {cond}};
     for (int i = 0; i < parts.n; i++) {
-        const struct expr *e = i ? simplify_known(w->c, parts.e[i], &in) : parts.e[i];
+        const struct expr *e = i ? simplify_once(c, parts.e[i], &in) : parts.e[i];
         if (ir_is_int(e, 0)) return NULL;
         if (ir_is_int(e, 1)) continue;
         kept.e[kept.n++] = e;
-        known_add(w->c, &in, e);
+        known_add(c, &in, e);
     }
-    const struct stmt *then = simp(w, s->u.cond.then, &in);
+    const struct stmt *then = simp(c, s->u.cond.then, &in);
     if (!then) return NULL;
     if (kept.n == 1 && kept.e[0] == s->u.cond.cond && then == s->u.cond.then) return s;
-    return wrap(w->c, &kept, then);
+    return wrap(c, &kept, then);
 }
 
 /* ---- loops ---- */
@@ -134,7 +129,7 @@ static bool on_var(const struct expr *e, enum op op, const struct var *v)
 }
 
 /* Sorts the conditions right inside a loop: those to put around it, those that bound it, those that stay. */
-static const struct stmt *sort_conds(struct walk *w, const struct stmt *s, const struct stmt *body)
+static const struct stmt *sort_conds(struct ir_ctx *c, const struct stmt *s, const struct stmt *body)
 {
     const struct var *v = s->u.loop.var;
     struct conds in = peel_ifs(body), out = {0}, stay = {0};
@@ -148,31 +143,28 @@ static const struct stmt *sort_conds(struct walk *w, const struct stmt *s, const
         else stay.e[stay.n++] = e;
     }
     if (only >= n) return NULL;
-    if (stay.n < in.n) {
-        body = wrap(w->c, &stay, in.then);
-        w->again = true;
-    }
+    if (stay.n < in.n) body = wrap(c, &stay, in.then);
     if (only >= 0 || n == 1) { /* one turn of the loop */
-        const struct expr *at = ir_idx(w->c, only >= 0 ? only : 0);
-        return wrap(w->c, &out, ir_subst_stmt(w->c, body, 1, &v, &at));
+        const struct expr *at = ir_idx(c, only >= 0 ? only : 0);
+        return wrap(c, &out, ir_subst_stmt(c, body, 1, &v, &at));
     }
     if (n == v->extent && body == s->u.loop.body) return s;
-    struct stmt *now = arena_copy(&w->c->arena, s, sizeof *s);
+    struct stmt *now = arena_copy(&c->arena, s, sizeof *s);
     if (n < v->extent) {
-        now->u.loop.var = ir_var(w->c, v->name, n);
-        const struct expr *at = ir_var_expr(w->c, now->u.loop.var);
-        body = ir_subst_stmt(w->c, body, 1, &v, &at);
+        now->u.loop.var = ir_var(c, v->name, n);
+        const struct expr *at = ir_var_expr(c, now->u.loop.var);
+        body = ir_subst_stmt(c, body, 1, &v, &at);
     }
     now->u.loop.body = body;
-    return wrap(w->c, &out, now);
+    return wrap(c, &out, now);
 }
 
-static const struct stmt *simp_for(struct walk *w, const struct stmt *s, const struct known *k)
+static const struct stmt *simp_for(struct ir_ctx *c, const struct stmt *s, const struct known *k)
 {
-    const struct stmt *body = simp(w, s->u.loop.body, k);
+    const struct stmt *body = simp(c, s->u.loop.body, k);
     if (!body) return NULL;
     if (s->u.loop.var->extent == 1) return body; /* a variable of one value is gone by now */
-    return sort_conds(w, s, body);
+    return sort_conds(c, s, body);
 }
 
 /* ---- alloc ---- */
@@ -201,9 +193,9 @@ static bool stmt_uses(const struct stmt *s, void *u)
     return !x->found;
 }
 
-static const struct stmt *simp_alloc(struct walk *w, const struct stmt *s, const struct known *k)
+static const struct stmt *simp_alloc(struct ir_ctx *c, const struct stmt *s, const struct known *k)
 {
-    const struct stmt *body = simp(w, s->u.alloc.body, k);
+    const struct stmt *body = simp(c, s->u.alloc.body, k);
     if (!body) return NULL;
     struct usage x = {s->u.alloc.buffer, false};
     ir_walk_stmt(body, stmt_uses, &x);
@@ -213,55 +205,52 @@ static const struct stmt *simp_alloc(struct walk *w, const struct stmt *s, const
         if (simp_loads(in.e[i])) stay.e[stay.n++] = in.e[i];
         else out.e[out.n++] = in.e[i];
     }
-    if (out.n) {
-        body = wrap(w->c, &stay, in.then);
-        w->again = true;
-    }
+    if (out.n) body = wrap(c, &stay, in.then);
     if (body == s->u.alloc.body) return s;
-    struct stmt *now = arena_copy(&w->c->arena, s, sizeof *s);
+    struct stmt *now = arena_copy(&c->arena, s, sizeof *s);
     now->u.alloc.body = body;
-    return wrap(w->c, &out, now);
+    return wrap(c, &out, now);
 }
 
 /* ---- the walk: NULL is a statement that does nothing ---- */
 
-static const struct stmt *simp_seq(struct walk *w, const struct stmt *s, const struct known *k)
+static const struct stmt *simp_seq(struct ir_ctx *c, const struct stmt *s, const struct known *k)
 {
     int n = s->u.seq.n, left = 0;
-    const struct stmt **at = ARENA_ARRAY(&w->c->arena, const struct stmt *, n ? n : 1);
+    const struct stmt **at = ARENA_ARRAY(&c->arena, const struct stmt *, n ? n : 1);
     bool changed = false;
     for (int i = 0; i < n; i++) {
-        const struct stmt *r = simp(w, s->u.seq.at[i], k);
+        const struct stmt *r = simp(c, s->u.seq.at[i], k);
         changed |= r != s->u.seq.at[i];
         if (r) at[left++] = r;
     }
     if (!left) return NULL;
-    return changed ? ir_seq(w->c, left, at) : s;
+    return changed ? ir_seq(c, left, at) : s;
 }
 
-static const struct stmt *simp(struct walk *w, const struct stmt *s, const struct known *k)
+static const struct stmt *simp(struct ir_ctx *c, const struct stmt *s, const struct known *k)
 {
     switch (s->kind) {
-    case STMT_FOR: return simp_for(w, s, k);
-    case STMT_STORE: return simp_store(w, s, k);
-    case STMT_IF: return simp_if(w, s, k);
-    case STMT_SEQ: return simp_seq(w, s, k);
-    case STMT_ALLOC: return simp_alloc(w, s, k);
-    case STMT_INTRIN: return simp_intrin(w, s, k);
+    case STMT_FOR: return simp_for(c, s, k);
+    case STMT_STORE: return simp_store(c, s, k);
+    case STMT_IF: return simp_if(c, s, k);
+    case STMT_SEQ: return simp_seq(c, s, k);
+    case STMT_ALLOC: return simp_alloc(c, s, k);
+    case STMT_INTRIN: return simp_intrin(c, s, k);
     case STMT_SYNC: return s;
     }
     return s;
 }
 
+/* Round after round until nothing changes: what a round moved outwards may tell the next one more. */
 const struct stmt *ir_simplify_stmt(struct ir_ctx *c, const struct stmt *s, const struct var_range *env)
 {
     struct known k = {env, NULL};
-    struct walk w = {c, true};
-    for (int i = 0; s && i < MAX_ROUNDS && w.again; i++) {
-        w.again = false;
-        const struct stmt *r = simp(&w, s, &k);
-        if (r) s = r;
-        else if (s->kind != STMT_SEQ || s->u.seq.n) s = ir_seq(c, 0, NULL);
+    for (int i = 0; s && i < MAX_ROUNDS; i++) {
+        const struct stmt *r = simp(c, s, &k);
+        if (!r && (s->kind != STMT_SEQ || s->u.seq.n)) r = ir_seq(c, 0, NULL);
+        if (!r || r == s) break;
+        s = r;
     }
     return s;
 }
