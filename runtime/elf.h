@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* elf.h - what must be known of an object file before it is linked into this process: its functions, and
+ * that it refers to nothing but what a kernel may. Every offset is checked; no byte is trusted.
+ *
+ *     struct elf_info info;
+ *     if (!elf_read(e, bytes, n, &info)) return NULL;      // ERR_LINK
+ *     ... info.func[0].name ...
+ *     elf_release(&info);
+ */
+#ifndef QJ_RUNTIME_ELF_H
+#define QJ_RUNTIME_ELF_H
+
+#include "ir/base/err.h"
+
+struct elf_func {
+    char *name;
+    int section;
+    uint64_t offset, size;    /* in its section */
+    bool exported;
+};
+struct elf_info {
+    int nfunc;                /* by section and offset; local functions too */
+    struct elf_func *func;
+};
+
+/* The symbols an object may leave to the process: NULL-terminated. */
+extern const char *const elf_imports[];
+
+/* A relocatable ELF64 object for this machine. False: ERR_LINK, ERR_NO_HOST for another machine's. */
+bool elf_read(struct err_state *e, const void *bytes, size_t n, struct elf_info *out);
+void elf_release(struct elf_info *info);
+
+#endif

@@ -1,0 +1,233 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "runtime/jit.h"
+
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include <llvm-c/Core.h>
+#include <llvm-c/LLJIT.h>
+#include <llvm-c/Target.h>
+
+#include "runtime/elf.h"
+#include "runtime/rt/qjrt.h"
+
+enum { CLEAR_EVERY = 64 };    /* unlinks between sweeps of the names that nobody uses any more */
+
+struct jit {
+    atomic_int refs;
+    LLVMOrcLLJITRef lljit;
+    pthread_mutex_t lock;               /* guards what follows */
+    LLVMOrcJITDylibRef *free_table;     /* symbol tables without an object */
+    int nfree, cap, ntable, unlinks;
+    char *report;                       /* what ORC last said of its own accord */
+};
+
+struct linked {
+    struct jit *jit;
+    LLVMOrcJITDylibRef table;
+    LLVMOrcResourceTrackerRef tracker;
+    struct elf_info info;
+    uint64_t base;                      /* where `section` lies */
+    int section;
+};
+
+/* Takes the error. */
+static bool fail(struct err_state *e, const char *what, LLVMErrorRef error)
+{
+    char *text = LLVMGetErrorMessage(error);
+    err_set(e, ERR_LINK, (struct span){0}, "%s: %s", what, text);
+    LLVMDisposeErrorMessage(text);
+    return false;
+}
+
+/* ORC reports here what it cannot return to a caller; the default prints to stderr. */
+static void on_report(void *u, LLVMErrorRef error)
+{
+    struct jit *j = u;
+    char *text = LLVMGetErrorMessage(error), *copy = strdup(text);
+    LLVMDisposeErrorMessage(text);
+    pthread_mutex_lock(&j->lock);
+    free(j->report);
+    j->report = copy;
+    pthread_mutex_unlock(&j->lock);
+}
+
+struct jit *jit_new(struct err_state *e)
+{
+    struct jit *j = calloc(1, sizeof *j);
+    if (!j) return err_set(e, ERR_MEMORY, (struct span){0}, "no memory for a linker"), NULL;
+    j->refs = 1;
+    pthread_mutex_init(&j->lock, NULL);
+    LLVMErrorRef error = LLVMOrcCreateLLJIT(&j->lljit, NULL);
+    if (error) {
+        fail(e, "cannot link in this process", error);
+        jit_unref(j);
+        return NULL;
+    }
+    LLVMOrcExecutionSessionSetErrorReporter(LLVMOrcLLJITGetExecutionSession(j->lljit), on_report, j);
+    return j;
+}
+
+struct jit *jit_ref(struct jit *j)
+{
+    atomic_fetch_add(&j->refs, 1);
+    return j;
+}
+
+void jit_unref(struct jit *j)
+{
+    if (!j || atomic_fetch_sub(&j->refs, 1) != 1) return;
+    LLVMErrorRef error = j->lljit ? LLVMOrcDisposeLLJIT(j->lljit) : NULL;
+    if (error) LLVMConsumeError(error);
+    pthread_mutex_destroy(&j->lock);
+    free(j->free_table);
+    free(j->report);
+    free(j);
+}
+
+/* ---- symbol tables ---- */
+
+static LLVMErrorRef define_imports(struct jit *j, LLVMOrcJITDylibRef table)
+{
+    const struct { const char *name; void *at; } import[] = {
+        {"qjrt_parallel_for", (void *)(uintptr_t)qjrt_parallel_for},
+        {"memcpy", (void *)(uintptr_t)memcpy},
+        {"memset", (void *)(uintptr_t)memset},
+        {"memmove", (void *)(uintptr_t)memmove},
+    };
+    LLVMOrcCSymbolMapPair pair[ARRAY_LEN(import)];
+    for (size_t i = 0; i < ARRAY_LEN(import); i++) {
+        pair[i].Name = LLVMOrcLLJITMangleAndIntern(j->lljit, import[i].name);
+        pair[i].Sym.Address = (uintptr_t)import[i].at;
+        pair[i].Sym.Flags = (LLVMJITSymbolFlags){
+            LLVMJITSymbolGenericFlagsExported | LLVMJITSymbolGenericFlagsCallable, 0};
+    }
+    LLVMOrcMaterializationUnitRef unit = LLVMOrcAbsoluteSymbols(pair, ARRAY_LEN(import));
+    LLVMErrorRef error = LLVMOrcJITDylibDefine(table, unit);
+    if (error) LLVMOrcDisposeMaterializationUnit(unit);
+    return error;
+}
+
+static LLVMOrcJITDylibRef take_table(struct jit *j, struct err_state *e)
+{
+    LLVMOrcJITDylibRef table = NULL;
+    int number = 0;
+    pthread_mutex_lock(&j->lock);
+    if (j->nfree) table = j->free_table[--j->nfree];
+    else number = ++j->ntable;
+    pthread_mutex_unlock(&j->lock);
+    if (table) return table;
+    char name[32];
+    snprintf(name, sizeof name, "kernel.%d", number);
+    table = LLVMOrcExecutionSessionCreateBareJITDylib(LLVMOrcLLJITGetExecutionSession(j->lljit), name);
+    LLVMErrorRef error = define_imports(j, table);
+    if (error) return fail(e, "cannot link in this process", error), NULL;
+    return table;
+}
+
+static void give_table(struct jit *j, LLVMOrcJITDylibRef table)
+{
+    pthread_mutex_lock(&j->lock);
+    if (j->nfree == j->cap) {
+        int cap = j->cap ? j->cap * 2 : 16;
+        LLVMOrcJITDylibRef *grown = realloc(j->free_table, (size_t)cap * sizeof(LLVMOrcJITDylibRef));
+        if (grown) {
+            j->free_table = grown;
+            j->cap = cap;
+        }
+    }
+    if (j->nfree < j->cap) j->free_table[j->nfree++] = table; /* else it stays unused */
+    bool sweep = ++j->unlinks % CLEAR_EVERY == 0;
+    pthread_mutex_unlock(&j->lock);
+    LLVMOrcExecutionSessionRef session = LLVMOrcLLJITGetExecutionSession(j->lljit);
+    if (sweep) LLVMOrcSymbolStringPoolClearDeadEntries(LLVMOrcExecutionSessionGetSymbolStringPool(session));
+}
+
+/* ---- linking ---- */
+
+struct answer { LLVMErrorRef error; uint64_t address; };
+
+static void on_answer(LLVMErrorRef error, LLVMOrcCSymbolMapPairs result, size_t n, void *u)
+{
+    struct answer *a = u;
+    a->error = error;
+    if (!error && n == 1) a->address = result[0].Sym.Address;
+}
+
+/* Links what defines the symbol. The session has no threads of its own, so the answer has come on return. */
+static struct answer look_up(struct linked *l, const char *name)
+{
+    struct answer a = {0};
+    LLVMOrcExecutionSessionRef session = LLVMOrcLLJITGetExecutionSession(l->jit->lljit);
+    LLVMOrcCJITDylibSearchOrderElement order = {l->table, LLVMOrcJITDylibLookupFlagsMatchExportedSymbolsOnly};
+    LLVMOrcCLookupSetElement want = {LLVMOrcLLJITMangleAndIntern(l->jit->lljit, name),
+                                     LLVMOrcSymbolLookupFlagsRequiredSymbol};
+    LLVMOrcExecutionSessionLookup(session, LLVMOrcLookupKindStatic, &order, 1, &want, 1, on_answer, &a);
+    return a;
+}
+
+static bool link_object(struct linked *l, struct err_state *e, const void *bytes, size_t n)
+{
+    const struct elf_func *first = NULL; /* an exported function: all others lie relative to it */
+    LLVMErrorRef error = NULL;
+    LLVMMemoryBufferRef copy = LLVMCreateMemoryBufferWithMemoryRangeCopy(bytes, n, "kernel");
+    error = LLVMOrcLLJITAddObjectFileWithRT(l->jit->lljit, l->tracker, copy);
+    if (error) return fail(e, "cannot link the object", error);
+    for (int i = 0; i < l->info.nfunc && !first; i++)
+        if (l->info.func[i].exported) first = &l->info.func[i];
+    if (!first) return err_set(e, ERR_LINK, (struct span){0}, "cannot link the object: it defines no function");
+    struct answer a = look_up(l, first->name);
+    if (a.error) return fail(e, "cannot link the object", a.error);
+    l->section = first->section;
+    l->base = a.address - first->offset;
+    return true;
+}
+
+struct linked *jit_link(struct jit *j, struct err_state *e, const void *bytes, size_t n)
+{
+    struct linked *l = calloc(1, sizeof *l);
+    if (!l) return err_set(e, ERR_MEMORY, (struct span){0}, "no memory to link an object"), NULL;
+    l->jit = jit_ref(j);
+    if (elf_read(e, bytes, n, &l->info) && (l->table = take_table(j, e))) {
+        l->tracker = LLVMOrcJITDylibCreateResourceTracker(l->table);
+        if (link_object(l, e, bytes, n)) return l;
+    }
+    jit_unlink(l);
+    return NULL;
+}
+
+void jit_unlink(struct linked *l)
+{
+    if (!l) return;
+    if (l->tracker) {
+        LLVMErrorRef error = LLVMOrcResourceTrackerRemove(l->tracker);
+        LLVMOrcReleaseResourceTracker(l->tracker);
+        if (error) LLVMConsumeError(error); /* its table may still hold names: never used again */
+        else give_table(l->jit, l->table);
+    }
+    elf_release(&l->info);
+    jit_unref(l->jit);
+    free(l);
+}
+
+static const uint8_t *func_at(const struct linked *l, const struct elf_func *f)
+{
+    return f->section == l->section ? (const uint8_t *)(uintptr_t)(l->base + f->offset) : NULL;
+}
+
+void *jit_find(const struct linked *l, const char *name)
+{
+    for (int i = 0; i < l->info.nfunc; i++)
+        if (!strcmp(l->info.func[i].name, name)) return (void *)(uintptr_t)func_at(l, &l->info.func[i]);
+    return NULL;
+}
+
+int jit_nfuncs(const struct linked *l) { return l->info.nfunc; }
+
+struct jit_func jit_func(const struct linked *l, int i)
+{
+    const struct elf_func *f = &l->info.func[i];
+    return (struct jit_func){f->name, func_at(l, f), (size_t)f->size};
+}
