@@ -251,10 +251,10 @@ static struct range fcompare(enum op op, struct fiv a, struct fiv b)
     }
 }
 
-/* Truncates toward zero and saturates, both monotone; nan gives 0 (true as a bool). */
+/* Truncates toward zero and saturates, both monotone; nan gives 0, and true as a bool. */
 static struct range from_f32(enum dtype to, struct fiv a)
 {
-    if (to == DT_BOOL) return a.nan || (a.lo <= 0 && a.hi >= 0) ? iv(0, 1) : iv(1, 1);
+    if (to == DT_BOOL) return a.lo <= 0 && a.hi >= 0 ? iv(0, 1) : iv(1, 1);
     struct range r = iv(ir_f32_to_int(a.lo, to), ir_f32_to_int(a.hi, to));
     return a.nan ? join(r, iv(0, 0)) : r;
 }

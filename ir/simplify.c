@@ -2,9 +2,9 @@
 /* simplify.c - the driver of expression simplification, and the rules on data, conditions and conversions.
  * Contract in simplify.h; index arithmetic is in simplify_index.c.
  *
- * Kids first, each node once (memo by id). A rule keeps the type, holds for all inputs the essay in ir.h allows,
- * and does not raise the cost: the nodes of the tree, where constants and i64 sums and multiples are free (loops
- * step them). Passes repeat until one changes nothing, so the result is a fixed point.
+ * Kids first, each node once (memo by id). A rule keeps the type, holds for all inputs the essay in ir.h
+ * allows, and does not raise the cost: the nodes of the tree, where constants, broadcasts and i64 sums and
+ * multiples are free (loops step them). Passes repeat until one changes nothing, so the result is a fixed point.
  *
  * Data are left in the order they were written: i8..i32 rules fold constants modulo 2^bits, f32 rules are
  * exact to the bit for every input (x + 0.0 is not: it loses the sign of -0.0). */

@@ -24,8 +24,8 @@ bool ir_prove(struct ir_ctx *c, const struct expr *cond, const struct var_range 
 bool ir_refute(struct ir_ctx *c, const struct expr *cond, const struct var_range *env);
 
 /* Equal in value for every assignment in range, no larger by the cost measure, idempotent. i64 sums are
- * brought to a canonical order (terms as ir_compare sorts them, constant last), div and mod by constants are resolved
- * where terms divide or bounds allow: (a*16 + b) / 16 -> a with b in [0,16). */
+ * brought to a canonical order (terms as ir_compare sorts them, constant last), div and mod by constants are
+ * resolved where terms divide or bounds allow: (a*16 + b) / 16 -> a with b in [0,16). */
 const struct expr *ir_simplify(struct ir_ctx *c, const struct expr *e, const struct var_range *env);
 /* Also over statements: drops ifs that always hold and code that never runs, loops of extent 1, and
  * trims `for v: if (v < n) body` to the shorter loop. */

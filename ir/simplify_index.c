@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* simplify_index.c - rules on i64 index arithmetic, all on linears (linear.h).
  *
- * Since i64 never overflows, a sum is its polynomial: it is flattened, cancelled and rebuilt in one order. The new
- * order must not overflow either, so only sums whose terms are together within 2^62 are rebuilt; indices always
- * are, i64 data may not be. What is only reasoned about, as a - b when comparing, needs no such care.
+ * Since i64 never overflows, a sum is its polynomial: it is flattened, cancelled and rebuilt in one order. The
+ * new order must not overflow either, so only sums whose terms are together within 2^62 are rebuilt; indices
+ * always are, i64 data may not be. What is only reasoned about, as a - b when comparing, needs no such care.
  *
  * Division and remainder by a positive constant d start from sum = d*Q + R:
  *

@@ -8,7 +8,7 @@
  *     for x: if (x == k) S        ->  S with x = k
  *     alloc B { S }               ->  S                                  B not in S
  *
- * and what never runs goes. Ifs stay inside loops bound to blocks and threads, whose extents are launch sizes,
+ * and what never runs goes. Ifs stay inside loops bound to blocks and threads (their extents are launch sizes),
  * and a vectorized loop keeps its lanes: there a tail is a mask. An if only ever moves outwards around all of
  * its statement, so nothing crosses a sync. */
 #include "ir/meaning.h"

@@ -19,7 +19,10 @@ static uint64_t next(struct rng *r)
     z = (z ^ (z >> 27)) * 0x94d049bb133111ebu;
     return z ^ (z >> 31);
 }
-static int64_t pick(struct rng *r, int64_t lo, int64_t hi) { return lo + (int64_t)(next(r) % (uint64_t)(hi - lo + 1)); }
+static int64_t pick(struct rng *r, int64_t lo, int64_t hi)
+{
+    return lo + (int64_t)(next(r) % (uint64_t)(hi - lo + 1));
+}
 
 static uint64_t env_number(const char *name, uint64_t dflt)
 {
@@ -55,7 +58,8 @@ static void move(struct world *w)
     for (int i = 0; i < NDATA; i++) {
         enum dtype d = data_types[i];
         if (d == DT_F32) w->datum[i].f = f[pick(&w->r, 0, ARRAY_LEN(f) - 1)];
-        else if (pick(&w->r, 0, 2) == 0) w->datum[i].i = pick(&w->r, 0, 1) ? dtype_info[d].hi : dtype_info[d].lo;
+        else if (pick(&w->r, 0, 2) == 0)
+            w->datum[i].i = pick(&w->r, 0, 1) ? dtype_info[d].hi : dtype_info[d].lo;
         else w->datum[i].i = pick(&w->r, dtype_info[d].lo, dtype_info[d].hi);
     }
 }
@@ -133,7 +137,8 @@ static const struct expr *gen(struct world *w, enum dtype d, int lanes, int dept
 static const struct expr *leaf(struct world *w, enum dtype d)
 {
     static const float f[] = {0.0f, -0.0f, 1.0f, -1.0f, 0.5f, 16777216.0f, 300.0f, NAN};
-    if (d == DT_F32 && pick(&w->r, 0, 1)) return ir_flt(&w->c, type_of(d), f[pick(&w->r, 0, ARRAY_LEN(f) - 1)]);
+    if (d == DT_F32 && pick(&w->r, 0, 1))
+        return ir_flt(&w->c, type_of(d), f[pick(&w->r, 0, ARRAY_LEN(f) - 1)]);
     if (d == DT_I64) {
         if (pick(&w->r, 0, 2)) return ir_var_expr(&w->c, w->var[pick(&w->r, 0, NVAR - 1)]);
         return ir_idx(&w->c, pick(&w->r, -8, 64));
@@ -151,7 +156,8 @@ static const struct expr *gen_index(struct world *w, int lanes, int depth)
 {
     static const int64_t size[] = {2, 3, 4, 6, 7, 8, 14, 16, 32, 56, 64};
     struct ir_ctx *c = &w->c;
-    const struct expr *n = ir_idx(c, size[pick(&w->r, 0, ARRAY_LEN(size) - 1)]), *a = gen(w, DT_I64, lanes, depth - 1);
+    const struct expr *n = ir_idx(c, size[pick(&w->r, 0, ARRAY_LEN(size) - 1)]),
+                      *a = gen(w, DT_I64, lanes, depth - 1);
     switch (pick(&w->r, 0, 6)) {
     case 0: return ir_mul(c, a, n);
     case 1: return ir_div(c, a, n);
@@ -169,10 +175,21 @@ static const struct expr *gen_bool(struct world *w, int lanes, int depth)
     struct ir_ctx *c = &w->c;
     switch (pick(&w->r, 0, 9)) {
     case 0: case 1:
-        return ir_bin(c, pick(&w->r, 0, 1) ? OP_AND : OP_OR, gen(w, DT_BOOL, lanes, depth - 1), gen(w, DT_BOOL, lanes, depth - 1));
+        return ir_bin(c, pick(&w->r, 0, 1) ? OP_AND : OP_OR, gen(w, DT_BOOL, lanes, depth - 1),
+                      gen(w, DT_BOOL, lanes, depth - 1));
     case 2: return ir_un(c, OP_NOT, gen(w, DT_BOOL, lanes, depth - 1));
-    case 3: return ir_bin(c, pick(&w->r, 0, 1) ? OP_XOR : OP_EQ, gen(w, DT_BOOL, lanes, depth - 1), gen(w, DT_BOOL, lanes, depth - 1));
-    case 4: return ir_cast(c, DT_BOOL, gen(w, some_type(w), lanes, depth - 1));
+    case 3:
+        return ir_bin(c, pick(&w->r, 0, 1) ? OP_XOR : OP_EQ, gen(w, DT_BOOL, lanes, depth - 1),
+                      gen(w, DT_BOOL, lanes, depth - 1));
+    case 4: { /* two conditions on one index, one apart or so */
+        const struct expr *x = gen(w, DT_I64, lanes, depth - 2),
+                          *y = ir_add(c, x, ir_idx(c, pick(&w->r, -2, 2)));
+        int64_t n = pick(&w->r, 0, 16);
+        const struct expr *p = ir_lt(c, x, ir_idx(c, n)), *q = ir_lt(c, ir_idx(c, n), y);
+        if (pick(&w->r, 0, 1)) q = ir_le(c, y, ir_idx(c, n));
+        return ir_bin(c, pick(&w->r, 0, 1) ? OP_AND : OP_OR, p, q);
+    }
+    case 5: return ir_cast(c, DT_BOOL, gen(w, some_type(w), lanes, depth - 1));
     default: break;
     }
     enum dtype d = pick(&w->r, 0, 2) ? DT_I64 : (enum dtype)pick(&w->r, DT_I8, DT_F32);
@@ -187,7 +204,8 @@ static const struct expr *gen(struct world *w, enum dtype d, int lanes, int dept
     if (depth <= 0) return ir_bcast(c, leaf(w, d), lanes);
     if (lanes > 1 && pick(&w->r, 0, 4) == 0) return ir_bcast(c, gen(w, d, 1, depth - 1), lanes);
     if (pick(&w->r, 0, 9) == 0)
-        return ir_select(c, gen(w, DT_BOOL, lanes, depth - 1), gen(w, d, lanes, depth - 1), gen(w, d, lanes, depth - 1));
+        return ir_select(c, gen(w, DT_BOOL, lanes, depth - 1), gen(w, d, lanes, depth - 1),
+                         gen(w, d, lanes, depth - 1));
     if (d == DT_BOOL) return gen_bool(w, lanes, depth);
     if (pick(&w->r, 0, 7) == 0) return ir_cast(c, d, gen(w, some_type(w), lanes, depth - 1));
     if (d == DT_I64 && pick(&w->r, 0, 3)) return gen_index(w, lanes, depth);
@@ -199,12 +217,13 @@ static const struct expr *gen(struct world *w, enum dtype d, int lanes, int dept
         static const enum op op[] = {OP_ADD, OP_SUB, OP_MUL, OP_DIV, OP_MIN, OP_MAX};
         if (pick(&w->r, 0, 5) == 0) return ir_un(c, OP_RINT, gen(w, d, lanes, depth - 1));
         if (pick(&w->r, 0, 9) == 0)
-            return ir_fma(c, gen(w, d, lanes, depth - 1), gen(w, d, lanes, depth - 1), gen(w, d, lanes, depth - 1));
+            return ir_fma(c, gen(w, d, lanes, depth - 1), gen(w, d, lanes, depth - 1),
+                          gen(w, d, lanes, depth - 1));
         return ir_bin(c, op[pick(&w->r, 0, 5)], gen(w, d, lanes, depth - 1), gen(w, d, lanes, depth - 1));
     }
     if (pick(&w->r, 0, 15) == 0) return ir_un(c, OP_NOT, gen(w, d, lanes, depth - 1));
-    static const enum op op[] = {OP_ADD, OP_ADD, OP_SUB, OP_SUB, OP_MUL, OP_DIV, OP_MOD, OP_MIN, OP_MIN, OP_MAX, OP_MAX,
-                                 OP_AND, OP_OR, OP_XOR, OP_SHL, OP_SHR};
+    static const enum op op[] = {OP_ADD, OP_ADD, OP_SUB, OP_SUB, OP_MUL, OP_DIV, OP_MOD, OP_MIN,
+                                 OP_MIN, OP_MAX, OP_MAX, OP_AND, OP_OR,  OP_XOR, OP_SHL, OP_SHR};
     const struct expr *b = gen(w, d, lanes, pick(&w->r, 0, 1) ? 0 : depth - 1);
     return ir_bin(c, op[pick(&w->r, 0, ARRAY_LEN(op) - 1)], gen(w, d, lanes, depth - 1), b);
 }
@@ -217,19 +236,22 @@ static bool is_const(const struct expr *e)
     return e->op == OP_INT || e->op == OP_FLT;
 }
 
-/* Nodes of the tree; constants and i64 sums and multiples are free. */
+/* Nodes of the tree; constants, broadcasts and i64 sums and multiples are free. */
 static double cost(const struct expr *e)
 {
     if (is_const(e)) return 0;
-    double n = 1;
-    if (e->type.dt == DT_I64 && (e->op == OP_ADD || e->op == OP_SUB || (e->op == OP_MUL && (is_const(e->kid[0]) || is_const(e->kid[1]))))) n = 0;
+    double n = e->op != OP_BCAST;
+    if (e->type.dt == DT_I64 && (e->op == OP_ADD || e->op == OP_SUB ||
+                                 (e->op == OP_MUL && (is_const(e->kid[0]) || is_const(e->kid[1])))))
+        n = 0;
     for_kids(e, i) n += cost(e->kid[i]);
     return n;
 }
 
 static int broken(struct world *w, const char *law, const struct expr *e, const struct expr *s)
 {
-    printf("%s\n  from %s\n  to   %s\n  at", law, expr_text(&w->c.arena, e), s ? expr_text(&w->c.arena, s) : "");
+    printf("%s\n  from %s\n  to   %s\n  at", law, expr_text(&w->c.arena, e),
+           s ? expr_text(&w->c.arena, s) : "");
     for (int i = 0; i < NVAR; i++) printf(" %s=%lld", w->var[i]->name, (long long)w->at[i]);
     for (int i = 0; i < NDATA; i++) {
         if (data_types[i] == DT_F32) printf(" f32=%g", (double)w->datum[i].f);
@@ -256,7 +278,8 @@ static int check(struct world *w, const struct expr *e)
     if (ir_simplify(c, s, NULL) != s) return broken(w, "not idempotent", s, ir_simplify(c, s, NULL));
     if (cost(s) > cost(e)) return broken(w, "grew", e, s);
     if (integer) ir_modulus(e, &m, &r);
-    bool yes = type_eq(e->type, TYPE_BOOL) && ir_prove(c, e, NULL), no = type_eq(e->type, TYPE_BOOL) && ir_refute(c, e, NULL);
+    bool yes = type_eq(e->type, TYPE_BOOL) && ir_prove(c, e, NULL),
+         no = type_eq(e->type, TYPE_BOOL) && ir_refute(c, e, NULL);
     for (int p = 0; p < POINTS; p++) {
         move(w);
         for (int lane = 0; lane < e->type.lanes; lane++) {

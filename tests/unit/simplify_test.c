@@ -77,7 +77,8 @@ static void sums(void **state)
     gives(c, SUB(I(5), a), "5 - a");
     gives(c, SUB(I(0), a), "a * -1");
     assert_ptr_equal(ir_simplify(c, ADD(ADD(a, b), y), NULL), ir_simplify(c, ADD(y, ADD(b, a)), NULL));
-    assert_ptr_equal(ir_simplify(c, MUL(ADD(a, b), 16), NULL), ir_simplify(c, ADD(MUL(b, 16), MUL(a, 16)), NULL));
+    assert_ptr_equal(ir_simplify(c, MUL(ADD(a, b), 16), NULL),
+                     ir_simplify(c, ADD(MUL(b, 16), MUL(a, 16)), NULL));
 }
 
 static void div_and_mod(void **state)
@@ -149,6 +150,10 @@ static void comparisons(void **state)
     gives(c, OR(LT(a, I(3)), LT(a, I(5))), "a < 5");
     gives(c, AND(LT(a, I(3)), LT(I(4), a)), "bool(0)");
     gives(c, OR(LT(a, I(5)), LT(I(2), a)), "bool(1)");
+    gives(c, AND(LT(a, I(3)), LT(I(2), a)), "bool(0)");
+    gives(c, AND(LT(a, I(3)), LT(I(1), a)), "1 < a & a < 3"); /* a == 2 */
+    gives(c, OR(LT(a, I(3)), LT(I(3), a)), "3 < a | a < 3"); /* not a == 3 */
+    gives(c, OR(LT(a, I(4)), LT(I(3), a)), "bool(1)");
     gives(c, AND(LT(a, I(3)), NOT(LT(a, I(3)))), "bool(0)");
     assert_true(ir_prove(c, LT(SUB(ADD(a, y), a), I(56)), NULL));
     assert_false(ir_prove(c, LT(SUB(ADD(a, y), a), I(55)), NULL));
@@ -202,7 +207,8 @@ static void data_types(void **state)
 static void vectors(void **state)
 {
     WORLD;
-    const struct expr *lane = ir_ramp(c, I(0), I(1), 16), *oo = ir_bcast(c, MUL(a, 16), 16), *v = ADD(oo, lane);
+    const struct expr *lane = ir_ramp(c, I(0), I(1), 16), *oo = ir_bcast(c, MUL(a, 16), 16),
+                      *v = ADD(oo, lane);
     gives(c, v, "ramp(a * 16, 1, 16)");
     gives(c, DIV(v, 16), "bcast(a, 16)");
     gives(c, MOD(v, 16), "ramp(0, 1, 16)");
@@ -244,8 +250,17 @@ static void bounds(void **state)
     const struct expr *g = ir_read(c, ir_tensor(c, "G", TENSOR_INPUT, DT_F32, 0, NULL), NULL);
     const struct expr *clamped = ir_max(c, ir_min(c, g, ir_flt(c, f32, 6.5f)), ir_flt(c, f32, -1));
     check_bounds(ir_cast(c, DT_I32, clamped), -1, 6); /* a nan goes to 6.5 in the min */
-    check_bounds(ir_cast(c, DT_I32, ir_max(c, ir_flt(c, f32, 3), g)), 0, INT32_MAX); /* a nan stays, and gives 0 */
-    check_bounds(ir_sat(c, DT_U8, ir_un(c, OP_RINT, ir_mul(c, ir_cast(c, DT_F32, t32), ir_flt(c, f32, 0.5f)))), 0, 64);
+    check_bounds(ir_cast(c, DT_I32, ir_max(c, ir_flt(c, f32, 3), g)), 0,
+                 INT32_MAX); /* a nan stays, and gives 0 */
+    /* inf * 0 and a nan met by a nan are nan, which max(5, .) lets through and a cast makes 0 */
+    const struct expr *h = ir_read(c, ir_tensor(c, "H", TENSOR_INPUT, DT_F32, 0, NULL), NULL);
+    const struct expr *five = ir_flt(c, f32, 5), *inf = ir_max(c, g, ir_flt(c, f32, 3));
+    check_bounds(ir_cast(c, DT_I32, ir_max(c, five, ir_mul(c, inf, ir_cast(c, DT_F32, t8)))), 0, INT32_MAX);
+    check_bounds(ir_cast(c, DT_I32, ir_max(c, five, ir_max(c, g, h))), 0, INT32_MAX);
+    check_bounds(ir_cast(c, DT_I32, ir_max(c, five, inf)), 5, INT32_MAX);
+    check_bounds(ir_cast(c, DT_BOOL, inf), 1, 1);
+    check_bounds(
+        ir_sat(c, DT_U8, ir_un(c, OP_RINT, ir_mul(c, ir_cast(c, DT_F32, t32), ir_flt(c, f32, 0.5f)))), 0, 64);
     check_bounds(ir_cast(c, DT_I32, ir_flt(c, f32, NAN)), 0, 0);
     check_bounds(ir_bin(c, OP_SHR, t32, ir_int(c, type_of(DT_I32), 3)), -16, 15);
     check_bounds(ir_bin(c, OP_AND, t32, ir_int(c, type_of(DT_I32), 15)), 0, 15);
@@ -319,7 +334,8 @@ static void statements(void **state)
 {
     WORLD;
     int64_t n = 4096;
-    const struct buffer *out = ir_buffer(c, "O", DT_I32, SCOPE_ARG, 1, &n), *tmp = ir_buffer(c, "L", DT_I32, SCOPE_LOCAL, 1, &n);
+    const struct buffer *out = ir_buffer(c, "O", DT_I32, SCOPE_ARG, 1, &n),
+                        *tmp = ir_buffer(c, "L", DT_I32, SCOPE_LOCAL, 1, &n);
     const struct var *one = ir_var(c, "one", 1);
     const struct stmt *s;
     /* a guard that always holds, and a tail: 4 x 16 over 56 */
@@ -328,12 +344,17 @@ static void statements(void **state)
     s = ir_for(c, vo, LOOP_SERIAL, ir_for(c, w->vb, LOOP_SERIAL, ir_if(c, LT(at, I(64)), put(c, out, at))));
     becomes(c, s, "for o in 0..4 {\n  for b in 0..16 {\n    O[o * 16 + b] = 1\n  }\n}\n");
     s = ir_for(c, vo, LOOP_SERIAL, ir_for(c, w->vb, LOOP_SERIAL, ir_if(c, LT(at, I(56)), put(c, out, at))));
-    becomes(c, s, "for o in 0..4 {\n  for b in 0..16 {\n    if (o * 16 + b < 56) {\n      O[o * 16 + b] = 1\n    }\n  }\n}\n");
+    becomes(c, s,
+            "for o in 0..4 {\n  for b in 0..16 {\n    if (o * 16 + b < 56) {\n      O[o * 16 + b] = 1\n    "
+            "}\n  }\n}\n");
     /* loops of one turn go, of every kind */
-    s = ir_for(c, one, LOOP_BLOCK_X, ir_for(c, w->va, LOOP_PARALLEL, put(c, out, ADD(a, ir_var_expr(c, one)))));
+    s = ir_for(c, one, LOOP_BLOCK_X,
+               ir_for(c, w->va, LOOP_PARALLEL, put(c, out, ADD(a, ir_var_expr(c, one)))));
     becomes(c, s, "parallel a in 0..10 {\n  O[a] = 1\n}\n");
     /* conjunctions split, hoist and trim */
-    s = ir_for(c, w->vy, LOOP_SERIAL, ir_for(c, w->va, LOOP_SERIAL, ir_if(c, AND(LT(y, I(50)), LT(MUL(a, 2), I(7))), put(c, out, ADD(MUL(y, 10), a)))));
+    s = ir_for(c, w->vy, LOOP_SERIAL,
+               ir_for(c, w->va, LOOP_SERIAL,
+                      ir_if(c, AND(LT(y, I(50)), LT(MUL(a, 2), I(7))), put(c, out, ADD(MUL(y, 10), a)))));
     const struct stmt *now = ir_simplify_stmt(c, s, NULL);
     becomes(c, s, "for y in 0..50 {\n  for a in 0..4 {\n    O[y * 10 + a] = 1\n  }\n}\n");
     assert_int_equal(now->uid, s->uid);
@@ -353,7 +374,8 @@ static void statements(void **state)
     becomes(c, ir_for(c, w->vy, LOOP_SERIAL, ir_for(c, w->va, LOOP_SERIAL, s)),
             "for y in 0..56 {\n  for a in 0..10 {\n    if (y < a) {\n      O[y] = 1\n    }\n  }\n}\n");
     /* a condition that loads stays where it was */
-    const struct expr *zero = I(0), *cond = ir_lt(c, ir_load(c, out, 1, &zero), ir_int(c, type_of(DT_I32), 3));
+    const struct expr *zero = I(0),
+                      *cond = ir_lt(c, ir_load(c, out, 1, &zero), ir_int(c, type_of(DT_I32), 3));
     s = ir_for(c, w->va, LOOP_SERIAL, ir_if(c, cond, put(c, out, a)));
     becomes(c, s, "for a in 0..10 {\n  if (O[0] < 3) {\n    O[a] = 1\n  }\n}\n");
     /* a buffer never used; guards move around the buffer of their statement */
@@ -361,7 +383,8 @@ static void statements(void **state)
     s = ir_for(c, w->va, LOOP_SERIAL, ir_alloc(c, tmp, ir_if(c, LT(a, I(7)), put(c, tmp, a))));
     becomes(c, s, "for a in 0..7 {\n  alloc local L[4096] : i32 {\n    L[a] = 1\n  }\n}\n");
     /* sync keeps its place */
-    const struct stmt *seq[3] = {ir_if(c, LT(y, I(5)), put(c, out, y)), ir_sync(c), ir_if(c, LT(y, I(5)), put(c, out, y))};
+    const struct stmt *seq[3] = {ir_if(c, LT(y, I(5)), put(c, out, y)), ir_sync(c),
+                                 ir_if(c, LT(y, I(5)), put(c, out, y))};
     s = ir_for(c, w->vy, LOOP_SERIAL, ir_seq(c, 3, seq));
     assert_ptr_equal(ir_simplify_stmt(c, s, NULL), s);
 }
@@ -382,9 +405,13 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
-        T(sums), T(div_and_mod), T(schedules), T(unsafe_sums_stay), T(comparisons), T(select_and_minmax), T(data_types),
-        T(vectors), T(bounds), T(shared_nodes_are_seen_once), T(modulus), T(affine), T(statements),
-        T(loads_are_no_facts),
+        T(sums),        T(div_and_mod),
+        T(schedules),   T(unsafe_sums_stay),
+        T(comparisons), T(select_and_minmax),
+        T(data_types),  T(vectors),
+        T(bounds),      T(shared_nodes_are_seen_once),
+        T(modulus),     T(affine),
+        T(statements),  T(loads_are_no_facts),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -59,7 +59,8 @@ static void expect(struct world *w, enum err_code code, const char *part)
 {
     assert_true(err_is(&w->c.err));
     if (w->c.err.first.code != code || !strstr(w->c.err.first.msg, part))
-        fail_msg("%s (%s), not %s (%s)", w->c.err.first.msg, err_name(w->c.err.first.code), part, err_name(code));
+        fail_msg("%s (%s), not %s (%s)", w->c.err.first.msg, err_name(w->c.err.first.code), part,
+                 err_name(code));
     err_clear(&w->c.err);
 }
 
@@ -67,7 +68,8 @@ static void good(struct world *w, const struct stmt *body, unsigned flags)
 {
     if (!verify(w, body, flags)) fail_msg("%s", w->c.err.first.msg);
 }
-static void bad(struct world *w, const struct stmt *body, unsigned flags, enum err_code code, const char *part)
+static void bad(struct world *w, const struct stmt *body, unsigned flags, enum err_code code,
+                const char *part)
 {
     assert_false(verify(w, body, flags));
     expect(w, code, part);
@@ -83,7 +85,10 @@ static const struct stmt *put(struct world *w, const struct buffer *b, const str
     return ir_store(&w->c, b, 2, idx, value, NULL);
 }
 /* The store of a value inside the loops that bind its variables. */
-static const struct stmt *with(struct world *w, const struct expr *value) { return loops(w, put(w, w->out, value)); }
+static const struct stmt *with(struct world *w, const struct expr *value)
+{
+    return loops(w, put(w, w->out, value));
+}
 
 /* A copy to be spoilt: a new node of the context that no table knows. */
 static struct expr *forge(struct world *w, const struct expr *e)
@@ -104,16 +109,19 @@ static void nests(void **state)
     bad(w, ir_for(c, w->v, LOOP_SERIAL, put(w, w->out, w->val)), 0, ERR_SYNTAX, "`u`: variable is not bound");
     bad(w, ir_for(c, w->v, LOOP_SERIAL, with(w, w->val)), 0, ERR_SYNTAX, "inside itself");
     bad(w, loops(w, put(w, w->tmp, w->val)), 0, ERR_SYNTAX, "Tmp is not allocated here");
-    bad(w, ir_alloc(c, w->tmp, ir_alloc(c, w->tmp, loops(w, put(w, w->tmp, w->val)))), 0, ERR_SYNTAX, "allocated inside itself");
+    bad(w, ir_alloc(c, w->tmp, ir_alloc(c, w->tmp, loops(w, put(w, w->tmp, w->val)))), 0, ERR_SYNTAX,
+        "allocated inside itself");
     bad(w, ir_alloc(c, w->out, with(w, w->val)), 0, ERR_SYNTAX, "as an argument");
     const struct expr *b = ir_int(c, type_of(DT_U8), 1);
-    bad(w, ir_for(c, w->v, LOOP_SERIAL, ir_store(c, w->in, 1, &w->x, b, NULL)), 0, ERR_SYNTAX, "In is not written");
+    bad(w, ir_for(c, w->v, LOOP_SERIAL, ir_store(c, w->in, 1, &w->x, b, NULL)), 0, ERR_SYNTAX,
+        "In is not written");
     /* side by side is not nested; what was seen in one scope is not seen in the next */
     const struct stmt *twice[2] = {with(w, w->val), with(w, w->val)};
     good(w, ir_seq(c, 2, twice), 0);
     const struct stmt *outside[2] = {with(w, w->val), put(w, w->out, w->val)};
     bad(w, ir_seq(c, 2, outside), 0, ERR_SYNTAX, "not bound");
-    const struct stmt *after[2] = {ir_alloc(c, w->tmp, loops(w, put(w, w->tmp, w->val))), loops(w, put(w, w->tmp, w->val))};
+    const struct stmt *after[2] = {ir_alloc(c, w->tmp, loops(w, put(w, w->tmp, w->val))),
+                                   loops(w, put(w, w->tmp, w->val))};
     bad(w, ir_seq(c, 2, after), 0, ERR_SYNTAX, "not allocated");
     w->out->shape[0] = 0;
     bad(w, with(w, w->val), 0, ERR_TOO_LARGE, "Out");
@@ -133,7 +141,8 @@ static void loop_kinds(void **state)
     const struct stmt *unr = ir_for(c, w->v, LOOP_UNROLLED, ir_for(c, w->u, LOOP_SERIAL, s));
     good(w, unr, VERIFY_VECTORS);
     bad(w, unr, VERIFY_NO_UNROLL, ERR_SYNTAX, "still unrolled");
-    bad(w, ir_for(c, w->v, LOOP_THREAD_X, ir_for(c, w->u, LOOP_THREAD_X, s)), 0, ERR_SYNTAX, "both bound to threadIdx.x");
+    bad(w, ir_for(c, w->v, LOOP_THREAD_X, ir_for(c, w->u, LOOP_THREAD_X, s)), 0, ERR_SYNTAX,
+        "both bound to threadIdx.x");
     good(w, ir_for(c, w->v, LOOP_THREAD_X, ir_for(c, w->u, LOOP_THREAD_Y, s)), 0);
 }
 
@@ -187,7 +196,8 @@ static void node_types(void **state)
     good(w, with(w, shl), 0);
     bad(w, with(w, ir_bin(c, OP_SHL, w->val, ir_int(c, type_of(DT_I32), 32))), 0, ERR_RANGE, "shift amount");
     bad(w, with(w, ir_bin(c, OP_SHR, w->val, ir_int(c, type_of(DT_I32), -1))), 0, ERR_RANGE, "shift amount");
-    bad(w, with(w, ir_reduce(c, RED_SUM, w->val, 1, &w->y)), 0, ERR_SYNTAX, "reduction only stands at the root");
+    bad(w, with(w, ir_reduce(c, RED_SUM, w->val, 1, &w->y)), 0, ERR_SYNTAX,
+        "reduction only stands at the root");
     struct tensor *t = ir_tensor(c, "T", TENSOR_INPUT, DT_I32, 0, NULL);
     bad(w, with(w, ir_read(c, t, NULL)), 0, ERR_SYNTAX, "reads a tensor in a loop nest");
 }
@@ -200,7 +210,8 @@ static void stores(void **state)
     good(w, loops(w, ir_store(c, w->out, 2, idx, w->val, cond)), 0);
     bad(w, loops(w, ir_store(c, w->out, 2, idx, w->val, w->x)), 0, ERR_TYPE, "a mask is bool");
     bad(w, loops(w, ir_store(c, w->out, 1, idx, w->val, NULL)), 0, ERR_TYPE, "1 indices, Out has 2");
-    bad(w, loops(w, ir_store(c, w->out, 2, idx, w->val, NULL)), VERIFY_FLAT, ERR_TYPE, "2 indices, Out has 1");
+    bad(w, loops(w, ir_store(c, w->out, 2, idx, w->val, NULL)), VERIFY_FLAT, ERR_TYPE,
+        "2 indices, Out has 1");
     good(w, loops(w, ir_store(c, w->out, 1, idx, w->val, NULL)), VERIFY_FLAT);
     idx[1] = w->val;
     bad(w, loops(w, ir_store(c, w->out, 2, idx, w->val, NULL)), 0, ERR_TYPE, "an index is i64");
@@ -243,9 +254,11 @@ static void instructions(void **state)
 {
     struct world *w = *state;
     struct ir_ctx *c = &w->c;
-    const struct meaning *m = meaning_parse(c, "dot", "C: i32[4], A: u8[4]", "C[i] += i32(A[k])", (struct span){0});
+    const struct meaning *m =
+        meaning_parse(c, "dot", "C: i32[4], A: u8[4]", "C[i] += i32(A[k])", (struct span){0});
     if (!m) fail_msg("%s", c->err.first.msg);
-    const struct expr *idx[2] = {w->x, ir_idx(c, 0)}, *to = ir_load(c, w->out, 2, idx), *ok[2] = {to, w->load};
+    const struct expr *idx[2] = {w->x, ir_idx(c, 0)}, *to = ir_load(c, w->out, 2, idx),
+                      *ok[2] = {to, w->load};
     good(w, ir_for(c, w->v, LOOP_SERIAL, ir_intrin(c, m, ok)), 0);
     const struct expr *type[2] = {to, to};
     bad(w, ir_for(c, w->v, LOOP_SERIAL, ir_intrin(c, m, type)), 0, ERR_TYPE, "operand 1 of dot is u8");
@@ -274,7 +287,8 @@ static void programs(void **state)
     struct world *w = *state;
     struct ir_ctx *c = &w->c;
     int64_t n = 8;
-    struct tensor *a = ir_tensor(c, "A", TENSOR_INPUT, DT_U8, 1, &n), *s = ir_tensor(c, "S", TENSOR_COMPUTE, DT_I32, 1, &n);
+    struct tensor *a = ir_tensor(c, "A", TENSOR_INPUT, DT_U8, 1, &n),
+                  *s = ir_tensor(c, "S", TENSOR_COMPUTE, DT_I32, 1, &n);
     const struct expr *at = ir_add(c, w->x, w->y), *read = ir_cast(c, DT_I32, ir_read(c, a, &at));
     const struct tensor *list[3] = {a, s, s};
     struct program p = {"p", 2, list};
