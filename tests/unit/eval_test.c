@@ -319,6 +319,26 @@ static void odd_indices(void **s)
     eval_free(ev);
 }
 
+/* What one arm of a select computed is not known in the other, nor after it. */
+static void shared_in_arms(void **s)
+{
+    const struct program *p = program("input A[i:8] : i32\ninput B[i:8] : i32\n"
+                                      "X[i:8] : i32 = select(A[i] < 3, A[i] * B[i] + 1, A[i] * B[i] + 2)\n"
+                                      "Y[i:8] : i32 = select(A[i] < 3, 5, select(B[i] < 4, B[i] - A[i], 6)) - (B[i] - A[i])\n");
+    int32_t a[8] = {0, 5, 1, 6, 2, 7, 3, 8}, b[8] = {9, 1, 8, 2, 7, 3, 6, 4};
+    struct eval *ev = eval_new(&c, p);
+    eval_bind(ev, named(p, "A"), a);
+    eval_bind(ev, named(p, "B"), b);
+    for (int64_t i = 0; i < 8; i++) {
+        union value v;
+        assert_true(eval_at(ev, named(p, "X"), &i, &v));
+        assert_int_equal(v.i, a[i] * b[i] + (a[i] < 3 ? 1 : 2));
+        assert_true(eval_at(ev, named(p, "Y"), &i, &v));
+        assert_int_equal(v.i, (a[i] < 3 ? 5 : b[i] < 4 ? b[i] - a[i] : 6) - (b[i] - a[i]));
+    }
+    eval_free(ev);
+}
+
 /* ---- faults ---- */
 
 static void expect(enum err_code code, const char *const *parts)
@@ -365,6 +385,29 @@ static void faults(void **s)
     int32_t out[20];
     assert_false(eval_all(ev, named(p, "X"), out));
     EXPECT(ERR_BOUNDS, "in X[0, 3] at k=2");
+    eval_free(ev);
+}
+
+/* Affine indices that leave their dimension on either side, even where the memory goes on. */
+static void affine_bounds(void **s)
+{
+    struct tensor *a = ir_tensor(&c, "A", TENSOR_INPUT, DT_I8, 2, (int64_t[]){3, 3});
+    struct tensor *x = ir_tensor(&c, "X", TENSOR_COMPUTE, DT_I8, 1, (int64_t[]){5});
+    x->axis[0] = ir_var(&c, "i", 5);
+    const struct expr *i = ir_var_expr(&c, x->axis[0]);
+    x->body = ir_read(&c, a, (const struct expr *[]){ir_idx(&c, 1), ir_sub(&c, i, ir_idx(&c, 1))});
+    const struct tensor *list[] = {a, x};
+    const struct program p = {"test", 2, list};
+    int8_t data[9] = {0, 1, 2, 3, 4, 5, 6, 7, 8};
+    struct eval *ev = eval_new(&c, &p);
+    eval_bind(ev, a, data);
+    for (int64_t k = 0; k < 5; k++) {
+        union value v;
+        bool in = k >= 1 && k < 4;
+        assert_int_equal(eval_at(ev, x, &k, &v), in);
+        if (in) assert_int_equal(v.i, k + 2);
+        else EXPECT(ERR_BOUNDS, "index 2 (d1) of A is", "outside 0..3");
+    }
     eval_free(ev);
 }
 
@@ -495,6 +538,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(float_order, setup, teardown),
         cmocka_unit_test_setup_teardown(integer_reductions, setup, teardown),
         cmocka_unit_test_setup_teardown(odd_indices, setup, teardown),
+        cmocka_unit_test_setup_teardown(shared_in_arms, setup, teardown),
+        cmocka_unit_test_setup_teardown(affine_bounds, setup, teardown),
         cmocka_unit_test_setup_teardown(faults, setup, teardown),
         cmocka_unit_test_setup_teardown(index_overflow, setup, teardown),
         cmocka_unit_test_setup_teardown(huge, setup, teardown),
