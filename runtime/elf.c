@@ -58,6 +58,7 @@ static bool add_symbol(struct err_state *e, const struct view *v, const Elf64_Eh
 {
     Elf64_Shdr in;
     if (s->st_shndx == SHN_UNDEF) {
+        out->parallel |= !strcmp(name, elf_imports[0]);
         if (is_one_of(name, elf_imports, SIZE_MAX) || is_one_of(name, harmless, ARRAY_LEN(harmless))) return true;
         err_set(e, ERR_LINK, (struct span){0}, "cannot link the object: it refers to %s", name);
         err_hint(e, "a kernel may refer to qjrt_parallel_for, memcpy, memset and memmove only");

@@ -21,6 +21,7 @@ struct elf_func {
 struct elf_info {
     int nfunc;                /* by section and offset; local functions too */
     struct elf_func *func;
+    bool parallel;            /* it refers to qjrt_parallel_for */
 };
 
 /* The symbols an object may leave to the process: NULL-terminated. */

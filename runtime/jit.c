@@ -224,6 +224,8 @@ void *jit_find(const struct linked *l, const char *name)
     return NULL;
 }
 
+bool jit_is_parallel(const struct linked *l) { return l->info.parallel; }
+
 int jit_nfuncs(const struct linked *l) { return l->info.nfunc; }
 
 struct jit_func jit_func(const struct linked *l, int i)

@@ -4,6 +4,7 @@
  * One ORC session a jit, one resource tracker a linked object: unlinking gives its memory back. Two objects
  * may define the same names, as each is linked into a table of symbols of its own; the tables are reused,
  * since ORC's C interface cannot remove one. An object sees elf_imports and nothing else of the process.
+ * LLVM's own set-up for this machine is codegen's: something has been compiled in this process before.
  * All functions may be called from any thread. A linked object keeps its jit alive.
  *
  *     struct jit *j = jit_new(e);
@@ -30,6 +31,8 @@ void jit_unlink(struct linked *l);             /* NULL is fine */
 
 /* A function's address; NULL: no such function. */
 void *jit_find(const struct linked *l, const char *name);
+
+bool jit_is_parallel(const struct linked *l);  /* it has parallel loops */
 
 /* The functions of the object, local ones too, by address. */
 struct jit_func { const char *name; const uint8_t *at; size_t size; };

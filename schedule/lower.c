@@ -80,13 +80,29 @@ static void follow_attached(struct lower *w)
 
 /* ---- storage ---- */
 
+static struct range hull(struct range r, int64_t v) { return (struct range){i64_min(r.lo, v), i64_max(r.hi, v)}; }
+
+/* What the stage's memory may hold at any time: also partial results, from the identity on, and the zeros that
+ * padding added. */
+static struct range stored_range(const struct stage *g)
+{
+    struct range r = g->tensor->range;
+    const struct expr *red = stage_reduce(g);
+    bool extended = false;
+    for (int d = 0; d < g->nroot_data; d++) extended |= g->root_extent[d] != g->tensor->shape[d];
+    if (extended || (red && red->val.i == RED_SUM)) r = hull(r, 0);
+    if (red && red->val.i == RED_MAX) r.lo = dtype_info[g->tensor->dt].lo;
+    if (red && red->val.i == RED_MIN) r.hi = dtype_info[g->tensor->dt].hi;
+    return r;
+}
+
 static struct buffer *make_buffer(struct lower *w, const struct lstage *x, enum scope scope, bool written)
 {
     const struct stage *g = x->g;
     int64_t phys[QJ_MAX_PHYS];
     int n = layout_shape(g->layout, g->nroot_data, x->root_extent, phys);
     struct buffer *b = ir_buffer(w->c, g->tensor->name, g->tensor->dt, scope, n, phys);
-    b->range = g->tensor->range;
+    b->range = stored_range(g);
     b->written = written;
     b->tensor = g->tensor;
     return b;
