@@ -193,6 +193,10 @@ bool sch_undo(struct sched *s)
     return true;
 }
 
+_Static_assert(sizeof(struct sched) <= sizeof(struct sched_save), "a schedule's handle fits its saved form");
+void sch_save(const struct sched *s, struct sched_save *out) { memcpy(out->bytes, s, sizeof *s); }
+void sch_restore(struct sched *s, const struct sched_save *from) { memcpy(s, from->bytes, sizeof *s); }
+
 struct sched *sch_replay(struct ir_ctx *c, const struct sched *from, const struct program *p, const struct target *t)
 {
     struct sched *s = sch_new(c, p, t);

@@ -51,6 +51,11 @@ bool sch_step_parse(struct sched *s, struct lexer *lx);
 bool sch_text_steps(struct sched *s, const char *text);     /* any number of them */
 bool sch_undo(struct sched *s);                             /* ERR_NOTHING_TO_UNDO */
 
+/* What the handle holds, to go back to after a failed call: restore, then ir_reset to a mark of the same time. */
+struct sched_save { _Alignas(16) unsigned char bytes[160]; };
+void sch_save(const struct sched *s, struct sched_save *out);
+void sch_restore(struct sched *s, const struct sched_save *from);
+
 int sch_nsteps(const struct sched *s);
 const struct step *sch_step_at(const struct sched *s, int i);
 const char *sch_text(struct arena *a, const struct sched *s);            /* all steps, a line each, replayable */
