@@ -93,8 +93,9 @@ void *arena_copy(struct arena *a, const void *src, size_t size)
 
 void *arena_grow(struct arena *a, const void *old, size_t size, size_t n, size_t *cap)
 {
-    *cap = *cap ? *cap * 2 : 8;
-    void *p = arena_alloc_array(a, size, *cap);
+    size_t more = *cap ? *cap * 2 : 8;
+    void *p = arena_alloc_array(a, size, more); /* may not return: *cap must still be true then */
+    *cap = more;
     if (n) memcpy(p, old, size * n);
     return p;
 }
