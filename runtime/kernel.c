@@ -1,0 +1,370 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "runtime/kernel.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "runtime/call.h"
+#include "runtime/tensor.h"
+
+bool why_set(struct why *w, const char *fmt, ...)
+{
+    if (!w->at || !w->size) return false;
+    va_list ap;
+    va_start(ap, fmt);
+    vsnprintf(w->at, w->size, fmt, ap);
+    va_end(ap);
+    return false;
+}
+
+/* ---- life ---- */
+
+static bool runs_here(struct ir_ctx *c, const struct artifact *a)
+{
+    const struct target *t = target_parse(c, a->target, strlen(a->target), (struct span){0});
+    if (!t) return false;
+    if (target_runs_here(t)) return true;
+    err_set(&c->err, ERR_NO_HOST, (struct span){0}, "%s is compiled for %s, which this machine cannot run", a->name,
+            a->target);
+    err_hint(&c->err, "`target native` compiles for this machine; objects for others can be saved");
+    return false;
+}
+
+static void *find(struct ir_ctx *c, const struct linked *code, const char *name, const char *suffix)
+{
+    char full[256];
+    snprintf(full, sizeof full, "%s%s", name, suffix);
+    void *at = jit_find(code, full);
+    if (!at) err_set(&c->err, ERR_LINK, (struct span){0}, "the object has no function %s", full);
+    return at;
+}
+
+struct qj_kernel *kernel_link(struct ir_ctx *c, struct jit *j, struct qj_artifact *w)
+{
+    const struct artifact *a = w->a;
+    if (a->kind != CG_OBJ) {
+        err_set(&c->err, ERR_UNSUPPORTED, (struct span){0}, "only an object can be linked, and %s is not one", a->name);
+        err_hint(&c->err, "compile it in the format QJ_OBJ");
+        return NULL;
+    }
+    if (a->narg + 1 > CALL_MAX_ARGS)
+        return err_set(&c->err, ERR_TOO_LARGE, (struct span){0}, "%s has %d arguments", a->name, a->narg), NULL;
+    if (!runs_here(c, a)) return NULL;
+    struct qj_kernel *k = calloc(1, sizeof *k);
+    if (!k) return err_set(&c->err, ERR_MEMORY, (struct span){0}, "no memory for a kernel"), NULL;
+    atomic_fetch_add(&w->refs, 1);
+    k->artifact = w;
+    k->code = jit_link(j, &c->err, a->bytes, a->size);
+    if (k->code) {
+        k->entry = find(c, k->code, a->name, "");
+        k->entry_call = find(c, k->code, a->name, "_call");
+        if (a->pack_name) {
+            k->pack = find(c, k->code, a->pack_name, "");
+            k->pack_call = find(c, k->code, a->pack_name, "_call");
+        }
+    }
+    if (!err_is(&c->err)) return k;
+    qj_kernel_free(k);
+    return NULL;
+}
+
+void qj_kernel_free(qj_kernel *k)
+{
+    if (!k) return;
+    jit_unlink(k->code);
+    qj_artifact_free(k->artifact);
+    free(k);
+}
+
+/* ---- layouts ---- */
+
+static int64_t elems_of(const struct artifact_arg *g)
+{
+    int64_t n = 1;
+    for (int i = 0; i < g->ndim; i++) n *= g->shape[i];
+    return n;
+}
+
+/* Runs over the logical points; moves each element to or from where the layout has it. */
+static void move_elements(const struct qj_artifact *a, int i, char *logical, char *physical, bool to_physical)
+{
+    const struct artifact_arg *g = artifact_call_arg(a, i);
+    const struct layout *l = a->call[i].layout.nphys ? &a->call[i].layout : NULL;
+    size_t size = (size_t)dt_bytes(g->dt);
+    int64_t idx[QJ_MAX_RANK] = {0}, n = elems_of(g);
+    for (int64_t at = 0; at < n; at++) {
+        char *p = physical + (size_t)layout_offset(l, g->ndim, g->shape, idx) * size, *q = logical + (size_t)at * size;
+        if (to_physical) memcpy(p, q, size);
+        else memcpy(q, p, size);
+        for (int d = g->ndim; d-- > 0;) {
+            if (++idx[d] < g->shape[d]) break;
+            idx[d] = 0;
+        }
+    }
+}
+
+void kernel_to_physical(const struct qj_artifact *a, int i, const void *logical, void *physical)
+{
+    const struct artifact_arg *g = artifact_call_arg(a, i);
+    if (!a->call[i].layout.nphys) {
+        memcpy(physical, logical, (size_t)g->bytes);
+        return;
+    }
+    memset(physical, 0, (size_t)g->bytes);
+    move_elements(a, i, (char *)(uintptr_t)logical, physical, true);
+}
+
+void kernel_to_logical(const struct qj_artifact *a, int i, const void *physical, void *logical)
+{
+    if (!a->call[i].layout.nphys) memcpy(logical, physical, (size_t)artifact_call_arg(a, i)->bytes);
+    else move_elements(a, i, logical, (char *)(uintptr_t)physical, false);
+}
+
+/* ---- the tensors of a call ---- */
+
+static bool same_shape(const qj_tensor *t, int ndim, const int64_t *shape)
+{
+    return t->ndim == ndim && (ndim == 0 || (t->shape && !memcmp(t->shape, shape, (size_t)ndim * sizeof *shape)));
+}
+
+static void shape_text(char *out, size_t size, int ndim, const int64_t *shape)
+{
+    size_t n = (size_t)snprintf(out, size, "[");
+    for (int i = 0; i < ndim && n < size; i++) n += (size_t)snprintf(out + n, size - n, i ? ", %" PRId64 : "%" PRId64, shape[i]);
+    if (n < size) snprintf(out + n, size - n, "]");
+}
+
+static bool check_tensor(const struct artifact_arg *g, const qj_tensor *t, bool logical, struct why *w)
+{
+    enum dtype d;
+    char have[256], want[256];
+    int ndim = logical ? g->ndim : g->nphys;
+    const int64_t *shape = logical ? g->shape : g->phys;
+    if (t->device.type != 1) return why_set(w, "%s is on device type %d; kernels read CPU memory", g->name, t->device.type);
+    if (t->ndim < 0 || t->ndim > QJ_MAX_PHYS) return why_set(w, "%s has %d dimensions", g->name, t->ndim);
+    if (!tensor_dtype(t, &d) || d != g->dt)
+        return why_set(w, "%s must have elements of type %s; the tensor has DLPack type code %d, %d bits, %d lanes", g->name,
+                       dtype_info[g->dt].name, t->dtype.code, t->dtype.bits, t->dtype.lanes);
+    if (!same_shape(t, ndim, shape)) {
+        shape_text(want, sizeof want, ndim, shape);
+        shape_text(have, sizeof have, t->shape ? t->ndim : 0, t->shape);
+        return why_set(w, "%s must have the shape %s%s%s, not %s", g->name, want, logical || !g->layout ? "" : ", layout ",
+                       logical || !g->layout ? "" : g->layout, have);
+    }
+    if (!tensor_contiguous(t)) return why_set(w, "%s has strides with gaps or in another order; copy it first", g->name);
+    if (!t->data) return why_set(w, "%s has no data", g->name);
+    if ((uintptr_t)qj_tensor_data(t) % (uintptr_t)dt_bytes(g->dt))
+        return why_set(w, "%s is not aligned to its elements of %d bytes", g->name, dt_bytes(g->dt));
+    return true;
+}
+
+/* A kernel assumes that nothing else refers to what it writes. */
+static bool check_overlap(const struct qj_artifact *a, qj_tensor *const *args, struct why *w)
+{
+    for (int i = 0; i < a->ncall; i++) {
+        const struct artifact_arg *out = artifact_call_arg(a, i);
+        if (out->role != ARG_OUTPUT) continue;
+        uintptr_t at = (uintptr_t)qj_tensor_data(args[i]);
+        for (int k = 0; k < a->ncall; k++) {
+            const struct artifact_arg *g = artifact_call_arg(a, k);
+            uintptr_t other = args[k] ? (uintptr_t)qj_tensor_data(args[k]) : 0;
+            if (k == i || !args[k] || at >= other + (uintptr_t)g->bytes || other >= at + (uintptr_t)out->bytes) continue;
+            return why_set(w, "the output %s overlaps %s in memory", out->name, g->name);
+        }
+    }
+    return true;
+}
+
+enum need { FOR_CALL, FOR_CALL_PACKED, FOR_PACK };
+
+static bool check_args(const struct qj_kernel *k, qj_tensor *const *args, int nargs, enum need need, struct why *w)
+{
+    const struct qj_artifact *a = k->artifact;
+    if (nargs != a->ncall || (nargs && !args))
+        return why_set(w, "%s takes %d tensors, not %d", a->a->name, a->ncall, nargs);
+    for (int i = 0; i < nargs; i++) {
+        const struct call_arg *c = &a->call[i];
+        bool needed = need == FOR_PACK ? c->pack >= 0 : need == FOR_CALL_PACKED ? c->main >= 0 : true;
+        if (!args[i] && needed) return why_set(w, "%s is missing", artifact_call_arg(a, i)->name);
+        if (needed && !check_tensor(artifact_call_arg(a, i), args[i], false, w)) return false;
+    }
+    return need == FOR_PACK || check_overlap(a, args, w);
+}
+
+/* ---- packing ---- */
+
+static void *new_workspace(int64_t bytes)
+{
+    return aligned_alloc(TENSOR_ALIGN, ((size_t)bytes + TENSOR_ALIGN) & ~(size_t)(TENSOR_ALIGN - 1));
+}
+
+static bool no_memory(struct why *w) { return why_set(w, "out of memory"); }
+
+static struct qj_packed *new_packed(const struct qj_artifact *a)
+{
+    struct qj_packed *p = calloc(1, sizeof *p);
+    if (p) p->at = calloc((size_t)a->a->narg + 1, sizeof *p->at);
+    if (!p || !p->at) {
+        free(p);
+        return NULL;
+    }
+    p->artifact = a;
+    atomic_fetch_add(&((struct qj_artifact *)(uintptr_t)a)->refs, 1);
+    for (int i = 0; i < a->a->narg; i++) {
+        const struct artifact_arg *g = &a->a->arg[i];
+        if (g->role != ARG_PACKED) continue;
+        p->at[i] = qj_tensor_new((qj_dtype)g->dt, g->nphys, g->phys);
+        if (p->at[i]) continue;
+        qj_packed_free(p);
+        return NULL;
+    }
+    return p;
+}
+
+static bool run_pack(const struct qj_kernel *k, qj_tensor *const *args, struct qj_packed *p, struct why *w)
+{
+    const struct qj_artifact *a = k->artifact;
+    void **ptr = calloc((size_t)a->a->npack + 2, sizeof *ptr);
+    void *workspace = a->a->pack_workspace ? new_workspace(a->a->pack_workspace) : NULL;
+    bool ok = (ptr && (workspace || !a->a->pack_workspace)) || no_memory(w);
+    if (ok) {
+        for (int i = 0; i < a->ncall; i++)
+            if (a->call[i].pack >= 0) ptr[a->call[i].pack] = qj_tensor_data(args[i]);
+        for (int i = 0; i < a->a->narg; i++)
+            if (p->at[i]) ptr[a->from_pack[i]] = p->at[i]->data;
+        ptr[a->a->npack] = workspace;
+        int rc = call_uniform(k->pack_call, ptr);
+        ok = rc == 0 || why_set(w, "%s returned %d", a->a->pack_name, rc);
+    }
+    free(workspace);
+    free(ptr);
+    return ok;
+}
+
+/* Options of an older, shorter struct end in zeros. */
+static qj_call options_of(const qj_call *o)
+{
+    qj_call full = {0};
+    if (o && o->size) memcpy(&full, o, o->size < sizeof full ? o->size : sizeof full);
+    return full;
+}
+
+static struct qj_packed *pack(const struct qj_kernel *k, qj_tensor *const *args, struct why *w)
+{
+    struct qj_packed *p = new_packed(k->artifact);
+    if (!p) return no_memory(w), NULL;
+    if (!k->pack || run_pack(k, args, p, w)) return p;
+    qj_packed_free(p);
+    return NULL;
+}
+
+qj_packed *qj_kernel_pack(const qj_kernel *k, qj_tensor *const *args, int nargs, const qj_call *options)
+{
+    qj_call o = options_of(options);
+    struct why w = {o.why, o.why_size};
+    if (!k || !check_args(k, args, nargs, FOR_PACK, &w)) return NULL;
+    return pack(k, args, &w);
+}
+
+void qj_packed_free(qj_packed *p)
+{
+    if (!p) return;
+    for (int i = 0; i < p->artifact->a->narg; i++) qj_tensor_free(p->at[i]);
+    qj_artifact_free((struct qj_artifact *)(uintptr_t)p->artifact);
+    free(p->at);
+    free(p);
+}
+
+const void *qj_packed_data(const qj_packed *p, int i)
+{
+    if (!p || i < 0 || i >= p->artifact->a->narg || !p->at[i]) return NULL;
+    return p->at[i]->data;
+}
+
+/* ---- calling ---- */
+
+static void fill_args(const struct qj_artifact *a, qj_tensor *const *args, const struct qj_packed *p, void *workspace,
+                      void **ptr)
+{
+    for (int i = 0; i < a->ncall; i++)
+        if (a->call[i].main >= 0) ptr[a->call[i].main] = qj_tensor_data(args[i]);
+    for (int i = 0; i < a->a->narg; i++)
+        if (a->from_pack[i] >= 0) ptr[i] = p->at[i]->data;
+    if (a->a->workspace) ptr[a->a->narg] = workspace;
+}
+
+/* Packing and workspace as far as the options do not bring them: ours, in *p and *ws. */
+static bool prepare(const struct qj_kernel *k, qj_tensor *const *args, const qj_call *o, struct qj_packed **p, void **ws,
+                    struct why *w)
+{
+    const struct artifact *a = k->artifact->a;
+    *p = NULL;
+    *ws = NULL;
+    if (o->packed && o->packed->artifact != k->artifact)
+        return why_set(w, "the packed weights are another kernel's than %s", a->name);
+    if ((uintptr_t)o->workspace % TENSOR_ALIGN) return why_set(w, "the workspace is not aligned to 64 bytes");
+    if (k->pack && !o->packed && !(*p = pack(k, args, w))) return false;
+    if (!a->workspace || o->workspace || (*ws = new_workspace(a->workspace))) return true;
+    qj_packed_free(*p);
+    *p = NULL;
+    return no_memory(w);
+}
+
+bool kernel_bind(struct bound *b, const struct qj_kernel *k, qj_tensor *const *args, int nargs, const qj_call *options,
+                 struct why *w)
+{
+    qj_call o = options_of(options);
+    *b = (struct bound){.k = k, .narg = k->artifact->a->narg + (k->artifact->a->workspace != 0)};
+    if (!check_args(k, args, nargs, o.packed ? FOR_CALL_PACKED : FOR_CALL, w)) return false;
+    if (!prepare(k, args, &o, &b->packed, &b->workspace, w)) return false;
+    b->arg = calloc((size_t)b->narg + 1, sizeof *b->arg);
+    if (!b->arg) {
+        kernel_unbind(b);
+        return no_memory(w);
+    }
+    fill_args(k->artifact, args, o.packed ? o.packed : b->packed, o.workspace ? o.workspace : b->workspace, b->arg);
+    return true;
+}
+
+void kernel_unbind(struct bound *b)
+{
+    free(b->arg);
+    free(b->workspace);
+    qj_packed_free(b->packed);
+    *b = (struct bound){0};
+}
+
+bool qj_kernel_call(const qj_kernel *k, qj_tensor *const *args, int nargs, const qj_call *options)
+{
+    qj_call o = options_of(options);
+    struct why w = {o.why, o.why_size};
+    struct qj_packed *packed;
+    void *workspace, *ptr[CALL_MAX_ARGS];
+    if (!k || !check_args(k, args, nargs, o.packed ? FOR_CALL_PACKED : FOR_CALL, &w)) return false;
+    if (!prepare(k, args, &o, &packed, &workspace, &w)) return false;
+    fill_args(k->artifact, args, o.packed ? o.packed : packed, o.workspace ? o.workspace : workspace, ptr);
+    int rc = call_uniform(k->entry_call, ptr);
+    free(workspace);
+    qj_packed_free(packed);
+    return rc == 0 || why_set(&w, "%s returned %d", k->artifact->a->name, rc);
+}
+
+/* ---- conversions ---- */
+
+static qj_tensor *convert(const qj_kernel *k, int i, const qj_tensor *t, bool to_physical)
+{
+    struct why nobody = {NULL, 0};
+    if (!k || !t || i < 0 || i >= k->artifact->ncall) return NULL;
+    const struct artifact_arg *g = artifact_call_arg(k->artifact, i);
+    if (!check_tensor(g, t, to_physical, &nobody)) return NULL;
+    qj_tensor *out = to_physical ? qj_tensor_new((qj_dtype)g->dt, g->nphys, g->phys)
+                                 : qj_tensor_new((qj_dtype)g->dt, g->ndim, g->shape);
+    if (!out) return NULL;
+    if (to_physical) kernel_to_physical(k->artifact, i, qj_tensor_data(t), out->data);
+    else kernel_to_logical(k->artifact, i, qj_tensor_data(t), out->data);
+    return out;
+}
+
+qj_tensor *qj_to_layout(const qj_kernel *k, int i, const qj_tensor *t) { return convert(k, i, t, true); }
+qj_tensor *qj_from_layout(const qj_kernel *k, int i, const qj_tensor *t) { return convert(k, i, t, false); }
