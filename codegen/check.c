@@ -1,0 +1,94 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* check.c - refuses what the target cannot do, before LLVM sees it: LLVM aborts the process on what it cannot
+ * select. Also refuses what codegen has no form for, so that emission cannot fail but in recipes. */
+#include "codegen/passes.h"
+#include "ir/meaning.h"
+
+struct check {
+    struct ir_ctx *c;
+    const struct target *t;
+};
+
+static bool unsupported(struct check *k, const char *what, const char *hint)
+{
+    err_set(&k->c->err, ERR_UNSUPPORTED, (struct span){0}, "%s", what);
+    err_hint(&k->c->err, "%s", hint);
+    return false;
+}
+
+static bool check_intrin(struct check *k, const struct meaning *m)
+{
+    const struct intrin *in = target_intrin(k->t, m->name);
+    const struct intrin_row *row = in ? in->row : target_row(k->t, m->name);
+    const char *lacks = row ? target_lacks(k->c, k->t, row->needs) : NULL;
+    if (in && !lacks) return true;
+    if (row) err_set(&k->c->err, ERR_FEATURE, (struct span){0}, "%s needs %s, which %s lacks", m->name,
+                     lacks ? lacks : row->needs, k->t->name);
+    else err_set(&k->c->err, ERR_INTRIN, (struct span){0}, "the target %s has no instruction %s", k->t->name, m->name);
+    return false;
+}
+
+static bool see_expr(const struct expr *e, void *u)
+{
+    struct check *k = u;
+    if (e->op == OP_FMA && !target_has(k->t, "fma")) {
+        err_set(&k->c->err, ERR_FEATURE, (struct span){0}, "fma rounds once, which %s has no instruction for", k->t->name);
+        err_hint(&k->c->err, "pick a target with the feature fma (x86-64-v3 has it), or write a*b + c");
+    }
+    if (e->type.lanes > 4 * MAX_LANES) unsupported(k, "a vector has too many lanes", "split the vectorized loop");
+    return !err_is(&k->c->err);
+}
+
+static void see_store(struct check *k, const struct stmt *s)
+{
+    for (int i = 0; i < s->u.store.nidx; i++) ir_walk(s->u.store.idx[i], see_expr, k);
+    ir_walk(s->u.store.value, see_expr, k);
+    if (s->u.store.mask) ir_walk(s->u.store.mask, see_expr, k);
+}
+
+static bool see_stmt(const struct stmt *s, void *u)
+{
+    struct check *k = u;
+    switch (s->kind) {
+    case STMT_FOR:
+        if (s->u.loop.how < LOOP_BLOCK_X) break;
+        unsupported(k, arena_printf(&k->c->arena, "loop %s is bound to %s, which %s does not have", s->u.loop.var->name,
+                                    loop_kind_name[s->u.loop.how], k->t->name), "on a CPU use parallel instead of bind");
+        break;
+    case STMT_STORE: see_store(k, s); break;
+    case STMT_IF: ir_walk(s->u.cond.cond, see_expr, k); break;
+    case STMT_ALLOC:
+        if (s->u.alloc.buffer->scope != SCOPE_SHARED) break;
+        unsupported(k, arena_printf(&k->c->arena, "%s is in shared memory, which %s does not have",
+                                    s->u.alloc.buffer->name, k->t->name), "use set_scope local or global");
+        break;
+    case STMT_INTRIN:
+        check_intrin(k, s->u.intrin.meaning);
+        for (int i = 0; i < s->u.intrin.meaning->nop; i++) ir_walk(s->u.intrin.arg[i], see_expr, k);
+        break;
+    case STMT_SEQ: case STMT_SYNC: break;
+    }
+    return !err_is(&k->c->err);
+}
+
+static bool is_identifier(const char *s)
+{
+    for (const char *p = s; *p; p++) {
+        bool letter = (*p >= 'a' && *p <= 'z') || (*p >= 'A' && *p <= 'Z') || *p == '_';
+        if (!letter && (p == s || *p < '0' || *p > '9')) return false;
+    }
+    return *s != 0;
+}
+
+bool check_func(struct ir_ctx *c, const struct func *f, const struct target *t)
+{
+    struct check k = {.c = c, .t = t};
+    if (t->family->kind != TARGET_CPU)
+        return unsupported(&k, arena_printf(&c->arena, "the target %s is not a CPU", t->name), "pick a CPU target");
+    if (!f->name || !is_identifier(f->name)) {
+        err_set(&c->err, ERR_SYNTAX, (struct span){0}, "`%s` cannot be the name of a function in C", f->name ? f->name : "");
+        return err_hint(&c->err, "letters, digits and _, not starting with a digit"), false;
+    }
+    ir_walk_stmt(f->body, see_stmt, &k);
+    return !err_is(&c->err);
+}

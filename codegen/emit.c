@@ -1,0 +1,161 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* emit.c - the target machine, LLVM's passes and the bytes.
+ *
+ * The pass list is short on purpose: instructions are intrinsics already, and default<O2> costs as much
+ * time again and undoes them (its reassociate pass). What is here promotes stack buffers to registers,
+ * drops common addresses and moves what a loop does not change out of it. */
+#include "codegen/llvm_impl.h"
+
+#include <llvm-c/Analysis.h>
+#include <llvm-c/BitWriter.h>
+#include <llvm-c/Error.h>
+#include <llvm-c/Target.h>
+#include <llvm-c/TargetMachine.h>
+#include <llvm-c/Transforms/PassBuilder.h>
+#include <llvm/Config/llvm-config.h>
+#include <pthread.h>
+#include <stdlib.h>
+
+/* early-cse leaves what instcombine needs; licm runs on memory SSA. */
+static const char pipeline[] = "function(sroa,early-cse,instcombine<no-verify-fixpoint>,simplifycfg,loop-mssa(licm))";
+
+static void init_x86(void)
+{
+    LLVMInitializeX86TargetInfo();
+    LLVMInitializeX86Target();
+    LLVMInitializeX86TargetMC();
+    LLVMInitializeX86AsmPrinter();
+    LLVMInitializeX86AsmParser(); /* for inline assembly */
+}
+
+/* LLVM's registry of targets is global and not made for threads. */
+static pthread_once_t once = PTHREAD_ONCE_INIT;
+
+struct machine { LLVMTargetMachineRef tm; };
+
+static bool fail(struct ir_ctx *c, const char *what, char *text)
+{
+    err_set(&c->err, ERR_LLVM, (struct span){0}, "%s: %s", what, text ? text : "no reason given");
+    if (text) LLVMDisposeMessage(text);
+    return false;
+}
+
+static bool machine_open(struct machine *k, struct ir_ctx *c, const struct target *t, enum cg_kind kind)
+{
+    LLVMTargetRef ref;
+    char *text = NULL;
+    k->tm = NULL;
+    if (pthread_once(&once, init_x86)) return fail(c, "setting LLVM up", NULL);
+    if (LLVMGetTargetFromTriple(t->family->triple, &ref, &text)) return fail(c, t->family->triple, text);
+    k->tm = LLVMCreateTargetMachine(ref, t->family->triple, t->cpu, t->feature_text, LLVMCodeGenLevelDefault,
+                                    LLVMRelocPIC, LLVMCodeModelSmall);
+    if (!k->tm) return fail(c, t->name, NULL);
+    LLVMSetTargetMachineAsmVerbosity(k->tm, kind == CG_ASM); /* comments with the names of loops */
+    return true;
+}
+
+static void machine_close(struct machine *k)
+{
+    if (k->tm) LLVMDisposeTargetMachine(k->tm);
+}
+
+static void machine_fit(const struct machine *k, LLVMModuleRef module)
+{
+    char *triple = LLVMGetTargetMachineTriple(k->tm);
+    LLVMTargetDataRef layout = LLVMCreateTargetDataLayout(k->tm);
+    LLVMSetTarget(module, triple);
+    LLVMSetModuleDataLayout(module, layout);
+    LLVMDisposeTargetData(layout);
+    LLVMDisposeMessage(triple);
+}
+
+static bool machine_run_passes(const struct machine *k, struct emit *m)
+{
+    char *text = NULL;
+    if (LLVMVerifyModule(m->module, LLVMReturnStatusAction, &text)) return fail(m->c, "the module is ill-formed", text);
+    LLVMDisposeMessage(text);
+    LLVMPassBuilderOptionsRef options = LLVMCreatePassBuilderOptions();
+    LLVMErrorRef e = LLVMRunPasses(m->module, pipeline, k->tm, options);
+    LLVMDisposePassBuilderOptions(options);
+    if (e) {
+        char *why = LLVMGetErrorMessage(e);
+        err_set(&m->c->err, ERR_LLVM, (struct span){0}, "LLVM's passes: %s", why);
+        LLVMDisposeErrorMessage(why);
+    }
+    return !err_is(&m->c->err);
+}
+
+static bool take(struct ir_ctx *c, const char *from, size_t n, char **bytes, size_t *size)
+{
+    *bytes = malloc(n + 1); /* ends in a NUL, for the text kinds */
+    if (!*bytes) return err_set(&c->err, ERR_MEMORY, (struct span){0}, "no %zu bytes for the result", n);
+    memcpy(*bytes, from, n);
+    (*bytes)[n] = 0;
+    *size = n;
+    return true;
+}
+
+static bool machine_write(const struct machine *k, struct emit *m, enum cg_kind kind, char **bytes, size_t *size)
+{
+    LLVMMemoryBufferRef buf = NULL;
+    char *text = NULL;
+    if (kind == CG_LL) {
+        text = LLVMPrintModuleToString(m->module);
+        bool ok = take(m->c, text, strlen(text), bytes, size);
+        LLVMDisposeMessage(text);
+        return ok;
+    }
+    if (kind == CG_BC) {
+        buf = LLVMWriteBitcodeToMemoryBuffer(m->module);
+    } else {
+        LLVMCodeGenFileType type = kind == CG_ASM ? LLVMAssemblyFile : LLVMObjectFile;
+        if (LLVMTargetMachineEmitToMemoryBuffer(k->tm, m->module, type, &text, &buf)) return fail(m->c, "LLVM", text);
+    }
+    /* An error may have been reported although bytes came out. */
+    bool ok = !err_is(&m->c->err) && take(m->c, LLVMGetBufferStart(buf), LLVMGetBufferSize(buf), bytes, size);
+    LLVMDisposeMemoryBuffer(buf);
+    return ok;
+}
+
+/* ---- all of it ---- */
+
+static void dump_module(struct emit *m, const struct cg_options *o, char flag, const char *pass)
+{
+    if (!cg_wants(o, flag)) return;
+    char *text = LLVMPrintModuleToString(m->module);
+    o->on_dump(o->u, pass, text);
+    LLVMDisposeMessage(text);
+}
+
+static bool emit_in(struct emit *m, const struct machine *k, const struct func *const f[2], const struct cg_options *o,
+                    struct artifact *a)
+{
+    double since = cg_now_ms();
+    machine_fit(k, m->module);
+    if (!emit_func(m, f[0], &a->workspace) || (f[1] && !emit_func(m, f[1], &a->pack_workspace))) return false;
+    cg_lap(o, "llvm-module", &since);
+    dump_module(m, o, 'L', "llvm-module");
+    since = cg_now_ms();
+    if (!machine_run_passes(k, m)) return false;
+    cg_lap(o, "llvm-passes", &since);
+    dump_module(m, o, 'O', "llvm-passes");
+    since = cg_now_ms();
+    if (!machine_write(k, m, o->kind, &a->bytes, &a->size)) return false;
+    cg_lap(o, "llvm-emit", &since);
+    return true;
+}
+
+bool emit_artifact(struct ir_ctx *c, const struct lowered *l, const struct func *const f[2], const struct cg_options *o,
+                   struct artifact *a)
+{
+    struct machine k;
+    struct emit m;
+    if (!machine_open(&k, c, l->target, o->kind)) return false;
+    emit_open(&m, c, l->target, l->main->name);
+    bool ok = emit_in(&m, &k, f, o, a);
+    emit_close(&m);
+    machine_close(&k);
+    return ok;
+}
+
+const char *cg_llvm_version(void) { return LLVM_VERSION_STRING; }

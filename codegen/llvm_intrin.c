@@ -1,0 +1,269 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* llvm_intrin.c - instructions: reads the operands, interprets the row's recipe, stores operand 0.
+ *
+ * targets/recipe.h has the rules. Types known without LLVM were checked when the row was read; what an
+ * LLVM intrinsic takes is checked here, before anything ill-typed is built. Small operands (up to 64 bits)
+ * are read as one integer: what is then broadcast is one scalar load. */
+#include <llvm-c/Support.h>
+
+#include <stdlib.h>
+
+#include "codegen/llvm_impl.h"
+#include "ir/simplify.h"
+#include "targets/recipe.h"
+
+struct row {
+    struct emit *m;
+    const struct meaning *meaning;
+    LLVMValueRef operand[MEANING_MAX_OPERANDS];
+};
+
+static LLVMValueRef bad(struct row *r, const char *fmt, ...) QJ_PRINTF(2, 3);
+static LLVMValueRef bad(struct row *r, const char *fmt, ...)
+{
+    struct ir_ctx *c = r->m->c;
+    va_list ap;
+    va_start(ap, fmt);
+    const char *what = arena_vprintf(&c->arena, fmt, ap);
+    va_end(ap);
+    err_set(&c->err, ERR_INTRIN, (struct span){0}, "recipe of %s: %s", r->meaning->name, what);
+    err_hint(&c->err, "convert with sext zext trunc, reinterpret with bitcast, broadcast with repeat");
+    return NULL;
+}
+
+static const char *type_text(struct row *r, LLVMTypeRef t)
+{
+    char *s = LLVMPrintTypeToString(t);
+    const char *text = arena_strdup(&r->m->c->arena, s);
+    LLVMDisposeMessage(s);
+    return text;
+}
+
+static bool is_vec(LLVMTypeRef t) { return LLVMGetTypeKind(t) == LLVMVectorTypeKind; }
+static int lanes_of(LLVMTypeRef t) { return is_vec(t) ? (int)LLVMGetVectorSize(t) : 1; }
+static LLVMTypeRef elem_of(LLVMTypeRef t) { return is_vec(t) ? LLVMGetElementType(t) : t; }
+
+/* 0 for types that have no place in a recipe (pointers, structures). */
+static int elem_bits(LLVMTypeRef t)
+{
+    LLVMTypeRef e = elem_of(t);
+    switch ((int)LLVMGetTypeKind(e)) {
+    case LLVMIntegerTypeKind: return (int)LLVMGetIntTypeWidth(e);
+    case LLVMHalfTypeKind: case LLVMBFloatTypeKind: return 16;
+    case LLVMFloatTypeKind: return 32;
+    case LLVMDoubleTypeKind: return 64;
+    default: return 0;
+    }
+}
+static int bits_of(LLVMTypeRef t) { return elem_bits(t) * lanes_of(t); }
+static bool is_int(LLVMTypeRef t) { return LLVMGetTypeKind(elem_of(t)) == LLVMIntegerTypeKind; }
+
+/* v as a `want`: reinterpreted, or repeated a whole number of times. */
+static LLVMValueRef fit(struct row *r, LLVMValueRef v, LLVMTypeRef want)
+{
+    struct emit *m = r->m;
+    if (!v || LLVMTypeOf(v) == want) return v;
+    int have = bits_of(LLVMTypeOf(v)), need = bits_of(want);
+    if (!have || !need || need % have)
+        return bad(r, "%s does not fit where %s is wanted", type_text(r, LLVMTypeOf(v)), type_text(r, want));
+    if (have < need) {
+        bool whole = have == 8 || have == 16 || have == 32 || have == 64;
+        if (whole) v = LLVMBuildBitCast(m->b, v, LLVMIntTypeInContext(m->llvm, (unsigned)have), "");
+        int n = lanes_of(LLVMTypeOf(v)), times = need / have;
+        if (n == 1) {
+            v = l_splat(m, v, times);
+        } else {
+            LLVMValueRef *at = ARENA_ARRAY(&m->c->arena, LLVMValueRef, n * times);
+            for (int i = 0; i < n * times; i++) at[i] = l_const(m->i32, i % n);
+            v = LLVMBuildShuffleVector(m->b, v, LLVMGetPoison(LLVMTypeOf(v)), LLVMConstVector(at, (unsigned)(n * times)), "");
+        }
+    }
+    return LLVMBuildBitCast(m->b, v, want, "");
+}
+
+static LLVMValueRef eval(struct row *r, const struct recipe *p, LLVMTypeRef want);
+
+static LLVMTypeRef named_type(struct row *r, struct type t)
+{
+    struct emit *m = r->m;
+    LLVMTypeRef e = t.dt == DT_F32 ? m->f32 : LLVMIntTypeInContext(m->llvm, (unsigned)dtype_info[t.dt].bits);
+    return l_vec(e, t.lanes);
+}
+
+/* An operand's own type; read as an integer, it is turned into it on use. */
+static LLVMTypeRef operand_type(struct row *r, int i)
+{
+    const struct tensor *t = r->meaning->op[i];
+    int64_t n = 1;
+    for (int d = 0; d < t->ndim; d++) n *= t->shape[d];
+    return named_type(r, type_vec(t->dt, (int)n));
+}
+
+static LLVMValueRef eval_int(struct row *r, const struct recipe *p, LLVMTypeRef want)
+{
+    if (!want) return bad(r, "nothing says what type the number %lld has", (long long)p->value);
+    if (is_int(want)) return l_const(want, p->value);
+    if (elem_of(want) == r->m->f32) return l_constf(r->m, want, (double)p->value);
+    return bad(r, "the number %lld stands where %s is wanted", (long long)p->value, type_text(r, want));
+}
+
+/* ---- calls ---- */
+
+/* "v8i32", "i64", "v4f32" at the end of an overloaded intrinsic's name; NULL when it is not there. */
+static LLVMTypeRef suffix_type(struct row *r, const char *name)
+{
+    const char *p = strrchr(name, '.');
+    char *end;
+    long lanes = 1, bits;
+    if (!p++) return NULL;
+    if (*p == 'v') {
+        lanes = strtol(p + 1, &end, 10);
+        p = end;
+    }
+    if (lanes < 1 || lanes > 1024 || (*p != 'i' && *p != 'f')) return NULL;
+    bits = strtol(p + 1, &end, 10);
+    if (*end || bits < 1 || bits > 64) return NULL;
+    if (*p == 'f' && bits != 32) return NULL;
+    return l_vec(*p == 'f' ? r->m->f32 : LLVMIntTypeInContext(r->m->llvm, (unsigned)bits), (int)lanes);
+}
+
+/* All listed overloaded intrinsics have one type to choose, that of their first argument (targets/callee.c). */
+static LLVMValueRef declare(struct row *r, const struct recipe *p, unsigned id)
+{
+    struct emit *m = r->m;
+    if (!LLVMIntrinsicIsOverloaded(id)) return LLVMGetIntrinsicDeclaration(m->module, id, NULL, 0);
+    LLVMTypeRef t = suffix_type(r, p->name);
+    if (!t && p->nkid) {
+        LLVMValueRef first = eval(r, p->kid[0], NULL);
+        if (!first) return NULL;
+        t = LLVMTypeOf(first);
+    }
+    return t ? LLVMGetIntrinsicDeclaration(m->module, id, &t, 1) : bad(r, "nothing says the type of %s", p->name);
+}
+
+enum { MAX_PARAMS = 8 };
+
+static bool eval_args(struct row *r, const struct recipe *p, LLVMTypeRef fn_type, LLVMValueRef *arg)
+{
+    LLVMTypeRef param[MAX_PARAMS];
+    int n = (int)LLVMCountParamTypes(fn_type);
+    if (n != p->nkid || n > MAX_PARAMS) return bad(r, "%s takes %d arguments, %d are given", p->name, n, p->nkid), false;
+    LLVMGetParamTypes(fn_type, param);
+    for (int i = 0; i < n; i++) {
+        if (!elem_bits(param[i])) return bad(r, "%s takes a %s", p->name, type_text(r, param[i])), false;
+        arg[i] = fit(r, eval(r, p->kid[i], param[i]), param[i]);
+        if (!arg[i]) return false;
+    }
+    return true;
+}
+
+static LLVMValueRef eval_call(struct row *r, const struct recipe *p)
+{
+    unsigned id = LLVMLookupIntrinsicID(p->name, strlen(p->name));
+    if (!id) return bad(r, "this LLVM has no intrinsic %s", p->name);
+    LLVMValueRef fn = declare(r, p, id), arg[MAX_PARAMS];
+    if (!fn) return NULL;
+    LLVMTypeRef type = LLVMGlobalGetValueType(fn);
+    if (!elem_bits(LLVMGetReturnType(type))) return bad(r, "%s gives no number or vector", p->name);
+    if (!eval_args(r, p, type, arg)) return NULL;
+    return LLVMBuildCall2(r->m->b, type, fn, arg, (unsigned)p->nkid, "");
+}
+
+static LLVMValueRef eval_asm(struct row *r, const struct recipe *p)
+{
+    LLVMValueRef arg[MAX_PARAMS];
+    LLVMTypeRef type[MAX_PARAMS];
+    if (p->nkid > MAX_PARAMS) return bad(r, "the assembly takes more than %d operands", MAX_PARAMS);
+    for (int i = 0; i < p->nkid; i++) {
+        if (!(arg[i] = eval(r, p->kid[i], NULL))) return NULL;
+        type[i] = LLVMTypeOf(arg[i]);
+    }
+    LLVMTypeRef fn = LLVMFunctionType(named_type(r, p->type), type, (unsigned)p->nkid, 0);
+    LLVMValueRef code = LLVMGetInlineAsm(fn, p->name, strlen(p->name), p->constraints, strlen(p->constraints), 0, 0,
+                                         LLVMInlineAsmDialectATT, 0);
+    return LLVMBuildCall2(r->m->b, fn, code, arg, (unsigned)p->nkid, "");
+}
+
+/* ---- operations ---- */
+
+static LLVMValueRef eval_bin(struct row *r, const struct recipe *p, LLVMTypeRef want)
+{
+    static const struct { const char *name; LLVMOpcode op; bool f32; } ops[] = {
+        {"add", LLVMAdd, false}, {"sub", LLVMSub, false}, {"mul", LLVMMul, false}, {"and", LLVMAnd, false},
+        {"or", LLVMOr, false}, {"xor", LLVMXor, false}, {"shl", LLVMShl, false}, {"lshr", LLVMLShr, false},
+        {"ashr", LLVMAShr, false}, {"fadd", LLVMFAdd, true}, {"fmul", LLVMFMul, true}};
+    bool number_first = p->kid[0]->kind == RCP_INT;
+    LLVMValueRef a = eval(r, p->kid[number_first], number_first && p->kid[1]->kind == RCP_INT ? want : NULL);
+    if (!a) return NULL;
+    LLVMTypeRef t = LLVMTypeOf(a);
+    LLVMValueRef b = eval(r, p->kid[!number_first], t);
+    if (!b) return NULL;
+    if (bits_of(LLVMTypeOf(b)) > bits_of(t)) a = fit(r, a, t = LLVMTypeOf(b));
+    b = fit(r, b, t);
+    if (!a || !b) return NULL;
+    for (size_t i = 0; i < ARRAY_LEN(ops); i++) {
+        if (strcmp(ops[i].name, p->name)) continue;
+        if (ops[i].f32 != (elem_of(t) == r->m->f32))
+            return bad(r, "%s of %s", p->name, type_text(r, t));
+        return number_first ? LLVMBuildBinOp(r->m->b, ops[i].op, b, a, "") : LLVMBuildBinOp(r->m->b, ops[i].op, a, b, "");
+    }
+    return bad(r, "there is no operation %s", p->name);
+}
+
+static LLVMValueRef eval_conv(struct row *r, const struct recipe *p)
+{
+    struct emit *m = r->m;
+    LLVMTypeRef to = named_type(r, p->type);
+    LLVMValueRef v = eval(r, p->kid[0], !strcmp(p->name, "bitcast") || !strcmp(p->name, "repeat") ? to : NULL);
+    if (!v) return NULL;
+    LLVMTypeRef from = LLVMTypeOf(v);
+    if (!strcmp(p->name, "bitcast") || !strcmp(p->name, "repeat")) return fit(r, v, to);
+    bool widen = strcmp(p->name, "trunc") != 0;
+    bool ok = is_int(from) && is_int(to) && lanes_of(from) == lanes_of(to) &&
+              (widen ? elem_bits(to) > elem_bits(from) : elem_bits(to) < elem_bits(from));
+    if (!ok) return bad(r, "%s from %s to %s", p->name, type_text(r, from), type_text(r, to));
+    if (!widen) return LLVMBuildTrunc(m->b, v, to, "");
+    return p->name[0] == 's' ? LLVMBuildSExt(m->b, v, to, "") : LLVMBuildZExt(m->b, v, to, "");
+}
+
+/* The value of a recipe; `want` is what its place asks for, if anything (a number needs it; an operand may be
+ * handed over as it was read). */
+static LLVMValueRef eval(struct row *r, const struct recipe *p, LLVMTypeRef want)
+{
+    switch (p->kind) {
+    case RCP_OPERAND: return want ? r->operand[p->operand] : fit(r, r->operand[p->operand], operand_type(r, p->operand));
+    case RCP_INT: return eval_int(r, p, want);
+    case RCP_CALL: return eval_call(r, p);
+    case RCP_BIN: return eval_bin(r, p, want);
+    case RCP_CONV: return eval_conv(r, p);
+    case RCP_ASM: return eval_asm(r, p);
+    }
+    return NULL;
+}
+
+/* The type in which an operand is read or written at once. */
+static LLVMTypeRef access_type(struct row *r, int i)
+{
+    LLVMTypeRef t = operand_type(r, i);
+    int bits = bits_of(t);
+    bool small = i > 0 && is_vec(t) && (bits == 16 || bits == 32 || bits == 64);
+    return small ? LLVMIntTypeInContext(r->m->llvm, (unsigned)bits) : t;
+}
+
+bool emit_intrin(struct emit *m, const struct stmt *s)
+{
+    struct row r = {.m = m, .meaning = s->u.intrin.meaning};
+    const struct intrin *in = target_intrin(m->target, r.meaning->name);
+    size_t known = memo_mark(m);
+    QJ_ASSERT(in); /* check_func */
+    for (int i = 0; i < r.meaning->nop; i++) {
+        const struct expr *a = s->u.intrin.arg[i];
+        bool unread = i == 0 && !r.meaning->accumulate;
+        if (!unread) r.operand[i] = load_run(m, a->val.buffer, a->kid[0], access_type(&r, i));
+    }
+    LLVMTypeRef out = operand_type(&r, 0);
+    LLVMValueRef v = fit(&r, eval(&r, in->recipe, out), out);
+    if (v) store_run(m, s->u.intrin.arg[0]->val.buffer, s->u.intrin.arg[0]->kid[0], v);
+    memo_forget(m, known);
+    return v != NULL;
+}

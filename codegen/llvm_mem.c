@@ -1,0 +1,287 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* llvm_mem.c - loads and stores.
+ *
+ *     index              unmasked                       under a mask (unless provably in bounds)
+ *     scalar             one access                     a branch on "any lane" around it
+ *     bcast(x)           one access, spread             the same
+ *     ramp(x, 1)         one vector                     llvm.masked.load / store
+ *     other vectors      one access a lane              llvm.masked.gather / scatter (LLVM splits them)
+ *
+ * Buffers on the stack are read and written in pieces of one size, so that SROA can keep each piece in a
+ * register whatever the width of the vectors that initialise or drain them. */
+#include "codegen/llvm_impl.h"
+#include "ir/simplify.h"
+
+static int elem_bytes(const struct buffer *b) { return dt_bytes(b->dt); }
+
+static bool in_bounds(const struct buffer *b, const struct expr *at)
+{
+    struct range r = ir_bounds(at, NULL);
+    return r.lo >= 0 && r.hi < buffer_elems(b);
+}
+
+struct safety { bool safe; };
+static bool check_load(const struct expr *e, void *u)
+{
+    struct safety *s = u;
+    if (e->op == OP_LOAD && !in_bounds(e->val.buffer, e->kid[0])) s->safe = false;
+    return s->safe;
+}
+
+bool is_safe(const struct expr *e)
+{
+    struct safety s = {true};
+    ir_walk(e, check_load, &s);
+    return s.safe;
+}
+
+/* Alignment of element `at`, from that of element 0. */
+static unsigned align_at(const struct binding *k, const struct buffer *b, const struct expr *at)
+{
+    int64_t size = elem_bytes(b), m, r;
+    if (k->align <= size) return (unsigned)size;
+    if (at->op == OP_INT) { m = 0; r = at->val.i; }
+    else ir_modulus(at, &m, &r);
+    uint64_t bits = ((uint64_t)m | (uint64_t)r) * (uint64_t)size | (uint64_t)k->align;
+    return (unsigned)(bits & (0 - bits));
+}
+
+static LLVMValueRef address(struct emit *m, const struct buffer *b, LLVMValueRef at, bool inbounds)
+{
+    LLVMTypeRef t = l_mem_type(m, type_of(b->dt));
+    LLVMValueRef p = binding_of(m, b)->value;
+    return inbounds ? LLVMBuildInBoundsGEP2(m->b, t, p, &at, 1, "") : LLVMBuildGEP2(m->b, t, p, &at, 1, "");
+}
+
+/* ---- side by side ---- */
+
+static LLVMValueRef load_piece(struct emit *m, LLVMTypeRef t, LLVMValueRef p, unsigned align)
+{
+    LLVMValueRef v = LLVMBuildLoad2(m->b, t, p, "");
+    LLVMSetAlignment(v, align);
+    return v;
+}
+
+static void store_piece(struct emit *m, LLVMValueRef v, LLVMValueRef p, unsigned align)
+{
+    LLVMSetAlignment(LLVMBuildStore(m->b, v, p), align);
+}
+
+static unsigned piece_align(unsigned align, int64_t offset)
+{
+    uint64_t bits = (uint64_t)offset | align;
+    return (unsigned)(bits & (0 - bits));
+}
+
+/* Lanes of a piece when the vector has to be cut, else 0. */
+static int piece_lanes(const struct binding *k, const struct buffer *b, LLVMTypeRef t)
+{
+    if (!k->chunk || LLVMGetTypeKind(t) != LLVMVectorTypeKind) return 0;
+    int lanes = k->chunk / elem_bytes(b);
+    return lanes > 0 && (int)LLVMGetVectorSize(t) > lanes ? lanes : 0;
+}
+
+static LLVMValueRef piece_address(struct emit *m, const struct buffer *b, LLVMValueRef first, int lane)
+{
+    LLVMTypeRef t = l_mem_type(m, type_of(b->dt));
+    LLVMValueRef n = l_idx(m, lane);
+    return lane ? LLVMBuildInBoundsGEP2(m->b, t, first, &n, 1, "") : first;
+}
+
+LLVMValueRef load_run(struct emit *m, const struct buffer *b, const struct expr *at, LLVMTypeRef type)
+{
+    const struct binding k = *binding_of(m, b);
+    LLVMValueRef p = address(m, b, emit_expr(m, at), true);
+    unsigned align = align_at(&k, b, at);
+    int step = piece_lanes(&k, b, type);
+    if (!step) return load_piece(m, type, p, align);
+    int n = (int)LLVMGetVectorSize(type);
+    LLVMValueRef all = LLVMGetPoison(type);
+    LLVMValueRef *pick = ARENA_ARRAY(&m->c->arena, LLVMValueRef, n);
+    for (int i = 0; i < n; i += step) {
+        int lanes = n - i < step ? n - i : step;
+        LLVMTypeRef t = l_vec(LLVMGetElementType(type), lanes);
+        LLVMValueRef v = load_piece(m, t, piece_address(m, b, p, i), piece_align(align, i * elem_bytes(b)));
+        if (lanes == 1) v = LLVMBuildInsertElement(m->b, LLVMGetPoison(type), v, l_idx(m, i), "");
+        else v = l_slice(m, v, -i, n);
+        for (int l = 0; l < n; l++) pick[l] = l_const(m->i32, l >= i && l < i + lanes ? n + l : l);
+        all = i ? LLVMBuildShuffleVector(m->b, all, v, LLVMConstVector(pick, (unsigned)n), "") : v;
+    }
+    return all;
+}
+
+void store_run(struct emit *m, const struct buffer *b, const struct expr *at, LLVMValueRef v)
+{
+    const struct binding k = *binding_of(m, b);
+    LLVMValueRef p = address(m, b, emit_expr(m, at), true);
+    LLVMTypeRef type = LLVMTypeOf(v);
+    unsigned align = align_at(&k, b, at);
+    int step = piece_lanes(&k, b, type);
+    if (!step) {
+        store_piece(m, v, p, align);
+        return;
+    }
+    int n = (int)LLVMGetVectorSize(type);
+    for (int i = 0; i < n; i += step) {
+        int lanes = n - i < step ? n - i : step;
+        LLVMValueRef part = lanes == 1 ? LLVMBuildExtractElement(m->b, v, l_idx(m, i), "") : l_slice(m, v, i, lanes);
+        store_piece(m, part, piece_address(m, b, p, i), piece_align(align, i * elem_bytes(b)));
+    }
+}
+
+/* ---- one access a lane ---- */
+
+struct lanes {
+    const struct expr *at;
+    LLVMValueRef base;          /* pointer to lane 0 of a ramp of constant step, or NULL */
+    int64_t step;
+    LLVMValueRef index;         /* else the vector of element numbers */
+};
+
+static struct lanes lanes_of(struct emit *m, const struct buffer *b, const struct expr *at)
+{
+    struct lanes k = {.at = at};
+    if (at->op == OP_RAMP && at->kid[1]->op == OP_INT) {
+        k.step = at->kid[1]->val.i;
+        k.base = address(m, b, emit_uniform(m, at->kid[0]), false);
+    } else {
+        k.index = emit_expr(m, at);
+    }
+    return k;
+}
+
+static LLVMValueRef lane_address(struct emit *m, const struct buffer *b, const struct lanes *k, int lane)
+{
+    LLVMTypeRef t = l_mem_type(m, type_of(b->dt));
+    if (!k->base) return address(m, b, LLVMBuildExtractElement(m->b, k->index, l_idx(m, lane), ""), true);
+    LLVMValueRef n = l_idx(m, lane * k->step);
+    return LLVMBuildGEP2(m->b, t, k->base, &n, 1, "");
+}
+
+/* The pointers of all lanes; those of lanes that are off may point anywhere. */
+static LLVMValueRef lane_addresses(struct emit *m, const struct buffer *b, const struct lanes *k)
+{
+    LLVMTypeRef t = l_mem_type(m, type_of(b->dt));
+    LLVMValueRef n = k->base ? l_lanes(m, 0, k->step, k->at->type.lanes, m->i64) : k->index;
+    LLVMValueRef p = k->base ? k->base : binding_of(m, b)->value;
+    return LLVMBuildGEP2(m->b, t, p, &n, 1, "");
+}
+
+static LLVMValueRef gather(struct emit *m, const struct expr *e, LLVMTypeRef type, LLVMValueRef mask)
+{
+    const struct buffer *b = e->val.buffer;
+    struct lanes k = lanes_of(m, b, e->kid[0]);
+    int n = e->type.lanes;
+    if (mask) {
+        LLVMValueRef p = lane_addresses(m, b, &k);
+        LLVMTypeRef over[2] = {type, LLVMTypeOf(p)};
+        LLVMValueRef arg[4] = {p, l_const(m->i32, elem_bytes(b)), mask, LLVMConstNull(type)};
+        return l_call(m, "llvm.masked.gather", 2, over, 4, arg);
+    }
+    LLVMValueRef v = LLVMGetPoison(type);
+    for (int i = 0; i < n; i++) {
+        LLVMValueRef one = load_piece(m, LLVMGetElementType(type), lane_address(m, b, &k, i), (unsigned)elem_bytes(b));
+        v = LLVMBuildInsertElement(m->b, v, one, l_idx(m, i), "");
+    }
+    return v;
+}
+
+static void scatter(struct emit *m, const struct buffer *b, const struct expr *at, LLVMValueRef v, LLVMValueRef mask)
+{
+    struct lanes k = lanes_of(m, b, at);
+    if (mask) {
+        LLVMValueRef p = lane_addresses(m, b, &k);
+        LLVMTypeRef over[2] = {LLVMTypeOf(v), LLVMTypeOf(p)};
+        LLVMValueRef arg[4] = {v, p, l_const(m->i32, elem_bytes(b)), mask};
+        l_call(m, "llvm.masked.scatter", 2, over, 4, arg);
+        return;
+    }
+    for (int i = 0; i < at->type.lanes; i++)
+        store_piece(m, LLVMBuildExtractElement(m->b, v, l_idx(m, i), ""), lane_address(m, b, &k, i),
+                    (unsigned)elem_bytes(b));
+}
+
+/* ---- loads ---- */
+
+static LLVMValueRef load_bits(struct emit *m, const struct expr *e)
+{
+    const struct buffer *b = e->val.buffer;
+    const struct expr *at = e->kid[0];
+    LLVMTypeRef type = l_mem_type(m, e->type);
+    LLVMValueRef mask = m->mask && !in_bounds(b, at) ? m->mask : NULL;
+    QJ_ASSERT(e->nkid == 1);
+    if (e->type.lanes == 1) return load_run(m, b, at, type);
+    if (at->op == OP_RAMP && ir_is_int(at->kid[1], 1)) {
+        if (!mask) return load_run(m, b, at->kid[0], type);
+        LLVMValueRef p = address(m, b, emit_uniform(m, at->kid[0]), false);
+        LLVMTypeRef over[2] = {type, m->ptr};
+        LLVMValueRef arg[4] = {p, l_const(m->i32, elem_bytes(b)), mask, LLVMConstNull(type)};
+        return l_call(m, "llvm.masked.load", 2, over, 4, arg);
+    }
+    return gather(m, e, type, mask);
+}
+
+LLVMValueRef emit_load(struct emit *m, const struct expr *e)
+{
+    const struct expr *at = e->kid[0];
+    if (at->op == OP_BCAST) { /* one element for all lanes */
+        const struct expr *one = ir_load(m->c, e->val.buffer, 1, &at->kid[0]);
+        return l_splat(m, emit_uniform(m, one), e->type.lanes);
+    }
+    LLVMValueRef v = load_bits(m, e);
+    if (e->type.dt != DT_BOOL) return v;
+    return LLVMBuildICmp(m->b, LLVMIntNE, v, LLVMConstNull(LLVMTypeOf(v)), "");
+}
+
+/* ---- stores ---- */
+
+static void store_masked(struct emit *m, const struct stmt *s, LLVMValueRef v)
+{
+    const struct buffer *b = s->u.store.buffer;
+    const struct expr *at = s->u.store.idx[0];
+    if (at->op != OP_RAMP || !ir_is_int(at->kid[1], 1)) {
+        scatter(m, b, at, v, m->mask);
+        return;
+    }
+    LLVMValueRef p = address(m, b, emit_uniform(m, at->kid[0]), false);
+    LLVMTypeRef over[2] = {LLVMTypeOf(v), m->ptr};
+    LLVMValueRef arg[4] = {v, p, l_const(m->i32, elem_bytes(b)), m->mask};
+    l_call(m, "llvm.masked.store", 2, over, 4, arg);
+}
+
+static LLVMValueRef value_to_store(struct emit *m, const struct expr *e)
+{
+    LLVMValueRef v = emit_expr(m, e);
+    return e->type.dt == DT_BOOL ? LLVMBuildZExt(m->b, v, l_mem_type(m, e->type), "") : v;
+}
+
+static void store_all(struct emit *m, const struct stmt *s)
+{
+    const struct expr *at = s->u.store.idx[0];
+    LLVMValueRef v = value_to_store(m, s->u.store.value);
+    if (at->type.lanes == 1) store_run(m, s->u.store.buffer, at, v);
+    else if (at->op == OP_RAMP && ir_is_int(at->kid[1], 1)) store_run(m, s->u.store.buffer, at->kid[0], v);
+    else scatter(m, s->u.store.buffer, at, v, NULL);
+}
+
+void emit_store(struct emit *m, const struct stmt *s)
+{
+    QJ_ASSERT(s->u.store.nidx == 1 && !m->mask);
+    size_t known = memo_mark(m);
+    LLVMValueRef mask = s->u.store.mask ? emit_expr(m, s->u.store.mask) : NULL;
+    if (!mask) {
+        store_all(m, s);
+    } else if (s->u.store.mask->type.lanes == 1) {
+        LLVMBasicBlockRef then = l_block(m, "then"), done = l_block(m, "done");
+        LLVMBuildCondBr(m->b, mask, then, done);
+        l_at(m, then);
+        store_all(m, s);
+        LLVMBuildBr(m->b, done);
+        l_at(m, done);
+    } else {
+        m->mask = mask;
+        store_masked(m, s, value_to_store(m, s->u.store.value));
+        m->mask = NULL;
+    }
+    memo_forget(m, known);
+}

@@ -1,0 +1,68 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* passes.h - the passes over loop nests, and where allocations go. Private to codegen.
+ *
+ * A pass keeps what interp computes. It returns the same pointer when it changed nothing, and NULL with
+ * the error set when it refuses. What each requires and keeps is said in README.md and at its head. */
+#ifndef QJ_CODEGEN_PASSES_H
+#define QJ_CODEGEN_PASSES_H
+
+#include "codegen/codegen.h"
+
+typedef const struct func *pass_fn(struct ir_ctx *c, const struct func *f, const struct target *t);
+pass_fn pass_partition, pass_simplify, pass_vectorize, pass_unroll, pass_flatten;
+
+enum {
+    MAX_LANES = 64,             /* of a vectorized loop */
+    MAX_UNROLLED = 4096         /* statements that unrolling may make of one loop */
+};
+
+static inline const struct func *func_with_body(struct ir_ctx *c, const struct func *f, const struct stmt *body)
+{
+    if (!body || body == f->body) return body ? f : NULL;
+    struct func *g = arena_copy(&c->arena, f, sizeof *g);
+    g->body = body;
+    return g;
+}
+
+/* ramp(b, s) + bcast(x) and the like as one ramp; other nodes as they are. Of i64, which does not wrap. */
+const struct expr *fold_ramp(struct ir_ctx *c, const struct expr *e);
+
+/* Row-major: the element number that idx names in b; idx may be vectors. One index is taken as flat already. */
+const struct expr *flat_index(struct ir_ctx *c, const struct buffer *b, int nidx, const struct expr *const *idx);
+
+/* What vectorizing f will not do as one would hope, before it is done: loops run serially, gathers, scatters. */
+void vectorize_notes(struct ir_ctx *c, const struct func *f, const struct cg_options *o);
+
+/* What the target cannot do is refused here, before LLVM, which aborts on what it cannot select. */
+bool check_func(struct ir_ctx *c, const struct func *f, const struct target *t);
+
+/* ---- the driver (codegen.c) and LLVM's half (emit.c) ---- */
+
+double cg_now_ms(void);
+bool cg_wants(const struct cg_options *o, char flag);                            /* a dump */
+void cg_lap(const struct cg_options *o, const char *pass, double *since);        /* tells a time, starts the next */
+/* f[0] the kernel, f[1] the pack function or NULL, through all passes: fills in bytes and workspaces. */
+bool emit_artifact(struct ir_ctx *c, const struct lowered *l, const struct func *const f[2], const struct cg_options *o,
+                   struct artifact *a);
+
+/* ---- storage: where each allocation lives (pass_storage.c) ---- */
+
+enum { STACK_ONE = 16 << 10, STACK_ALL = 64 << 10, STORAGE_ALIGN = 64 };
+
+struct place {
+    bool stack;
+    int64_t offset;             /* in the workspace, or in the slice of the parallel iteration */
+};
+
+/* An outermost parallel loop's part of the workspace: `stride` bytes an iteration from `offset`. */
+struct slice { int64_t offset, stride; };
+
+/* Allocations and outermost parallel loops, each in pre-order: whoever walks the nest takes the next. */
+struct storage {
+    VEC(struct place) alloc;
+    VEC(struct slice) parallel;
+    int64_t workspace;
+};
+bool plan_storage(struct ir_ctx *c, const struct func *f, struct storage *out);
+
+#endif
