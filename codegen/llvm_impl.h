@@ -31,6 +31,7 @@ struct frame {
     LLVMBasicBlockRef entry;        /* allocas only; ends in a jump to `start` */
     LLVMBasicBlockRef start;
     VEC(struct binding) bind;       /* innermost last */
+    VEC(struct binding) on_stack;   /* every buffer that has an alloca here */
     LLVMValueRef workspace;         /* or the iteration's slice; NULL: none */
     bool parallel;                  /* iterations of a parallel loop: loops inside run serially */
 };

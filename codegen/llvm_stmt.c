@@ -96,19 +96,15 @@ static bool narrowest(const struct stmt *s, void *u)
 /* One alloca a buffer, however often unrolling copied its block. */
 static LLVMValueRef stack_room(struct emit *m, const struct buffer *b)
 {
-    const char *name = b->name;
+    for (size_t i = 0; i < m->frame->on_stack.n; i++)
+        if (m->frame->on_stack.at[i].key == b) return m->frame->on_stack.at[i].value;
     LLVMBasicBlockRef here = LLVMGetInsertBlock(m->b);
-    for (LLVMValueRef i = LLVMGetFirstInstruction(m->frame->entry); i; i = LLVMGetNextInstruction(i)) {
-        size_t n;
-        const char *have = LLVMGetValueName2(i, &n);
-        const char *full = arena_printf(&m->c->arena, "%s.%u", name, b->uid);
-        if (n == strlen(full) && !memcmp(have, full, n)) return i;
-    }
-    l_at(m, m->frame->entry);
     LLVMTypeRef t = LLVMArrayType2(l_mem_type(m, type_of(b->dt)), (uint64_t)buffer_elems(b));
-    LLVMValueRef p = LLVMBuildAlloca(m->b, t, arena_printf(&m->c->arena, "%s.%u", name, b->uid));
+    l_at(m, m->frame->entry);
+    LLVMValueRef p = LLVMBuildAlloca(m->b, t, b->name);
     LLVMSetAlignment(p, STORAGE_ALIGN);
     l_at(m, here);
+    VEC_PUSH(&m->c->arena, m->frame->on_stack, ((struct binding){b, p, STORAGE_ALIGN, 0}));
     return p;
 }
 
