@@ -2,9 +2,11 @@
 #include "tests/support/progen.h"
 
 #include "ir/eval.h"
+#include "schedule/state.h"
 
 #include <math.h>
 #include <stdio.h>
+#include <stdlib.h>
 
 /* ---- programs ---- */
 
@@ -264,6 +266,42 @@ const char *gen_plan(struct arena *a, struct rng *r, const struct sched *s)
     str_printf(&p, "reorder %s %s %s o1 k1\n", g, N(0, 1) ? "o2" : "k2", N(0, 1) ? "k2" : "o2");
     str_printf(&p, "reorder %s o2 k2 o1 k1\ntensorize %s.o1 %s tail=%s\n", g, g, in->row->name, tail);
     return str_text(&p);
+}
+
+static bool take(struct sched *s, const char *step, long *taken, long *refused, long *tensorized)
+{
+    struct ir_ctx *c = s->c;
+    long none = 0;
+    if (sch_text_steps(s, step)) {
+        ++*(taken ? taken : &none);
+        *(tensorized ? tensorized : &none) += !strncmp(step, "tensorize", 9);
+        return true;
+    }
+    ++*(refused ? refused : &none);
+    if (getenv("QJ_VERBOSE")) {
+        struct str text = str_on(&c->arena);
+        err_render(&c->err.first, &text);
+        fprintf(stderr, "%s\n%s", step, str_text(&text));
+    }
+    bool ok = err_is(&c->err) && c->err.first.hint;
+    err_clear(&c->err);
+    return ok;
+}
+
+bool gen_schedule(struct rng *r, struct sched *s, long *taken, long *refused, long *tensorized)
+{
+    struct arena *a = &s->c->arena;
+    bool ok = true;
+    const char *plan = rng_int(r, 0, 1) ? gen_plan(a, r, s) : NULL;
+    while (ok && plan && *plan) { /* a line a step; a refused one does not stop the rest */
+        size_t len = strcspn(plan, "\n");
+        ok = take(s, arena_strndup(a, plan, len), taken, refused, tensorized);
+        plan += len + (plan[len] == '\n');
+    }
+    int more = (int)rng_int(r, 0, plan ? 5 : 14), want = sch_nsteps(s) + more;
+    for (int i = 0; ok && i < more * 3 && sch_nsteps(s) < want; i++)
+        ok = take(s, gen_step(a, r, s), taken, refused, tensorized);
+    return ok;
 }
 
 /* ---- data ---- */

@@ -28,6 +28,9 @@ const char *gen_step(struct arena *a, struct rng *r, const struct sched *s);
 /* Steps that widen, pack, split and reorder so that an instruction of the target fits, tails and all; NULL when
  * the program has no product of A and W. Some are refused. */
 const char *gen_plan(struct arena *a, struct rng *r, const struct sched *s);
+/* A random schedule: perhaps a plan, then random steps. Counts (each may be NULL) steps taken, steps refused,
+ * tensorize steps taken. False when a refusal comes without a proper error. */
+bool gen_schedule(struct rng *r, struct sched *s, long *taken, long *refused, long *tensorized);
 /* Elements of a tensor's declared range: extremes often. Written in logical order. */
 void gen_data(struct rng *r, const struct tensor *t, void *data);
 
