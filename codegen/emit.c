@@ -16,8 +16,8 @@
 #include <pthread.h>
 #include <stdlib.h>
 
-/* early-cse leaves what instcombine needs; licm runs on memory SSA. */
-static const char pipeline[] = "function(sroa,early-cse,instcombine<no-verify-fixpoint>,simplifycfg,loop-mssa(licm))";
+/* instcombine was measured too: a third of the passes' time and no shorter code. */
+static const char pipeline[] = "function(sroa,early-cse,simplifycfg,loop-mssa(licm))";
 
 static void init_x86(void)
 {

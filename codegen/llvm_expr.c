@@ -219,6 +219,21 @@ static LLVMValueRef int_to_int(struct emit *m, const struct expr *from, LLVMValu
     return LLVMBuildIntCast2(m->b, x, t, is_signed(from), "");
 }
 
+/* A vector known to fit is clamped all the same: LLVM makes one saturating pack of clamp and truncation, which
+ * is shorter than the masking and shuffling of a truncation alone. */
+static LLVMValueRef narrow(struct emit *m, const struct expr *e, LLVMValueRef x)
+{
+    const struct expr *from = e->kid[0];
+    const struct dtype_info *to = &dtype_info[e->type.dt], *d = &dtype_info[from->type.dt];
+    struct range r = ir_bounds(from, NULL);
+    bool clamped = from->op == OP_MIN || from->op == OP_MAX;
+    if (!clamped && e->type.lanes > 1 && to->bits < d->bits && from->type.dt != DT_I64 && r.lo >= to->lo && r.hi <= to->hi) {
+        if (to->lo > d->lo) x = minmax_int(m, d->is_signed, false, x, l_const(LLVMTypeOf(x), to->lo));
+        x = minmax_int(m, d->is_signed, true, x, l_const(LLVMTypeOf(x), to->hi));
+    }
+    return int_to_int(m, from, x, l_type(m, e->type));
+}
+
 static LLVMValueRef int_to_f32(struct emit *m, const struct expr *from, LLVMValueRef x)
 {
     LLVMTypeRef f = l_vec(m->f32, from->type.lanes);
@@ -235,7 +250,7 @@ static LLVMValueRef cast(struct emit *m, const struct expr *e, LLVMValueRef x)
         return is_f32 ? LLVMBuildFCmp(m->b, LLVMRealUNE, x, zero, "") : LLVMBuildICmp(m->b, LLVMIntNE, x, zero, "");
     if (is_f32) return f32_to_int(m, from, x, e->type.dt);
     if (e->type.dt == DT_F32) return int_to_f32(m, from, x);
-    return int_to_int(m, from, x, l_type(m, e->type)); /* a bool is zero-extended */
+    return narrow(m, e, x); /* a bool is zero-extended */
 }
 
 static LLVMValueRef saturate(struct emit *m, const struct expr *e, LLVMValueRef x)
