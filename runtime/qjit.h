@@ -138,7 +138,7 @@ QJ_API bool qj_intrinsic(qj_ctx *q, const char *name, const char *operands, cons
 /* ---- how to compute it ---- */
 
 /* Schedule steps as text, one or more: "split C.n 16 -> no ni; vectorize C.ni" (schedule/README.md). Each is
- * checked when it is given; the first refused one ends the call, and those before it stay. */
+ * checked in its turn; all or nothing. */
 QJ_API bool qj_step(qj_ctx *q, const char *text);
 
 /* What is done where an extent is no multiple of the factor. */

@@ -1,0 +1,225 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* api_define.c - what to compute, for which machine, and the texts of all that. */
+#include "runtime/api.h"
+
+#include "ir/print.h"
+
+/* A copy that error spans may keep referring to; NULL text: error set. */
+static const char *take_text(struct qj_ctx *q, const char *text)
+{
+    if (!text) return err_set(&q->ir.err, ERR_USAGE, (struct span){0}, "a text is missing (NULL)"), NULL;
+    return arena_strdup(&q->ir.arena, text);
+}
+
+/* The schedule again, for definitions, a name or a target that have changed. */
+static bool replay(struct qj_ctx *q)
+{
+    if (!q->sched) return true;
+    q->sched = sch_replay(&q->ir, q->sched, api_program(q), api_target(q));
+    return q->sched != NULL;
+}
+
+/* ---- definitions ---- */
+
+static bool define(struct qj_ctx *q, const char *text)
+{
+    struct lexer lx = lex_on(&q->ir, NULL, text, strlen(text));
+    while (!err_is(&q->ir.err) && lex_skip_ends(&lx)) {
+        if (!parse_at_def(&lx)) {
+            err_set(&q->ir.err, ERR_SYNTAX, lx.tok.span, "not a definition");
+            err_hint(&q->ir.err, "input, weight, bias or scale NAME[...] : TYPE, or NAME[...] = EXPRESSION");
+            return false;
+        }
+        if (!parse_def(&lx, &q->env)) return false;
+    }
+    return !err_is(&q->ir.err) && replay(q);
+}
+
+static bool body_define(struct qj_ctx *q, void *u)
+{
+    const char *text = take_text(q, *(const char **)u);
+    return text && define(q, text);
+}
+
+bool qj_define(qj_ctx *q, const char *text)
+{
+    if (q) q->text = text;
+    return api_run(q, API_KEEP, body_define, &text);
+}
+
+struct declaration {
+    const char *keyword, *name;
+    qj_dtype t;
+    int ndim;
+    const int64_t *shape;
+    const char *const *dims;
+};
+
+static bool body_declare(struct qj_ctx *q, void *u)
+{
+    const struct declaration *d = u;
+    struct str s = str_on(&q->ir.arena);
+    if (!api_identifier(q, "a tensor's name", d->name)) return false;
+    if ((int)d->t < 0 || (int)d->t >= DT_COUNT)
+        return err_set(&q->ir.err, ERR_TYPE, (struct span){0}, "%s: %d is no element type", d->name, (int)d->t);
+    if (d->ndim < 0 || d->ndim > QJ_MAX_RANK || (d->ndim && !d->shape))
+        return err_set(&q->ir.err, ERR_TOO_LARGE, (struct span){0}, "%s has %d dimensions; 0 to %d are possible", d->name,
+                       d->ndim, QJ_MAX_RANK);
+    str_printf(&s, "%s %s[", d->keyword, d->name);
+    for (int i = 0; i < d->ndim; i++) {
+        if (i) str_put(&s, ", ");
+        if (d->dims && !api_identifier(q, "a dimension's name", d->dims[i])) return false;
+        if (d->dims) str_printf(&s, "%s:", d->dims[i]);
+        str_printf(&s, "%lld", (long long)d->shape[i]);
+    }
+    str_printf(&s, "] : %s", dtype_info[d->t].name);
+    return define(q, str_text(&s));
+}
+
+bool qj_input(qj_ctx *q, const char *name, qj_dtype t, int ndim, const int64_t *shape, const char *const *dims)
+{
+    return api_run(q, API_KEEP, body_declare, &(struct declaration){"input", name, t, ndim, shape, dims});
+}
+
+bool qj_weight(qj_ctx *q, const char *name, qj_dtype t, int ndim, const int64_t *shape, const char *const *dims)
+{
+    return api_run(q, API_KEEP, body_declare, &(struct declaration){"weight", name, t, ndim, shape, dims});
+}
+
+struct computation { const char *axes, *body; qj_dtype t; };
+
+static bool body_compute(struct qj_ctx *q, void *u)
+{
+    const struct computation *d = u;
+    if (!d->axes || !d->body) return err_set(&q->ir.err, ERR_USAGE, (struct span){0}, "axes or body is missing (NULL)");
+    if ((int)d->t < 0 || (int)d->t >= DT_COUNT)
+        return err_set(&q->ir.err, ERR_TYPE, (struct span){0}, "%s: %d is no element type", d->axes, (int)d->t);
+    return define(q, arena_printf(&q->ir.arena, "%s : %s = %s", d->axes, dtype_info[d->t].name, d->body));
+}
+
+bool qj_compute(qj_ctx *q, const char *axes, qj_dtype t, const char *body)
+{
+    return api_run(q, API_KEEP, body_compute, &(struct computation){axes, body, t});
+}
+
+static bool body_name(struct qj_ctx *q, void *u)
+{
+    const char *name = *(const char **)u;
+    if (!api_identifier(q, "a kernel's name", name)) return false;
+    q->name = arena_strdup(&q->ir.arena, name);
+    return replay(q);
+}
+
+bool qj_name(qj_ctx *q, const char *name) { return api_run(q, API_KEEP, body_name, &name); }
+
+/* ---- targets ---- */
+
+static bool body_target(struct qj_ctx *q, void *u)
+{
+    const char *text = take_text(q, *(const char **)u);
+    if (!text) return false;
+    struct span at = {NULL, text, 0, strlen(text)};
+    q->target = target_parse(&q->ir, text, strlen(text), at);
+    return q->target && replay(q);
+}
+
+bool qj_target(qj_ctx *q, const char *target)
+{
+    if (q) q->text = target;
+    return api_run(q, API_KEEP, body_target, &target);
+}
+
+static bool body_target_name(struct qj_ctx *q, void *u)
+{
+    const struct target *t = api_target(q);
+    if (t) *(const char **)u = t->name;
+    return t != NULL;
+}
+
+const char *qj_target_name(qj_ctx *q)
+{
+    const char *name = NULL;
+    return api_run(q, API_KEEP, body_target_name, &name) ? name : NULL;
+}
+
+static bool body_intrinsic(struct qj_ctx *q, void *u)
+{
+    const struct intrin_row *from = u;
+    struct intrin_row *row = ARENA_NEW(&q->ir.arena, struct intrin_row);
+    if (!from->operands || !from->meaning || !from->recipe || !api_identifier(q, "an instruction's name", from->name))
+        return err_set(&q->ir.err, ERR_INTRIN, (struct span){0}, "operands, meaning or recipe is missing (NULL)");
+    row->name = arena_strdup(&q->ir.arena, from->name);
+    row->operands = arena_strdup(&q->ir.arena, from->operands);
+    row->meaning = arena_strdup(&q->ir.arena, from->meaning);
+    row->recipe = arena_strdup(&q->ir.arena, from->recipe);
+    row->needs = arena_strdup(&q->ir.arena, from->needs ? from->needs : "");
+    row->mnemonic = row->help = "";
+    const struct target *t = api_target(q);
+    q->target = t ? target_add_row(&q->ir, t, row, q->opt.allow_asm, (struct span){0}) : NULL;
+    return q->target && replay(q);
+}
+
+bool qj_intrinsic(qj_ctx *q, const char *name, const char *operands, const char *meaning, const char *recipe,
+                  const char *needs)
+{
+    struct intrin_row row = {.name = name, .operands = operands, .meaning = meaning, .recipe = recipe, .needs = needs};
+    return api_run(q, API_KEEP, body_intrinsic, &row);
+}
+
+/* ---- texts ---- */
+
+static bool body_program_text(struct qj_ctx *q, void *u)
+{
+    struct str s = str_on(&q->ir.arena);
+    print_program(&s, api_program(q));
+    return api_strdup(q, str_text(&s), u);
+}
+
+char *qj_program_text(qj_ctx *q)
+{
+    char *text = NULL;
+    return api_run(q, API_SCRATCH, body_program_text, &text) ? text : NULL;
+}
+
+static bool body_steps_text(struct qj_ctx *q, void *u)
+{
+    return api_strdup(q, q->sched ? sch_text(&q->ir.arena, q->sched) : "", u);
+}
+
+char *qj_steps_text(qj_ctx *q)
+{
+    char *text = NULL;
+    return api_run(q, API_SCRATCH, body_steps_text, &text) ? text : NULL;
+}
+
+static bool body_show(struct qj_ctx *q, void *u)
+{
+    struct sched *sched = api_sched(q);
+    const struct lowered *l = sched ? sch_lower(sched) : NULL;
+    struct str s = str_on(&q->ir.arena);
+    if (!l) return false;
+    print_func(&s, l->main);
+    if (l->pack) print_func(&s, l->pack);
+    return api_strdup(q, str_text(&s), u);
+}
+
+char *qj_show(qj_ctx *q)
+{
+    char *text = NULL;
+    return api_run(q, API_SCRATCH, body_show, &text) ? text : NULL;
+}
+
+static bool body_explain(struct qj_ctx *q, void *u)
+{
+    struct sched *sched = api_sched(q);
+    struct str s = str_on(&q->ir.arena);
+    if (!sched) return false;
+    sch_explain(sched, &s);
+    return api_strdup(q, str_text(&s), u);
+}
+
+char *qj_explain(qj_ctx *q)
+{
+    char *text = NULL;
+    return api_run(q, API_SCRATCH, body_explain, &text) ? text : NULL;
+}

@@ -1,0 +1,334 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* api_kernel.c - compiling, saving, linking, checking, timing, reading the code. */
+#include <setjmp.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "codegen/codegen.h"
+#include "runtime/api.h"
+#include "runtime/call.h"
+#include "runtime/check.h"
+#include "runtime/disasm.h"
+#include "runtime/file.h"
+#include "runtime/kernel.h"
+#include "runtime/measure.h"
+#include "runtime/npy.h"
+#include "runtime/rt/qjrt.h"
+
+_Static_assert((int)QJ_OBJ == (int)CG_OBJ && (int)QJ_ASM == (int)CG_ASM && (int)QJ_LL == (int)CG_LL
+                   && (int)QJ_BC == (int)CG_BC, "the public formats are codegen's");
+_Static_assert((int)QJ_BOOL == (int)DT_BOOL && (int)QJ_I8 == (int)DT_I8 && (int)QJ_U8 == (int)DT_U8
+                   && (int)QJ_I16 == (int)DT_I16 && (int)QJ_U16 == (int)DT_U16 && (int)QJ_I32 == (int)DT_I32
+                   && (int)QJ_I64 == (int)DT_I64 && (int)QJ_F32 == (int)DT_F32, "the public element types are ours");
+
+static void free_artifact(void *p) { qj_artifact_free(p); }
+static void free_tensors(void *p)
+{
+    for (qj_tensor **t = p; *t; t++) qj_tensor_free(*t);
+}
+
+static bool missing(struct qj_ctx *q, const char *what)
+{
+    return err_set(&q->ir.err, ERR_USAGE, (struct span){0}, "%s is missing (NULL)", what);
+}
+
+/* ---- compiling ---- */
+
+static void on_note(void *u, const struct cg_note *note)
+{
+    const struct qj_ctx *q = u;
+    if (q->opt.log) q->opt.log(q->opt.user, note->code, note->text);
+}
+
+/* The artifact, registered to be freed. Of what the compile makes in the arena nothing stays; the loop nest
+ * stays with its schedule. */
+static struct qj_artifact *compile(struct qj_ctx *q, qj_format format)
+{
+    struct sched *s = api_sched(q);
+    const struct lowered *l = s ? sch_lower(s) : NULL;
+    if (!l) return NULL;
+    struct cg_options o = {.kind = (enum cg_kind)format, .on_note = on_note, .u = q};
+    struct ir_mark mark = ir_mark(&q->ir);
+    struct artifact *a = cg_compile(&q->ir, l, &o);
+    ir_reset(&q->ir, mark);
+    struct qj_artifact *w = a ? artifact_wrap(&q->ir.err, l, a) : NULL;
+    defer(&q->defers, free_artifact, w);
+    return w;
+}
+
+struct compiling { qj_format format; qj_artifact *out; };
+
+static bool body_compile(struct qj_ctx *q, void *u)
+{
+    struct compiling *c = u;
+    if ((unsigned)c->format > QJ_BC) return err_set(&q->ir.err, ERR_USAGE, (struct span){0}, "no such format");
+    c->out = compile(q, c->format);
+    defer_cancel(&q->defers, c->out);
+    return c->out != NULL;
+}
+
+qj_artifact *qj_compile(qj_ctx *q, qj_format format)
+{
+    struct compiling c = {format, NULL};
+    return api_run(q, API_KEEP, body_compile, &c) ? c.out : NULL;
+}
+
+/* A text of an artifact, which has no context: an arena and a pad of its own. NULL: no memory. */
+static char *text_of(const qj_artifact *a, const char *(*text)(struct arena *arena, const struct artifact *a))
+{
+    struct arena arena;
+    jmp_buf pad;
+    char *volatile out = NULL;
+    if (!a) return NULL;
+    arena_init(&arena, 0);
+    arena.oom = &pad;
+    if (setjmp(pad) == 0) out = strdup(text(&arena, a->a));
+    arena_release(&arena);
+    return out;
+}
+
+char *qj_artifact_header(const qj_artifact *a) { return text_of(a, artifact_header); }
+char *qj_artifact_json(const qj_artifact *a) { return text_of(a, artifact_json); }
+
+/* ---- saving ---- */
+
+static const char *const extension[] = {[CG_OBJ] = ".o", [CG_ASM] = ".s", [CG_LL] = ".ll", [CG_BC] = ".bc"};
+
+struct saving { const struct qj_artifact *a; const char *path; };
+
+static bool body_save(struct qj_ctx *q, void *u)
+{
+    const struct saving *v = u;
+    struct arena *arena = &q->ir.arena;
+    if (!v->a || !v->path) return missing(q, "the artifact or the path");
+    const struct artifact *a = v->a->a;
+    const char *ext = file_ext(v->path), *own = extension[a->kind], *path = v->path;
+    const char *header = artifact_header(arena, a), *json = artifact_json(arena, a);
+    struct file_part all[] = {{path, a->bytes, a->size}, {path, header, strlen(header)}, {path, json, strlen(json)}};
+    int from = !strcmp(ext, own) ? 0 : !strcmp(ext, ".h") ? 1 : !strcmp(ext, ".json") ? 2 : -1;
+    if (from >= 0) return file_write(&q->ir.err, &all[from], 1);
+    if (*ext) {
+        err_set(&q->ir.err, ERR_FILE, (struct span){0}, "%s: this artifact is a %s file", path, own);
+        err_hint(&q->ir.err, "end the name in %s, .h or .json, or leave the extension out to get all three", own);
+        return false;
+    }
+    all[0].path = arena_printf(arena, "%s%s", path, own);
+    all[1].path = arena_printf(arena, "%s.h", path);
+    all[2].path = arena_printf(arena, "%s.json", path);
+    return file_write(&q->ir.err, all, 3);
+}
+
+bool qj_artifact_save(qj_ctx *q, const qj_artifact *a, const char *path)
+{
+    return api_run(q, API_SCRATCH, body_save, &(struct saving){a, path});
+}
+
+/* ---- tensors and files ---- */
+
+struct filing { const char *path; const qj_tensor *in; qj_tensor *out; };
+
+static bool body_load_npy(struct qj_ctx *q, void *u)
+{
+    struct filing *f = u;
+    if (!f->path) return missing(q, "the path");
+    f->out = npy_load(&q->ir.err, f->path);
+    return f->out != NULL;
+}
+
+qj_tensor *qj_tensor_load_npy(qj_ctx *q, const char *path)
+{
+    struct filing f = {.path = path};
+    return api_run(q, API_SCRATCH, body_load_npy, &f) ? f.out : NULL;
+}
+
+static bool body_save_npy(struct qj_ctx *q, void *u)
+{
+    const struct filing *f = u;
+    if (!f->path || !f->in) return missing(q, "the tensor or the path");
+    return npy_save(&q->ir.err, f->in, f->path);
+}
+
+bool qj_tensor_save_npy(qj_ctx *q, const qj_tensor *t, const char *path)
+{
+    return api_run(q, API_SCRATCH, body_save_npy, &(struct filing){.path = path, .in = t});
+}
+
+/* ---- linking ---- */
+
+struct linking { struct qj_artifact *a; qj_kernel *out; };
+
+static bool body_link(struct qj_ctx *q, void *u)
+{
+    struct linking *l = u;
+    if (!l->a) return missing(q, "the artifact");
+    struct jit *j = api_jit(q);
+    if (j) l->out = kernel_link(&q->ir, j, l->a);
+    return l->out != NULL;
+}
+
+qj_kernel *qj_link(qj_ctx *q, const qj_artifact *a)
+{
+    struct linking l = {(struct qj_artifact *)(uintptr_t)a, NULL}; /* linking counts a reference */
+    return api_run(q, API_SCRATCH, body_link, &l) ? l.out : NULL;
+}
+
+static bool body_build(struct qj_ctx *q, void *u)
+{
+    struct linking *l = u;
+    l->a = compile(q, QJ_OBJ);
+    return l->a && body_link(q, l);
+}
+
+qj_kernel *qj_build(qj_ctx *q)
+{
+    struct linking l = {NULL, NULL};
+    return api_run(q, API_KEEP, body_build, &l) ? l.out : NULL;
+}
+
+/* ---- checking ---- */
+
+struct checking { const qj_kernel *k; qj_check_report r; };
+
+static bool body_check(struct qj_ctx *q, void *u)
+{
+    struct checking *c = u;
+    if (!c->k) return missing(q, "the kernel");
+    return check_kernel(&q->ir, &q->defers, c->k, &c->r);
+}
+
+bool qj_check(qj_ctx *q, const qj_kernel *k, qj_check_report *report)
+{
+    struct checking c = {.k = k};
+    bool ok = api_run(q, API_SCRATCH, body_check, &c);
+    if (report) {
+        size_t size = report->size < sizeof c.r ? report->size : sizeof c.r;
+        c.r.size = size;
+        if (size > sizeof c.r.size) memcpy(report, &c.r, size);
+    }
+    return ok;
+}
+
+/* ---- timing ---- */
+
+struct timing_job {
+    const qj_kernel *k;
+    qj_tensor *const *args;
+    int nargs;
+    double budget_ms;
+    qj_timing t;
+};
+
+struct repeated { void *entry; void **arg; int rc; };
+static void call_once(void *u)
+{
+    struct repeated *r = u;
+    r->rc |= call_uniform(r->entry, r->arg);
+}
+
+static qj_tensor **random_args(struct qj_ctx *q, const struct qj_artifact *a)
+{
+    qj_tensor **args = ARENA_ARRAY(&q->ir.arena, qj_tensor *, a->ncall + 1);
+    defer(&q->defers, free_tensors, args); /* up to the first that is not there */
+    for (int i = 0; i < a->ncall; i++) {
+        const struct artifact_arg *g = artifact_call_arg(a, i);
+        args[i] = qj_tensor_new((qj_dtype)g->dt, g->nphys, g->phys);
+        if (!args[i]) return err_set(&q->ir.err, ERR_MEMORY, (struct span){0}, "no memory for %s", g->name), NULL;
+        check_random(g, NULL, args[i]->data, g->bytes / dt_bytes(g->dt), (uint64_t)i + 1);
+    }
+    return args;
+}
+
+/* Found once a context, a row and a target: it takes some 50 ms. */
+static double ceiling_of(struct qj_ctx *q, const struct target *t, const struct intrin *row)
+{
+    for (int i = 0; i < q->nceiling; i++)
+        if (!strcmp(q->ceiling[i].row, row->row->name) && !strcmp(q->ceiling[i].target, t->name)) return q->ceiling[i].mac;
+    struct jit *jit = api_jit(q);
+    double mac = jit ? measure_ceiling(&q->ir, &q->defers, jit, t, row) : 0;
+    bool fits = strlen(row->row->name) < sizeof q->ceiling[0].row && strlen(t->name) < sizeof q->ceiling[0].target;
+    if (err_is(&q->ir.err) || row->user || !fits || q->nceiling == API_CEILINGS) return mac;
+    strcpy(q->ceiling[q->nceiling].row, row->row->name);
+    strcpy(q->ceiling[q->nceiling].target, t->name);
+    q->ceiling[q->nceiling++].mac = mac;
+    return mac;
+}
+
+static bool add_ceiling(struct qj_ctx *q, const struct artifact *a, qj_timing *out)
+{
+    const struct target *t = q->target;
+    if (!t || strcmp(t->name, a->target)) t = target_parse(&q->ir, a->target, strlen(a->target), (struct span){0});
+    const struct intrin *row = t ? measure_row(t, a->steps) : NULL;
+    if (!row || out->ghz <= 0) return t != NULL;
+    out->ceiling = ceiling_of(q, t, row);
+    snprintf(out->row, sizeof out->row, "%s", row->row->name);
+    return !err_is(&q->ir.err);
+}
+
+static void summarise(const struct measured *m, double ghz, const struct qj_kernel *k, qj_timing *t)
+{
+    enum { NOISY_PERCENT = 15 };
+    int64_t macs = k->artifact->a->macs;
+    *t = (qj_timing){.best_ms = m->best_ms, .median_ms = m->median_ms, .windows = m->windows, .calls = m->calls,
+                     .ghz = ghz, .macs = macs, .threads = jit_is_parallel(k->code) ? qjrt_threads() : 1};
+    t->spread = (m->p90_ms - m->best_ms) / m->best_ms;
+    t->noisy = t->spread * 100 > NOISY_PERCENT;
+    t->gmacs = (double)macs / (m->best_ms * 1e6);
+    t->mac_per_cycle = ghz > 0 ? t->gmacs / ghz : 0;
+}
+
+static bool body_time(struct qj_ctx *q, void *u)
+{
+    struct timing_job *j = u;
+    char why[256] = "";
+    struct why w = {why, sizeof why};
+    struct bound b;
+    if (!j->k) return missing(q, "the kernel");
+    if (!j->args) {
+        j->args = random_args(q, j->k->artifact);
+        j->nargs = j->k->artifact->ncall;
+        if (!j->args) return false;
+    }
+    if (!kernel_bind(&b, j->k, j->args, j->nargs, NULL, &w))
+        return err_set(&q->ir.err, ERR_ARGUMENT, (struct span){0}, "%s", why);
+    struct repeated r = {j->k->entry_call, b.arg, 0};
+    double before = measure_ghz(); /* no arena is touched until all is unbound: nothing can jump past it */
+    struct measured m = measure(call_once, &r, j->budget_ms > 0 ? j->budget_ms : 300);
+    double after = measure_ghz();
+    kernel_unbind(&b);
+    if (r.rc) return err_set(&q->ir.err, ERR_ARGUMENT, (struct span){0}, "the kernel returned %d", r.rc);
+    summarise(&m, before > after ? before : after, j->k, &j->t);
+    return add_ceiling(q, j->k->artifact->a, &j->t);
+}
+
+bool qj_time(qj_ctx *q, const qj_kernel *k, qj_tensor *const *args, int nargs, double budget_ms, qj_timing *out)
+{
+    struct timing_job j = {.k = k, .args = args, .nargs = nargs, .budget_ms = budget_ms};
+    bool ok = api_run(q, API_SCRATCH, body_time, &j);
+    if (ok && out) {
+        size_t size = out->size < sizeof j.t ? out->size : sizeof j.t;
+        j.t.size = size;
+        if (size > sizeof j.t.size) memcpy(out, &j.t, size);
+    }
+    return ok;
+}
+
+/* ---- reading the code ---- */
+
+struct reading { const qj_kernel *k; qj_listing *out; };
+
+static bool body_disassemble(struct qj_ctx *q, void *u)
+{
+    struct reading *r = u;
+    if (!r->k) return missing(q, "the kernel");
+    const struct artifact *a = r->k->artifact->a;
+    r->out = disasm(&q->ir.err, r->k->code, a->triple, a->cpu, a->features);
+    return r->out != NULL;
+}
+
+qj_listing *qj_disassemble(qj_ctx *q, const qj_kernel *k)
+{
+    struct reading r = {k, NULL};
+    return api_run(q, API_SCRATCH, body_disassemble, &r) ? r.out : NULL;
+}
+
+void qj_listing_free(qj_listing *l) { disasm_free(l); }

@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* check.h - a kernel against the definition, bit for bit.
+ *
+ * The definition is the artifact's own program text, read again: what is checked is what was compiled,
+ * whatever has become of the context since. Patterns of data are chosen to hide nothing: extremes meet
+ * extremes of either sign, where saturating instructions go wrong. */
+#ifndef QJ_RUNTIME_CHECK_H
+#define QJ_RUNTIME_CHECK_H
+
+#include "runtime/defer.h"
+#include "runtime/kernel.h"
+
+/* Multiply-accumulates up to which every output element is compared under every pattern. */
+#define CHECK_ALL_MACS 20000000
+
+/* What is not in c's arena is registered in d. False: ERR_MISMATCH, or what kept the check from running. */
+bool check_kernel(struct ir_ctx *c, struct defers *d, const struct qj_kernel *k, qj_check_report *r);
+
+/* Random data for a tensor as declared: integers over all its range, i32 and i64 without a declared range
+ * over all magnitudes, f32 in (-1, 1), positive for scales. */
+void check_random(const struct artifact_arg *g, const char *keyword, void *data, int64_t n, uint64_t seed);
+
+#endif

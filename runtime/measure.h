@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* measure.h - how long, how sure, and how far from what the machine can do.
+ *
+ * A time is taken over many short windows: the best one is what the code can do, the distance of the others
+ * says how busy the machine was. Cycles come from a chain of dependent additions run beside it, one cycle
+ * each on every processor we know, so that a figure does not depend on what the clock is doing today. */
+#ifndef QJ_RUNTIME_MEASURE_H
+#define QJ_RUNTIME_MEASURE_H
+
+#include "runtime/defer.h"
+#include "runtime/jit.h"
+#include "targets/target.h"
+
+struct measured {
+    double best_ms, median_ms, p90_ms;   /* a call */
+    int windows;
+    int64_t calls;
+};
+
+/* Calls fn(u) for about budget_ms. */
+struct measured measure(void (*fn)(void *u), void *u, double budget_ms);
+
+/* The clock now in GHz; 0 when this machine's is not known how to measure. About a millisecond. */
+double measure_ghz(void);
+
+/* MAC/cycle of a register tile of `row` on operands in the first-level cache, compiled as a schedule like any
+ * other: the best of a few tile shapes. 0: the row is no multiply-accumulate of two operands, or the clock is
+ * not known. Uses c's arena; errors there. */
+double measure_ceiling(struct ir_ctx *c, struct defers *d, struct jit *j, const struct target *t,
+                       const struct intrin *row);
+
+/* The instruction to compare a kernel with: the one its steps name, else the target's best exact one; NULL. */
+const struct intrin *measure_row(const struct target *t, const char *steps);
+
+#endif
