@@ -1,0 +1,204 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* sub.c - the subcommands that work on a script or a session: repl, run, compile. */
+#include "tools/qjit/sub.h"
+
+#include <stdlib.h>
+
+#include "tools/qjit/cmds.h"
+#include "tools/qjit/line.h"
+
+static const char banner[] =
+    "qjit " QJ_VERSION_TEXT ": tensor schedules to machine code, exact to the bit\n"
+    "Define tensors, give steps; then show, check, time, asm, emit. Tab completes, `help` explains.\n"
+    "Start with: input A[m:8, k:64] : u8; weight W[n:16, k:64] : i8; "
+    "C[m, n] : i32 = sum(k) i32(A[m, k]) * i32(W[n, k])";
+
+static int fail(struct out *out, struct err_state *e)
+{
+    out_error(out, &e->first);
+    return out_finish(out, &e->first);
+}
+
+/* ---- a script ---- */
+
+/* The script that the command line names; its word is taken from the arguments. */
+static bool read_script(struct command_line *c, struct source *src, struct err_state *e)
+{
+    struct span nowhere = {0};
+    const char *why, *path = "-";
+    if (c->text) {
+        source_text(src, "<command line>", c->text, strlen(c->text));
+        return true;
+    }
+    if (c->narg && !strchr(c->arg[0], '=')) {
+        path = c->arg[0];
+        c->narg--;
+        c->arg++;
+    }
+    if (source_load(src, path, &why)) return true;
+    return err_set(e, ERR_FILE, nowhere, "cannot read %s: %s", path, why);
+}
+
+/* The arguments that are left, as a statement. */
+static void run_statement(const struct command_line *c, struct source *src)
+{
+    size_t n = 8, at = 3;
+    for (int i = 0; i < c->narg; i++) n += 2 * strlen(c->arg[i]) + 3;
+    char *text = malloc(n);
+    if (!text) exit(EXIT_OURS);
+    memcpy(text, "run", 3);
+    for (int i = 0; i < c->narg; i++) {
+        text[at++] = ' ';
+        text[at++] = '"';
+        for (const char *s = c->arg[i]; *s; s++) {
+            if (*s == '"' || *s == '\\') text[at++] = '\\';
+            text[at++] = *s;
+        }
+        text[at++] = '"';
+    }
+    source_text(src, "<command line>", text, at);
+    free(text);
+}
+
+/* The script, then what the command line adds to it. */
+static bool script_and_more(struct command_line *c, struct session *s, const struct source *src)
+{
+    if (!session_script(s, src)) return false;
+    if (!c->narg) return true;
+    for (int i = 0; i < c->narg; i++)
+        if (!strchr(c->arg[i], '=')) {
+            err_set(&s->err, ERR_USAGE, (struct span){0}, "`%s`: after the script come NAME=FILE.npy arguments", c->arg[i]);
+            out_error(s->out, &s->err.first);
+            return false;
+        }
+    struct source more;
+    struct piece p = {0};
+    run_statement(c, &more);
+    bool ok = source_next(&more, &p) && session_statement(s, &p);
+    source_free(&more);
+    return ok;
+}
+
+int sub_run(struct command_line *c, struct out *out, struct err_state *e)
+{
+    struct source src;
+    struct session s;
+    if (!read_script(c, &src, e)) return fail(out, e);
+    bool ok = session_open(&s, &c->session, out) && script_and_more(c, &s, &src);
+    int status = out_finish(out, ok ? NULL : &s.err.first);
+    session_close(&s);
+    source_free(&src);
+    return status;
+}
+
+static bool compile(struct command_line *c, struct session *s, const struct source *src)
+{
+    if (!session_script(s, src)) return false;
+    char *text = NULL;
+    const char *quote = c->output ? "\"" : "";
+    if (asprintf(&text, "emit %s%s%s", quote, c->output ? c->output : "", quote) < 0) exit(EXIT_OURS);
+    struct source more;
+    struct piece p = {0};
+    source_text(&more, "<command line>", text, strlen(text));
+    free(text);
+    s->opt.definitions_only = s->quit = false;
+    bool ok = source_next(&more, &p) && session_statement(s, &p);
+    source_free(&more);
+    return ok;
+}
+
+int sub_compile(struct command_line *c, struct out *out, struct err_state *e)
+{
+    struct source src;
+    struct session s;
+    if (c->output && strpbrk(c->output, "\"\\\n")) {
+        err_set(e, ERR_USAGE, (struct span){0}, "a quote, a backslash or a newline in the name of the output");
+        return fail(out, e);
+    }
+    if (!read_script(c, &src, e)) return fail(out, e);
+    if (c->narg) {
+        err_set(e, ERR_USAGE, (struct span){0}, "`qjit compile` takes one script, not also `%s`", c->arg[0]);
+        source_free(&src);
+        return fail(out, e);
+    }
+    c->session.definitions_only = true;
+    bool ok = session_open(&s, &c->session, out) && compile(c, &s, &src);
+    int status = out_finish(out, ok ? NULL : &s.err.first);
+    session_close(&s);
+    source_free(&src);
+    return status;
+}
+
+/* ---- a session ---- */
+
+/* Lines from a terminal, put together until their brackets close. */
+static bool read_statements(struct line *l, struct source *src)
+{
+    size_t n = 0;
+    char *text = NULL;
+    bool open = true;
+    while (open) {
+        const char *got = line_read(l, n ? "  ... " : "qjit> ");
+        if (!got) break;
+        size_t len = strlen(got);
+        char *grown = realloc(text, n + len + 1);
+        if (!grown) exit(EXIT_OURS);
+        text = grown;
+        memcpy(text + n, got, len + 1);
+        n += len;
+        struct source look = {"", text, n};
+        struct piece p = {0};
+        open = false;
+        while (source_next(&look, &p)) open = p.open;
+        if (len <= 1) open = false; /* an empty line ends it, whatever is missing */
+    }
+    if (text) source_text(src, "<terminal>", text, n);
+    free(text);
+    return text != NULL;
+}
+
+/* Errors are shown and the session goes on. Returns false at `quit`. */
+static void each_statement(struct session *s, const struct source *src, bool stop_line)
+{
+    struct piece p = {0};
+    while (!s->quit && source_next(src, &p))
+        if (!session_statement(s, &p) && stop_line) return;
+}
+
+int sub_repl(struct command_line *c, struct out *out, struct err_state *e)
+{
+    struct session s;
+    struct source src;
+    if (c->narg) {
+        err_set(e, ERR_USAGE, (struct span){0}, "`qjit repl` takes no arguments; a script is run by `qjit run %s`", c->arg[0]);
+        return fail(out, e);
+    }
+    if (!session_open(&s, &c->session, out)) {
+        int failed = out_finish(out, &s.err.first);
+        session_close(&s);
+        return failed;
+    }
+    s.interactive = true;
+    struct line *l = out->json ? NULL : line_open(complete_names, &s);
+    if (l) {
+        out_talk(out, "%s", banner);
+        while (!s.quit && read_statements(l, &src)) {
+            each_statement(&s, &src, true); /* what follows on the line was meant for the step before it */
+            fflush(stdout);
+            source_free(&src);
+        }
+        if (!s.quit) out_talk(out, "%s", ""); /* the shell's prompt on a line of its own */
+        line_close(l);
+    } else {
+        const char *why;
+        if (!source_load(&src, "-", &why)) {
+            err_set(e, ERR_FILE, (struct span){0}, "cannot read standard input: %s", why);
+            session_close(&s);
+            return fail(out, e);
+        }
+        each_statement(&s, &src, false);
+        source_free(&src);
+    }
+    session_close(&s);
+    return out_finish(out, NULL);
+}
