@@ -81,7 +81,7 @@ static void fill(const struct oracle *o, const struct kernel_arg *a, struct guar
 bool harness_check(const struct lowered *l, const struct oracle *o, bool flush_end, run_fn *run, void *u)
 {
     struct guarded g[MAX_ARGS], pg[MAX_ARGS];
-    void *arg[MAX_ARGS], *parg[MAX_ARGS];
+    void *arg[MAX_ARGS] = {0}, *parg[MAX_ARGS] = {0};
     int n = l->main->narg, np = l->pack ? l->pack->narg : 0;
     QJ_ASSERT(n <= MAX_ARGS && np <= MAX_ARGS);
     for (int i = 0; i < n; i++) {
