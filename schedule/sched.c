@@ -169,6 +169,7 @@ bool sch_apply(struct sched *s, const struct step *st)
             VEC_PUSH(&c->arena, s->steps, kept);
             s->state = trial;
             s->lowered = l;
+            sch_lower(s); /* its text now: filled in later, it could come from memory that a call takes back */
         }
     }
     if (ok) return true;
