@@ -92,24 +92,25 @@ static void grow_slots(struct ir_ctx *c)
 
 struct ir_mark ir_mark(const struct ir_ctx *c) { return (struct ir_mark){arena_mark(&c->arena), c->nexpr}; }
 
-/* Linear probing has no cheap deletion: the survivors are put in afresh. */
+/* Empties slot i, moving up those that were put further on because it was taken. */
+static void drop_slot(struct ir_ctx *c, uint32_t i)
+{
+    uint32_t mask = c->nslot - 1;
+    for (uint32_t j = (i + 1) & mask; c->slot[j]; j = (j + 1) & mask) {
+        uint32_t home = c->slot[j]->hash & mask;
+        if (((j - home) & mask) < ((j - i) & mask)) continue; /* its home lies after i */
+        c->slot[i] = c->slot[j];
+        i = j;
+    }
+    c->slot[i] = NULL;
+}
+
+/* Allocates nothing: this is how a call that ran out of memory is taken back. */
 void ir_reset(struct ir_ctx *c, struct ir_mark m)
 {
     if (c->nexpr > m.nexpr) {
-        uint32_t n = 0;
-        for (uint32_t i = 0; i < c->nslot; i++) {
-            const struct expr *e = c->slot[i];
-            c->slot[i] = NULL;
-            if (e && e->id < m.nexpr) c->slot[n++] = e; /* n <= i: only visited slots are written */
-        }
-        const struct expr **keep = ARENA_ARRAY(&c->arena, const struct expr *, n ? n : 1);
-        memcpy(keep, c->slot, n * sizeof *keep);
-        memset(c->slot, 0, n * sizeof *keep);
-        for (uint32_t i = 0; i < n; i++) {
-            uint32_t at = keep[i]->hash & (c->nslot - 1);
-            while (c->slot[at]) at = (at + 1) & (c->nslot - 1);
-            c->slot[at] = keep[i];
-        }
+        for (uint32_t i = 0; i < c->nslot; i++)
+            while (c->slot[i] && c->slot[i]->id >= m.nexpr) drop_slot(c, i);
         c->nexpr = m.nexpr;
     }
     arena_reset(&c->arena, m.arena);
