@@ -21,7 +21,7 @@ for layer in conv_56 dense_128 dense_512; do
     done
     [ -f "$examples/call_$layer.c" ] || continue
     "$QJIT" compile "$examples/$layer.qj" -o $layer.o
-    "${CC:-cc}" -std=c99 -Wall -Wextra -Werror -I. "$examples/call_$layer.c" $layer.o -o call
+    "${CC:-cc}" -std=c11 -Wall -Wextra -Werror -I. "$examples/call_$layer.c" $layer.o -o call
     ./call
     "$PYTHON" -B "$examples/reference.py" check $layer . from_c.bin
     nm -u $layer.o | awk '$2 != "qjrt_parallel_for" && $2 != "memcpy" && $2 != "memset" {print "undefined: " $2; bad = 1} END {exit bad}'
