@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* region.c - bound inference: consumers first, the region each stage computes, then its loops and guards. */
+#include "ir/print.h"
 #include "ir/simplify.h"
 #include "schedule/lower_impl.h"
 
@@ -60,6 +61,18 @@ static bool gather_read(const struct expr *e, void *u)
     return true; /* a read may index by another read of the same stage */
 }
 
+static bool see_read(const struct expr *e, void *u)
+{
+    if (e->op == OP_READ) *(bool *)u = true;
+    return true;
+}
+static bool has_read(const struct expr *e)
+{
+    bool found = false;
+    ir_walk(e, see_read, &found);
+    return found;
+}
+
 static bool region_of_attached(struct lower *w, int i)
 {
     struct ir_ctx *c = w->c;
@@ -90,6 +103,9 @@ static bool region_of_attached(struct lower *w, int i)
             x->root_extent[d] = n;
             continue;
         }
+        if (has_read(lo)) /* an index that is data */
+            return lower_fail(w, ERR_BOUNDS, "which part of %s an iteration of %s.%s needs depends on data: %s", name, owner,
+                              loop, expr_text(&c->arena, lo));
         if (ir_bounds(lo, NULL).lo < 0) lo = ir_max(c, lo, ir_idx(c, 0)); /* only lazy reads go below 0 */
         x->lo[d] = lo;
         x->root_extent[d] = s.region[d].width + 1;

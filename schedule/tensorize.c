@@ -181,6 +181,35 @@ static bool pairs_fit(struct match *t, int pair)
     return false;
 }
 
+static bool addresses_fit(struct assign *s)
+{
+    struct match *t = s->t;
+    for (int k = 0; k < t->m->nop; k++) {
+        const struct expr *flat = address(t->c, t->load[k]), *base;
+        if (ir_affine(t->c, flat, s->r->nvar, s->r->var, s->coef[k], &base)) continue;
+        t->why = arena_printf(&t->c->arena, "the address of %s is not linear in the loops: %s",
+                              t->load[k]->val.buffer->name, text(t, flat));
+        return false;
+    }
+    return assign_from(s, 0, 0);
+}
+
+/* Two loads of one type may each stand for the other's operand where the value is the same either way: the
+ * factors of a product have no order. */
+static bool swapped_fit(struct assign *s)
+{
+    struct match *t = s->t;
+    const struct match first = *t;
+    for (int p = 1; p < t->m->nop; p++)
+        for (int q = p + 1; q < t->m->nop; q++) {
+            t->load[p] = first.load[q];
+            t->load[q] = first.load[p];
+            if (unify(t, t->m->body, s->r->value) && addresses_fit(s)) return true;
+            *t = first;
+        }
+    return false;
+}
+
 bool tensorize_match(struct ir_ctx *c, const struct intrin *in, const struct region *r, const struct expr **arg,
                      const char **why)
 {
@@ -204,15 +233,7 @@ bool tensorize_match(struct ir_ctx *c, const struct intrin *in, const struct reg
     ok = ok && same_extents(&t, r);
     const struct expr *zero[MAX_ITERS];
     for (int v = 0; v < r->nvar; v++) zero[v] = ir_idx(c, 0);
-    for (int k = 0; ok && k < m->nop; k++) {
-        const struct expr *flat = address(c, t.load[k]), *base;
-        if (!ir_affine(c, flat, r->nvar, r->var, s.coef[k], &base)) {
-            t.why = arena_printf(&c->arena, "the address of %s is not linear in the loops: %s",
-                                 t.load[k]->val.buffer->name, text(&t, flat));
-            ok = false;
-        }
-    }
-    ok = ok && assign_from(&s, 0, 0);
+    ok = ok && (addresses_fit(&s) || swapped_fit(&s));
     ok = ok && (in->row->pair_i16 == 0 || pairs_fit(&t, in->row->pair_i16));
     *why = t.why ? t.why : "its axes do not correspond to the loops";
     for (int k = 0; ok && k < m->nop; k++) {
