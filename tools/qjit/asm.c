@@ -172,7 +172,7 @@ bool print_asm(struct session *s, bool bytes)
     struct out *o = s->out;
     if (!l || l->n == 0) {
         qj_listing_free(l);
-        return session_ok(s);
+        return session_ok(s) && k; /* k NULL: its error is the session's already */
     }
     struct loop *loop;
     size_t n = find_loops(l, &loop);

@@ -130,7 +130,7 @@ static void add_step_arguments(struct names *v, struct session *s, const struct 
     if (!sch) return;
     int argument = first != NULL;
     char stage[256] = "";
-    if (first) snprintf(stage, sizeof stage, "%.*s", (int)strcspn(first, "."), first);
+    if (first) snprintf(stage, sizeof stage, "%.*s", (int)strcspn(first, ". \t"), first);
     bool dotted = !argument ? strncmp(p->syntax, "STAGE.AXIS", 10) == 0 : strstr(p->syntax, "CONSUMER.AXIS") != NULL;
     for (int i = 0; i < sch_nstages(sch); i++) {
         const char *name = sch_stage_name(sch, i);

@@ -41,6 +41,10 @@ bool fail_word(struct session *s, enum err_code code, const struct word *w, cons
     err_set(&s->err, code, word_span(s, w), "%s `%s`", what, w->text);
     const char *near = err_suggest(w->text, names, n);
     if (near) err_hint(&s->err, "did you mean `%s`?", near);
+    if (near || n > 12) return false;
+    struct str all = str_on(&s->err.arena);
+    for (size_t i = 0; i < n; i++) str_printf(&all, " %s", names[i]);
+    err_hint(&s->err, "there are:%s", str_text(&all));
     return false;
 }
 
@@ -53,12 +57,14 @@ static bool is_keyword(const char *t, size_t n)
     return false;
 }
 
+static bool is_name_char(char c) { return isalnum((unsigned char)c) || c == '_'; }
+
 /* As ir/parse.h's parse_at_def: a keyword, NAME "=" or NAME "["; so a tensor may be called `time`. */
 static enum kind kind_of(const struct piece *p, size_t *len)
 {
     const char *t = p->src->text + p->at;
     size_t n = 0;
-    while (n < p->len && (isalnum((unsigned char)t[n]) || t[n] == '_')) n++;
+    while (n < p->len && is_name_char(t[n])) n++;
     *len = n;
     if (n == 0) return KIND_UNKNOWN;
     if (is_keyword(t, n)) return KIND_DEFINITION;
@@ -94,6 +100,8 @@ static bool run_command(struct session *s, const struct piece *p, const struct c
         ok = c->run(s, &w);
     }
     words_free(&w);
+    if (!ok && s->err.first.code == ERR_SYNTAX && s->err.first.hint == err_row_hint(ERR_SYNTAX))
+        err_hint(&s->err, "%s%s%s", c->name, *c->args ? " " : "", c->args);
     return ok;
 }
 
@@ -147,9 +155,9 @@ bool session_statement(struct session *s, const struct piece *p)
     struct out *o = s->out;
     if (s->opt.echo) out_talk(o, "qjit> %.*s", (int)p->len, p->src->text + p->at);
     bool nested = o->open; /* inside a `load`, whose result this is part of */
-    char word[32];
+    char word[64]; /* the command, the primitive, or what is defined */
     int len = 0;
-    while (len < 31 && (size_t)len < p->len && isgraph((unsigned char)p->src->text[p->at + (size_t)len])) len++;
+    while (len < 63 && (size_t)len < p->len && is_name_char(p->src->text[p->at + (size_t)len])) len++;
     snprintf(word, sizeof word, "%.*s", len, p->src->text + p->at);
     s->piece = p;
     if (!nested) {

@@ -187,7 +187,11 @@ bool session_undo(struct session *s, int count)
 bool session_redo(struct session *s, int count)
 {
     for (; count > 0; count--) {
-        if (s->undone.n == 0) return fail_at(s, ERR_NOTHING_TO_UNDO, NULL, "no step has been taken back");
+        if (s->undone.n == 0) {
+            fail_at(s, ERR_NOTHING_TO_UNDO, NULL, "no step has been taken back");
+            err_hint(&s->err, "`undo` takes steps back; a new step forgets those taken back before");
+            return false;
+        }
         char *step = s->undone.at[s->undone.n - 1];
         if (!qj_step(s->q, step)) {
             session_ok(s);

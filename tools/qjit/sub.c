@@ -65,12 +65,6 @@ static bool script_and_more(struct command_line *c, struct session *s, const str
 {
     if (!session_script(s, src)) return false;
     if (!c->narg) return true;
-    for (int i = 0; i < c->narg; i++)
-        if (!strchr(c->arg[i], '=')) {
-            err_set(&s->err, ERR_USAGE, (struct span){0}, "`%s`: after the script come NAME=FILE.npy arguments", c->arg[i]);
-            out_error(s->out, &s->err.first);
-            return false;
-        }
     struct source more;
     struct piece p = {0};
     run_statement(c, &more);
@@ -84,6 +78,12 @@ int sub_run(struct command_line *c, struct out *out, struct err_state *e)
     struct source src;
     struct session s;
     if (!read_script(c, &src, e)) return fail(out, e);
+    for (int i = 0; i < c->narg; i++)
+        if (!strchr(c->arg[i], '=')) {
+            err_set(e, ERR_USAGE, (struct span){0}, "`%s`: after the script come NAME=FILE.npy arguments", c->arg[i]);
+            source_free(&src);
+            return fail(out, e);
+        }
     bool ok = session_open(&s, &c->session, out) && script_and_more(c, &s, &src);
     int status = out_finish(out, ok ? NULL : &s.err.first);
     session_close(&s);

@@ -1,0 +1,21 @@
+# cmd: run -
+input  A[m:8, k:16] : u8
+weight W[n:8, k:16] : i8
+C[m, n] : i32 = sum(k) i32(A[m, k]) * i32(W[n, k])
+split C.n
+# expect
+<stdin>:5:1: error: split: needs 2 arguments, got 1 [step-args]
+  split C.n
+  ^^^^^^^
+  func kernel(arg A[8, 16] : u8, arg W[8, 16] : i8, out C[8, 8] : i32 in -522240..518160) {
+    for m in 0..8 {
+      for n in 0..8 {
+        C[m, n] = 0
+        for k in 0..16 {
+          C[m, n] = C[m, n] + i32(A[m, k]) * i32(W[n, k])
+        }
+      }
+    }
+  }
+  hint: split STAGE.AXIS FACTOR | parts=N [tail=guard|peel|pad] [-> OUTER INNER]
+exit 1

@@ -1,0 +1,5 @@
+# cmd: run - --nosuch
+# expect
+error: there is no option `--nosuch` [usage]
+  hint: see `qjit help`
+exit 2

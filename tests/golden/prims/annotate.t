@@ -1,0 +1,25 @@
+# cmd: repl --echo
+input  A[m:8, k:16] : u8
+weight W[n:8, k:16] : i8
+C[m, n] : i32 = sum(k) i32(A[m, k]) * i32(W[n, k])
+annotate C.m note 3
+steps
+show
+# expect
+qjit> input  A[m:8, k:16] : u8
+qjit> weight W[n:8, k:16] : i8
+qjit> C[m, n] : i32 = sum(k) i32(A[m, k]) * i32(W[n, k])
+qjit> annotate C.m note 3
+qjit> steps
+  1  annotate C.m note 3
+qjit> show
+func kernel(arg A[8, 16] : u8, arg W[8, 16] : i8, out C[8, 8] : i32 in -522240..518160) {
+  for m in 0..8 {
+    for n in 0..8 {
+      C[m, n] = 0
+      for k in 0..16 {
+        C[m, n] = C[m, n] + i32(A[m, k]) * i32(W[n, k])
+      }
+    }
+  }
+}
