@@ -414,12 +414,13 @@ static void serial_loops(void **s)
           "  vectorized i in 0..16 { O[0] = O[0] + A[i] }\n"             /* a reduction */
           "  vectorized i in 0..4 { vectorized k in 0..4 { O[4 * i + k] = A[4 * i + k] } }\n"
           "  vectorized i in 0..16 { O[i * 2 + 2] = O[i * 2] + 1 }\n"
+          "  vectorized i in 0..16 { O[i * 2] = O[i * 2 + 2] + 1 }\n"
           "  vectorized i in 0..16 { if (O[i] < 5) { O[i] = O[i] + 100; P[i] = O[i] } }\n"
           "  vectorized i in 0..5 { alloc local T[3] : i32 { for k in 0..3 { T[k] = A[i + k] }; O[i] = T[0] ^ T[2] } }\n"
           "}\n");
     int n = 0;
     for (const char *p = notes; (p = strstr(p, "scalarised")); p++) n++;
-    assert_int_equal(n, 6);
+    assert_int_equal(n, 7);
     /* an inner loop, and accesses one block a lane, are no obstacle */
     check("func g(arg A[8, 16] : i32, arg B[8] : i32, out O[16] : i32, out P[64] : i32) {\n"
           "  vectorized i in 0..16 { O[i] = 0; for k in 0..8 { O[i] = O[i] + A[k, i] * B[k] } }\n"
@@ -450,6 +451,14 @@ static void peeled(void **s)
         print_func(&left, g);
         assert_null(strstr(str_text(&left), "if"));
     }
+    const struct func *lower = cg_run_passes(&c, nest("func f(out O[64] : i8) {\n"
+        "  for o in 0..16 peel { for i in 0..4 { if (22 <= o * 4 + i) { O[o * 4 + i] = 2 } } }\n}\n", target("generic")),
+        target("generic"), NULL);
+    check_error();
+    struct str parts = str_on(&c.arena);
+    print_func(&parts, lower);
+    assert_non_null(strstr(str_text(&parts), "o in 0..10")); /* [6, 16); of [0, 5) nothing is left, 5 is alone */
+    assert_null(strstr(str_text(&parts), "in 0..6"));
     /* the main part has no guard left, the tail has two lanes and no mask */
     const struct target *t = target("x86-64-v3");
     const struct func *f = nest("func f(arg A[50] : i8, out O[50] : i8) {\n"
