@@ -59,6 +59,7 @@ static char *program_text(struct ir_ctx *c, const struct program *p)
 
 struct artifact *artifact_new(struct ir_ctx *c, const struct lowered *l, enum cg_kind kind)
 {
+    char *program = program_text(c, l->program); /* first: it may jump out, out of memory */
     struct artifact *a = calloc(1, sizeof *a);
     const struct target *t = l->target;
     bool ok = a != NULL;
@@ -72,13 +73,14 @@ struct artifact *artifact_new(struct ir_ctx *c, const struct lowered *l, enum cg
         a->cpu = own(t->cpu);
         a->features = own(t->feature_text);
         a->steps = own(l->steps ? l->steps : "");
-        a->program = program_text(c, l->program);
+        a->program = program;
         ok = fill_args(&a->arg, &a->narg, l->main->narg, l->arg) &&
              (!l->pack || fill_args(&a->pack, &a->npack, l->pack->narg, l->pack_arg));
         ok = ok && a->name && (a->pack_name || !l->pack) && a->target && a->triple && a->cpu && a->features &&
              a->steps && a->program;
     }
     if (ok) return a;
+    if (!a) free(program);
     artifact_free(a);
     err_set(&c->err, ERR_MEMORY, (struct span){0}, "no memory for the artifact of %s", l->main->name);
     return NULL;

@@ -75,6 +75,8 @@ const struct func *cg_run_passes(struct ir_ctx *c, const struct func *f, const s
 
 /* ---- the driver ---- */
 
+static void free_artifact(void *a) { artifact_free(a); }
+
 struct artifact *cg_compile(struct ir_ctx *c, const struct lowered *l, const struct cg_options *o)
 {
     if (!l || err_is(&c->err)) return NULL;
@@ -85,8 +87,12 @@ struct artifact *cg_compile(struct ir_ctx *c, const struct lowered *l, const str
         if (!f[i] || !check_func(c, f[i], l->target)) return NULL;
     }
     struct artifact *a = artifact_new(c, l, o->kind);
-    if (!a) return NULL;
-    if (emit_artifact(c, l, f, o, a)) return a;
-    artifact_free(a);
+    int keep = c->defers.n;
+    defer(&c->defers, free_artifact, a);
+    if (a && emit_artifact(c, l, f, o, a)) {
+        defer_cancel(&c->defers, a);
+        return a;
+    }
+    defer_run(&c->defers, keep);
     return NULL;
 }

@@ -145,16 +145,26 @@ static bool emit_in(struct emit *m, const struct machine *k, const struct func *
     return true;
 }
 
+/* In the arena, so that it outlives a jump out of emit_in. */
+struct emission { struct machine k; struct emit m; };
+
+static void close_emission(void *p)
+{
+    struct emission *e = p;
+    emit_close(&e->m);
+    machine_close(&e->k);
+}
+
 bool emit_artifact(struct ir_ctx *c, const struct lowered *l, const struct func *const f[2], const struct cg_options *o,
                    struct artifact *a)
 {
-    struct machine k;
-    struct emit m;
-    if (!machine_open(&k, c, l->target, o->kind)) return false;
-    emit_open(&m, c, l->target, l->main->name);
-    bool ok = emit_in(&m, &k, f, o, a);
-    emit_close(&m);
-    machine_close(&k);
+    struct emission *e = ARENA_NEW(&c->arena, struct emission);
+    int keep = c->defers.n;
+    if (!machine_open(&e->k, c, l->target, o->kind)) return false;
+    emit_open(&e->m, c, l->target, l->main->name);
+    defer(&c->defers, close_emission, e);
+    bool ok = emit_in(&e->m, &e->k, f, o, a);
+    defer_run(&c->defers, keep);
     return ok;
 }
 

@@ -30,6 +30,7 @@
 #ifndef QJ_IR_IR_H
 #define QJ_IR_IR_H
 
+#include "ir/base/defer.h"
 #include "ir/base/err.h"
 
 /* ---- types ---- */
@@ -225,6 +226,7 @@ struct func {
 struct ir_ctx {
     struct arena arena;
     struct err_state err;
+    struct defers defers;                   /* to be freed if running out of memory jumps over what would */
     const struct expr **slot;               /* open-addressing intern table */
     uint32_t nslot, nexpr, next_uid;
 };

@@ -145,7 +145,7 @@ bool api_run(struct qj_ctx *q, enum api_kind kind, api_body *body, void *u)
     if (!q || err_is(&q->ir.err)) return false;
     remember(q, &before);
     bool memory = guarded(q, body, u, &ok);
-    defer_run(&q->defers, 0);
+    defer_run(&q->ir.defers, 0);
     ok = ok && memory && !err_is(&q->ir.err);
     if (!ok || kind == API_SCRATCH) go_back(q, &before);
     if (memory && err_is(&q->ir.err)) memory = guarded(q, body_show, NULL, &shown);

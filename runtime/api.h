@@ -2,7 +2,7 @@
 /* api.h - what stands behind qj_ctx, and the one way into it.
  *
  * Each public function that takes a context hands a body to api_run, which refuses when an error stands, sets
- * the project's only pad for running out of memory, frees on every way out what the body left in `defers`, and
+ * the project's only pad for running out of memory, frees on every way out what the body left to be freed, and
  * takes a failed call back: definitions, target and schedule are as they were, and so is the arena.
  *
  * Tools that print more than the public header says borrow from here.
@@ -14,7 +14,6 @@
 #define QJ_RUNTIME_API_H
 
 #include "ir/parse.h"
-#include "runtime/defer.h"
 #include "runtime/jit.h"
 #include "runtime/qjit.h"
 #include "schedule/sched.h"
@@ -29,7 +28,6 @@ struct qj_ctx {
     const struct target *target;        /* NULL: "native", found when first needed */
     struct sched *sched;                /* NULL: no step yet */
     struct jit *jit;                    /* NULL: nothing linked yet */
-    struct defers defers;
     const char *text;                   /* what the running call was given, for places in it; NULL: no text */
     qj_error shown;                     /* the error as the host sees it */
     char oom[128];                      /* text of an error for which there is no memory */

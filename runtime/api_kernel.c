@@ -52,7 +52,7 @@ static struct qj_artifact *compile(struct qj_ctx *q, qj_format format)
     struct artifact *a = cg_compile(&q->ir, l, &o);
     ir_reset(&q->ir, mark);
     struct qj_artifact *w = a ? artifact_wrap(&q->ir.err, l, a) : NULL;
-    defer(&q->defers, free_artifact, w);
+    defer(&q->ir.defers, free_artifact, w);
     return w;
 }
 
@@ -63,7 +63,7 @@ static bool body_compile(struct qj_ctx *q, void *u)
     struct compiling *c = u;
     if ((unsigned)c->format > QJ_BC) return err_set(&q->ir.err, ERR_USAGE, (struct span){0}, "no such format");
     c->out = compile(q, c->format);
-    defer_cancel(&q->defers, c->out);
+    defer_cancel(&q->ir.defers, c->out);
     return c->out != NULL;
 }
 
@@ -193,7 +193,7 @@ static bool body_check(struct qj_ctx *q, void *u)
 {
     struct checking *c = u;
     if (!c->k) return missing(q, "the kernel");
-    return check_kernel(&q->ir, &q->defers, c->k, &c->r);
+    return check_kernel(&q->ir, c->k, &c->r);
 }
 
 bool qj_check(qj_ctx *q, const qj_kernel *k, qj_check_report *report)
@@ -228,7 +228,7 @@ static void call_once(void *u)
 static qj_tensor **random_args(struct qj_ctx *q, const struct qj_artifact *a)
 {
     qj_tensor **args = ARENA_ARRAY(&q->ir.arena, qj_tensor *, a->ncall + 1);
-    defer(&q->defers, free_tensors, args); /* up to the first that is not there */
+    defer(&q->ir.defers, free_tensors, args); /* up to the first that is not there */
     for (int i = 0; i < a->ncall; i++) {
         const struct artifact_arg *g = artifact_call_arg(a, i);
         args[i] = qj_tensor_new((qj_dtype)g->dt, g->nphys, g->phys);
@@ -244,7 +244,7 @@ static double ceiling_of(struct qj_ctx *q, const struct target *t, const struct 
     for (int i = 0; i < q->nceiling; i++)
         if (!strcmp(q->ceiling[i].row, row->row->name) && !strcmp(q->ceiling[i].target, t->name)) return q->ceiling[i].mac;
     struct jit *jit = api_jit(q);
-    double mac = jit ? measure_ceiling(&q->ir, &q->defers, jit, t, row) : 0;
+    double mac = jit ? measure_ceiling(&q->ir, jit, t, row) : 0;
     bool fits = strlen(row->row->name) < sizeof q->ceiling[0].row && strlen(t->name) < sizeof q->ceiling[0].target;
     if (err_is(&q->ir.err) || row->user || !fits || q->nceiling == API_CEILINGS) return mac;
     strcpy(q->ceiling[q->nceiling].row, row->row->name);
@@ -257,7 +257,7 @@ static bool add_ceiling(struct qj_ctx *q, const struct artifact *a, qj_timing *o
 {
     const struct target *t = q->target;
     if (!t || strcmp(t->name, a->target)) t = target_parse(&q->ir, a->target, strlen(a->target), (struct span){0});
-    const struct intrin *row = t ? measure_row(t, a->steps) : NULL;
+    const struct intrin *row = t ? measure_row(t, a->steps, a->narg > 0 && a->arg[0].dt == DT_F32) : NULL;
     if (!row || out->ghz <= 0) return t != NULL;
     out->ceiling = ceiling_of(q, t, row);
     snprintf(out->row, sizeof out->row, "%s", row->row->name);

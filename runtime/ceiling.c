@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* ceiling.c - what one instruction can do on this machine, found by running it.
  *
- * The program is a matrix product cut down to one register tile and repeated:
+ * The program is a matrix product cut down to one register tile and a short panel, repeated:
  *
- *     C[tm, tn, i] = sum(tt, k) i32(A[tm, k]) * i32(B[tn, i, k])       tt repeats, nothing depends on it
+ *     C[tm, tn, i] = sum(tr, tk, k) i32(A[tk, tm, k]) * i32(B[tk, tn, i, k])       nothing depends on tr
  *
- * with C in registers, tm and tn unrolled, and i and k inside done by the instruction. Its operands stay in
- * the first-level cache. Tiles of different shapes are tried, since how many registers are free is the
+ * with C in registers, tm and tn unrolled, and i and k inside done by the instruction. Operands differ from
+ * step to step, so that no product can be moved out of the loop, and stay in the first-level cache. Tiles of
+ * different shapes are tried, since how many registers are free is the
  * register allocator's affair. */
 #include "runtime/call.h"
 #include "runtime/measure.h"
@@ -14,14 +15,14 @@
 #include "codegen/codegen.h"
 #include "schedule/sched.h"
 
-enum { REPEAT = 4000 };
+enum { REPEAT = 60, PANEL = 64 };
 
 /* Rows by vectors of C; as many as registers allow, less what holds operands. */
 static const struct tile { int regs, m, n; } tiles[] = {
     {16, 6, 2}, {16, 4, 3}, {16, 4, 2}, {16, 12, 1}, {32, 8, 3}, {32, 12, 2}, {32, 6, 4}, {32, 24, 1},
 };
 
-const struct intrin *measure_row(const struct target *t, const char *steps)
+const struct intrin *measure_row(const struct target *t, const char *steps, bool f32)
 {
     const struct intrin *best = NULL;
     for (int i = 0; i < t->nintrin; i++) {
@@ -30,16 +31,15 @@ const struct intrin *measure_row(const struct target *t, const char *steps)
         size_t n = strlen(name);
         while ((at = strstr(at, name)) && !(at > steps && at[-1] == ' ' && strchr(" \n", at[n]))) at++; /* 0 too */
         if (at) return in;
-        if (in->row->pair_i16 || in->row->mac_per_cycle <= 0) continue;
+        if (in->row->pair_i16 || in->row->mac_per_cycle <= 0 || (in->meaning->op[0]->dt == DT_F32) != f32) continue;
         if (!best || in->row->mac_per_cycle > best->row->mac_per_cycle) best = in;
     }
     return best;
 }
 
 struct making {
-    const struct meaning *m;
     const struct tensor *from[3], *to[3];
-    const struct expr *extra[3];    /* the tile's index, put first */
+    const struct expr *step, *extra[3];    /* the panel's and the tile's index, put first */
 };
 
 static const struct expr *tiled_read(struct ir_ctx *c, const struct expr *e, void *u)
@@ -49,20 +49,20 @@ static const struct expr *tiled_read(struct ir_ctx *c, const struct expr *e, voi
     if (e->op != OP_READ) return NULL;
     for (int i = 1; i < 3; i++) {
         if (e->val.tensor != k->from[i]) continue;
-        idx[0] = k->extra[i];
-        for (int d = 0; d < e->nkid; d++) idx[d + 1] = e->kid[d];
+        idx[0] = k->step;
+        idx[1] = k->extra[i];
+        for (int d = 0; d < e->nkid; d++) idx[d + 2] = e->kid[d];
         return ir_read(c, k->to[i], idx);
     }
     return NULL;
 }
 
 static struct tensor *tiled_tensor(struct ir_ctx *c, const char *name, enum tensor_kind kind, const struct tensor *op,
-                                   const int64_t *tile, int ntile)
+                                   int64_t tile0, int64_t tile1)
 {
-    int64_t shape[QJ_MAX_RANK];
-    for (int i = 0; i < ntile; i++) shape[i] = tile[i];
-    for (int i = 0; i < op->ndim; i++) shape[ntile + i] = op->shape[i];
-    struct tensor *t = ir_tensor(c, name, kind, op->dt, ntile + op->ndim, shape);
+    int64_t shape[QJ_MAX_RANK + 2] = {tile0, tile1};
+    for (int i = 0; i < op->ndim; i++) shape[2 + i] = op->shape[i];
+    struct tensor *t = ir_tensor(c, name, kind, op->dt, 2 + op->ndim, shape);
     for (int i = 0; i < t->ndim; i++) t->dim_name[i] = arena_printf(&c->arena, "d%d", i);
     if (kind != TENSOR_COMPUTE && t->dt != DT_F32) {
         t->range = (struct range){0, 1}; /* any row is exact on these */
@@ -73,13 +73,15 @@ static struct tensor *tiled_tensor(struct ir_ctx *c, const char *name, enum tens
 
 static const struct program *make_program(struct ir_ctx *c, const struct meaning *m, struct tile tile)
 {
-    const struct var *tm = ir_var(c, "tm", tile.m), *tn = ir_var(c, "tn", tile.n), *tt = ir_var(c, "tt", REPEAT);
-    struct tensor *a = tiled_tensor(c, "A", TENSOR_INPUT, m->op[1], (int64_t[]){tile.m}, 1);
-    struct tensor *b = tiled_tensor(c, "B", TENSOR_INPUT, m->op[2], (int64_t[]){tile.n}, 1);
-    struct tensor *out = tiled_tensor(c, "C", TENSOR_COMPUTE, m->op[0], (int64_t[]){tile.m, tile.n}, 2);
-    struct making k = {m, {NULL, m->op[1], m->op[2]}, {NULL, a, b}, {NULL, ir_var_expr(c, tm), ir_var_expr(c, tn)}};
-    const struct expr *axes[MEANING_MAX_AXES + 1] = {ir_var_expr(c, tt)};
-    int naxes = 1;
+    const struct var *tm = ir_var(c, "tm", tile.m), *tn = ir_var(c, "tn", tile.n), *tr = ir_var(c, "tr", REPEAT);
+    const struct var *tk = ir_var(c, "tk", PANEL);
+    struct tensor *a = tiled_tensor(c, "A", TENSOR_INPUT, m->op[1], PANEL, tile.m);
+    struct tensor *b = tiled_tensor(c, "B", TENSOR_INPUT, m->op[2], PANEL, tile.n);
+    struct tensor *out = tiled_tensor(c, "C", TENSOR_COMPUTE, m->op[0], tile.m, tile.n);
+    struct making k = {{NULL, m->op[1], m->op[2]}, {NULL, a, b}, ir_var_expr(c, tk),
+                       {NULL, ir_var_expr(c, tm), ir_var_expr(c, tn)}};
+    const struct expr *axes[MEANING_MAX_AXES + 2] = {ir_var_expr(c, tr), ir_var_expr(c, tk)};
+    int naxes = 2;
     out->axis[0] = tm;
     out->axis[1] = tn;
     for (int i = 0; i < m->nout; i++) out->axis[2 + i] = m->axis[i];
@@ -95,7 +97,7 @@ static const struct program *make_program(struct ir_ctx *c, const struct meaning
 static const char *make_steps(struct ir_ctx *c, const struct meaning *m, const char *row)
 {
     struct str s = str_on(&c->arena);
-    str_put(&s, "cache_write C local -> R\nreorder R tt tm tn");
+    str_put(&s, "cache_write C local -> R\nreorder R tr tk tm tn");
     for (int i = 0; i < m->naxes; i++) str_printf(&s, " %s", m->axis[i]->name);
     str_printf(&s, "\nunroll R.tm\nunroll R.tn\ntensorize R.%s %s\nunroll C.tm\nunroll C.tn\n",
                m->axis[0]->name, row);
@@ -114,20 +116,20 @@ static void run_job(void *u)
 static void free_artifact(void *p) { artifact_free(p); }
 static void free_linked(void *p) { jit_unlink(p); }
 
-static double measure_tile(struct ir_ctx *c, struct defers *d, struct jit *j, const struct target *t,
-                           const struct intrin *row, struct tile tile)
+static double measure_tile(struct ir_ctx *c, struct jit *j, const struct target *t, const struct intrin *row,
+                           struct tile tile)
 {
     const struct meaning *m = row->meaning;
     struct sched *s = sch_new(c, make_program(c, m, tile), t);
     if (!s || !sch_text_steps(s, make_steps(c, m, row->row->name))) return 0;
     const struct lowered *l = sch_lower(s);
     struct artifact *a = cg_compile(c, l, &(struct cg_options){.kind = CG_OBJ});
-    defer(d, free_artifact, a);
+    defer(&c->defers, free_artifact, a);
     struct linked *code = a ? jit_link(j, &c->err, a->bytes, a->size) : NULL;
-    defer(d, free_linked, code);
+    defer(&c->defers, free_linked, code);
     if (!code || a->narg != 3 || a->pack_name) return 0;
     struct job job = {.entry = jit_find(code, "ceiling_call")};
-    int64_t macs = (int64_t)REPEAT * tile.m * tile.n;
+    int64_t macs = (int64_t)REPEAT * PANEL * tile.m * tile.n;
     for (int i = 0; i < m->naxes; i++) macs *= m->axis[i]->extent;
     for (int i = 0; i < 4; i++) {
         int64_t bytes = i < 3 ? a->arg[i].bytes : a->workspace;
@@ -135,22 +137,21 @@ static double measure_tile(struct ir_ctx *c, struct defers *d, struct jit *j, co
         job.arg[i] = (void *)((at + 63) & ~(uintptr_t)63);
     }
     double before = measure_ghz();
-    struct measured best = measure(run_job, &job, 4);
+    struct measured best = measure(run_job, &job, 6);
     double after = measure_ghz(), ghz = before > after ? before : after;
     return job.rc || ghz <= 0 ? 0 : (double)macs / (best.best_ms * 1e6 * ghz);
 }
 
-double measure_ceiling(struct ir_ctx *c, struct defers *d, struct jit *j, const struct target *t,
-                       const struct intrin *row)
+double measure_ceiling(struct ir_ctx *c, struct jit *j, const struct target *t, const struct intrin *row)
 {
     const struct meaning *m = row->meaning;
     double best = 0;
-    if (m->nop != 3 || !m->accumulate || m->naxes == 0) return 0;
+    if (m->nop != 3 || !m->accumulate || m->naxes == 0 || m->op[1]->ndim + 2 > QJ_MAX_RANK) return 0;
     for (size_t i = 0; i < ARRAY_LEN(tiles) && !err_is(&c->err); i++) {
         if (tiles[i].regs != (t->vector_regs >= 32 ? 32 : 16)) continue;
-        int keep = d->n;
-        double mac = measure_tile(c, d, j, t, row, tiles[i]);
-        defer_run(d, keep);
+        int keep = c->defers.n;
+        double mac = measure_tile(c, j, t, row, tiles[i]);
+        defer_run(&c->defers, keep);
         if (mac > best) best = mac;
     }
     return best;

@@ -30,7 +30,6 @@ struct side {
 
 struct check {
     struct ir_ctx *c;
-    struct defers *d;
     const struct qj_kernel *k;
     qj_check_report *r;
     const struct program *program;
@@ -142,7 +141,7 @@ static bool set_up(struct check *k)
     k->n = k->k->artifact->ncall;
     k->side = ARENA_ARRAY(&k->c->arena, struct side, k->n + 1);
     qj_tensor **own = ARENA_ARRAY(&k->c->arena, qj_tensor *, 3 * k->n + 1);
-    defer(k->d, free_tensors, own);
+    defer(&k->c->defers, free_tensors, own);
     for (int i = 0; i < k->n; i++) {
         if (!new_memory(k, &k->side[i], i, own + 3 * i)) return false;
         for (int x = 0; x < k->program->ntensor; x++)
@@ -150,7 +149,7 @@ static bool set_up(struct check *k)
         if (!k->side[i].t) return fail(k, ERR_UNKNOWN_NAME, "its program lacks one of its arguments");
     }
     k->ev = eval_new(k->c, k->program);
-    defer(k->d, free_eval, k->ev);
+    defer(&k->c->defers, free_eval, k->ev);
     return k->ev != NULL;
 }
 
@@ -286,9 +285,9 @@ static bool report_difference(struct check *k)
                    r->output, str_text(&at), r->got, r->want, r->pattern, r->different, r->compared);
 }
 
-bool check_kernel(struct ir_ctx *c, struct defers *d, const struct qj_kernel *k, qj_check_report *r)
+bool check_kernel(struct ir_ctx *c, const struct qj_kernel *k, qj_check_report *r)
 {
-    struct check ck = {.c = c, .d = d, .k = k, .r = r, .seed = 20240229, .every = k->artifact->a->macs <= CHECK_ALL_MACS};
+    struct check ck = {.c = c, .k = k, .r = r, .seed = 20240229, .every = k->artifact->a->macs <= CHECK_ALL_MACS};
     if (!set_up(&ck)) return false;
     r->every = ck.every;
     for (int p = 0; p < PATTERNS; p++) {

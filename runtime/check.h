@@ -7,14 +7,13 @@
 #ifndef QJ_RUNTIME_CHECK_H
 #define QJ_RUNTIME_CHECK_H
 
-#include "runtime/defer.h"
 #include "runtime/kernel.h"
 
 /* Multiply-accumulates up to which every output element is compared under every pattern. */
 #define CHECK_ALL_MACS 20000000
 
-/* What is not in c's arena is registered in d. False: ERR_MISMATCH, or what kept the check from running. */
-bool check_kernel(struct ir_ctx *c, struct defers *d, const struct qj_kernel *k, qj_check_report *r);
+/* Leaves what it made in c's arena and c->defers. False: ERR_MISMATCH, or what kept the check from running. */
+bool check_kernel(struct ir_ctx *c, const struct qj_kernel *k, qj_check_report *r);
 
 /* Random data for a tensor as declared: integers over all its range, i32 and i64 without a declared range
  * over all magnitudes, f32 in (-1, 1), positive for scales. */
