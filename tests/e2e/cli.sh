@@ -157,6 +157,8 @@ for command in show program steps ir llvm asm 'asm bytes' explain check time tar
 done
 printf 'input A\377[m:4] : u8\n' >bytes.qj
 run 1 run bytes.qj --json; json 'o["error"]["code"] == "syntax"'
+printf '# NUL \000 in a comment\ninput A\000[m:4] : u8\n' >bytes.qj
+run 1 run bytes.qj; has err 'bytes.qj:2:8: error:'
 
 # ---- explain: each example fails with the code it explains -----------------------------------------
 "$PYTHON" - <<'PY' || fault "an example of explain"

@@ -128,14 +128,6 @@ static bool dispatch(struct session *s, const struct piece *p)
     size_t len;
     enum kind kind = kind_of(p, &len);
     const char *t = p->src->text + p->at;
-    if (memchr(t, 0, p->len)) {
-        struct span at = session_span(s);
-        at.at += strlen(t);
-        at.len = 1;
-        err_set(&s->err, ERR_SYNTAX, at, "a NUL character in the text");
-        err_hint(&s->err, "a script is plain text");
-        return false;
-    }
     switch (kind) {
     case KIND_DEFINITION: return session_define(s);
     case KIND_STEP: return session_step(s);

@@ -19,6 +19,15 @@ static char *must(void *p)
     return p;
 }
 
+/* Text ends at a NUL character for half of the world, so there shall be none: \1 in its place is as little a
+ * character of the language, and harmless in a comment. */
+static void without_nul(struct source *s)
+{
+    s->text[s->n] = 0;
+    for (size_t i = 0; i < s->n; i++)
+        if (!s->text[i]) s->text[i] = 1;
+}
+
 bool source_load(struct source *s, const char *path, const char **why)
 {
     bool standard = !strcmp(path, "-");
@@ -44,7 +53,7 @@ bool source_load(struct source *s, const char *path, const char **why)
         source_free(s);
         return false;
     }
-    s->text[s->n] = 0;
+    without_nul(s);
     return true;
 }
 
@@ -52,7 +61,7 @@ void source_text(struct source *s, const char *name, const char *text, size_t n)
 {
     *s = (struct source){.name = name, .text = must(malloc(n + 1)), .n = n};
     memcpy(s->text, text, n);
-    s->text[n] = 0;
+    without_nul(s);
 }
 
 void source_free(struct source *s)
@@ -83,7 +92,7 @@ bool source_next(const struct source *s, struct piece *p)
         char c = s->text[i];
         if (c == '#') i = skip_comment(s, i), c = i < s->n ? '\n' : 0;
         if (c == '\n') line++;
-        if (!c || !strchr(" \t\r\n;", c)) break; /* a NUL character is left for the parser to refuse */
+        if (!c || !strchr(" \t\r\n;", c)) break;
     }
     if (i >= s->n) return false;
     *p = (struct piece){.src = s, .at = i, .line = line};
@@ -102,7 +111,7 @@ bool source_next(const struct source *s, struct piece *p)
         if ((c == ')' || c == ']') && nesting > 0) nesting--;
         if (c == '\n') line++;
         i++;
-        if (!strchr(" \t\r\n", c) || c == 0) end = i;
+        if (!strchr(" \t\r\n", c)) end = i;
     }
     p->len = end - p->at;
     p->open = nesting > 0 && i >= s->n;
@@ -118,7 +127,7 @@ void words_cut(struct words *w, const struct piece *p)
     const char *t = p->src->text;
     size_t i = p->at, end = p->at + p->len;
     for (;;) {
-        while (i < end && strchr(" \t\r\n", t[i]) && t[i]) i++;
+        while (i < end && strchr(" \t\r\n", t[i])) i++;
         if (i >= end || t[i] == '#') return;
         if (w->n == WORDS_MAX) {
             w->too_many = true;
@@ -126,7 +135,7 @@ void words_cut(struct words *w, const struct piece *p)
         }
         struct word *x = &w->at[w->n++];
         *x = (struct word){.text = to, .at = i, .quoted = t[i] == '"'};
-        while (i < end && (!strchr(" \t\r\n", t[i]) || !t[i])) {
+        while (i < end && !strchr(" \t\r\n", t[i])) {
             if (t[i] != '"') { *to++ = t[i++]; continue; }
             for (i++; i < end && t[i] != '"'; i++) {
                 if (t[i] == '\\' && i + 1 < end && (t[i + 1] == '"' || t[i + 1] == '\\')) i++;

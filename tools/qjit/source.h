@@ -17,7 +17,7 @@
 
 struct source {
     const char *name;   /* "conv.qj", "<stdin>", "<command line>" */
-    char *text;         /* NUL-terminated, owned */
+    char *text;         /* without NUL but at its end, owned */
     size_t n;
 };
 /* "-" reads standard input. False: *why is a static text or strerror's. */
