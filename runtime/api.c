@@ -12,7 +12,10 @@
 #define TEXT_(x) #x
 #define TEXT(x) TEXT_(x)
 
-const char *qj_version(void) { return TEXT(QJ_VERSION_MAJOR) "." TEXT(QJ_VERSION_MINOR) "." TEXT(QJ_VERSION_PATCH); }
+const char *qj_version(void)
+{
+    return TEXT(QJ_VERSION_MAJOR) "." TEXT(QJ_VERSION_MINOR) "." TEXT(QJ_VERSION_PATCH);
+}
 const char *qj_llvm_version(void) { return cg_llvm_version(); }
 void qj_free(char *text) { free(text); }
 void qj_set_threads(int n) { qjrt_set_threads(n); }
@@ -40,7 +43,8 @@ qj_ctx *qj_ctx_new(const qj_options *options)
 {
     struct qj_ctx *q = calloc(1, sizeof *q);
     if (!q) return NULL;
-    if (options && options->size) memcpy(&q->opt, options, options->size < sizeof q->opt ? options->size : sizeof q->opt);
+    if (options && options->size)
+        memcpy(&q->opt, options, options->size < sizeof q->opt ? options->size : sizeof q->opt);
     ir_ctx_init(&q->ir, q->opt.memory_limit);
     return q;
 }
@@ -90,7 +94,8 @@ static void show_out_of_memory(struct qj_ctx *q)
     if (limit) snprintf(q->oom, sizeof q->oom, "the context's limit of %zu bytes is too small for this", limit);
     else snprintf(q->oom, sizeof q->oom, "the system has no more memory");
     q->ir.err.first = (struct err){.code = ERR_MEMORY, .msg = q->oom, .hint = err_row_hint(ERR_MEMORY)};
-    q->shown = (qj_error){.code = err_name(ERR_MEMORY), .message = q->oom, .hint = q->ir.err.first.hint, .text = q->oom};
+    q->shown = (qj_error){
+        .code = err_name(ERR_MEMORY), .message = q->oom, .hint = q->ir.err.first.hint, .text = q->oom};
 }
 
 /* ---- the way in ---- */
@@ -106,7 +111,8 @@ struct before {
 
 static void remember(const struct qj_ctx *q, struct before *b)
 {
-    *b = (struct before){.mark = ir_mark(&q->ir), .env = q->env, .name = q->name, .target = q->target, .sched = q->sched};
+    *b = (struct before){
+        .mark = ir_mark(&q->ir), .env = q->env, .name = q->name, .target = q->target, .sched = q->sched};
     if (q->sched) sch_save(q->sched, &b->saved);
 }
 

@@ -63,8 +63,8 @@ static bool body_declare(struct qj_ctx *q, void *u)
     if ((int)d->t < 0 || (int)d->t >= DT_COUNT)
         return err_set(&q->ir.err, ERR_TYPE, (struct span){0}, "%s: %d is no element type", d->name, (int)d->t);
     if (d->ndim < 0 || d->ndim > QJ_MAX_RANK || (d->ndim && !d->shape))
-        return err_set(&q->ir.err, ERR_TOO_LARGE, (struct span){0}, "%s has %d dimensions; 0 to %d are possible", d->name,
-                       d->ndim, QJ_MAX_RANK);
+        return err_set(&q->ir.err, ERR_TOO_LARGE, (struct span){0},
+                       "%s has %d dimensions; 0 to %d are possible", d->name, d->ndim, QJ_MAX_RANK);
     str_printf(&s, "%s %s[", d->keyword, d->name);
     for (int i = 0; i < d->ndim; i++) {
         if (i) str_put(&s, ", ");
@@ -91,7 +91,8 @@ struct computation { const char *axes, *body; qj_dtype t; };
 static bool body_compute(struct qj_ctx *q, void *u)
 {
     const struct computation *d = u;
-    if (!d->axes || !d->body) return err_set(&q->ir.err, ERR_USAGE, (struct span){0}, "axes or body is missing (NULL)");
+    if (!d->axes || !d->body)
+        return err_set(&q->ir.err, ERR_USAGE, (struct span){0}, "axes or body is missing (NULL)");
     if ((int)d->t < 0 || (int)d->t >= DT_COUNT)
         return err_set(&q->ir.err, ERR_TYPE, (struct span){0}, "%s: %d is no element type", d->axes, (int)d->t);
     return define(q, arena_printf(&q->ir.arena, "%s : %s = %s", d->axes, dtype_info[d->t].name, d->body));
@@ -146,8 +147,10 @@ static bool body_intrinsic(struct qj_ctx *q, void *u)
 {
     const struct intrin_row *from = u;
     struct intrin_row *row = ARENA_NEW(&q->ir.arena, struct intrin_row);
-    if (!from->operands || !from->meaning || !from->recipe || !api_identifier(q, "an instruction's name", from->name))
-        return err_set(&q->ir.err, ERR_INTRIN, (struct span){0}, "operands, meaning or recipe is missing (NULL)");
+    if (!from->operands || !from->meaning || !from->recipe
+        || !api_identifier(q, "an instruction's name", from->name))
+        return err_set(&q->ir.err, ERR_INTRIN, (struct span){0},
+                       "operands, meaning or recipe is missing (NULL)");
     row->name = arena_strdup(&q->ir.arena, from->name);
     row->operands = arena_strdup(&q->ir.arena, from->operands);
     row->meaning = arena_strdup(&q->ir.arena, from->meaning);
@@ -162,7 +165,8 @@ static bool body_intrinsic(struct qj_ctx *q, void *u)
 bool qj_intrinsic(qj_ctx *q, const char *name, const char *operands, const char *meaning, const char *recipe,
                   const char *needs)
 {
-    struct intrin_row row = {.name = name, .operands = operands, .meaning = meaning, .recipe = recipe, .needs = needs};
+    struct intrin_row row = {
+        .name = name, .operands = operands, .meaning = meaning, .recipe = recipe, .needs = needs};
     return api_run(q, API_KEEP, body_intrinsic, &row);
 }
 

@@ -19,7 +19,8 @@ _Static_assert((int)QJ_OBJ == (int)CG_OBJ && (int)QJ_ASM == (int)CG_ASM && (int)
                    && (int)QJ_BC == (int)CG_BC, "the public formats are codegen's");
 _Static_assert((int)QJ_BOOL == (int)DT_BOOL && (int)QJ_I8 == (int)DT_I8 && (int)QJ_U8 == (int)DT_U8
                    && (int)QJ_I16 == (int)DT_I16 && (int)QJ_U16 == (int)DT_U16 && (int)QJ_I32 == (int)DT_I32
-                   && (int)QJ_I64 == (int)DT_I64 && (int)QJ_F32 == (int)DT_F32, "the public element types are ours");
+                   && (int)QJ_I64 == (int)DT_I64 && (int)QJ_F32 == (int)DT_F32,
+               "the public element types are ours");
 
 static void free_artifact(void *p) { qj_artifact_free(p); }
 static void free_tensors(void *p)
@@ -104,12 +105,14 @@ static bool body_save(struct qj_ctx *q, void *u)
     const struct artifact *a = v->a->a;
     const char *ext = file_ext(v->path), *own = extension[a->kind], *path = v->path;
     const char *header = artifact_header(arena, a), *json = artifact_json(arena, a);
-    struct file_part all[] = {{path, a->bytes, a->size}, {path, header, strlen(header)}, {path, json, strlen(json)}};
+    struct file_part all[] = {
+        {path, a->bytes, a->size}, {path, header, strlen(header)}, {path, json, strlen(json)}};
     int from = !strcmp(ext, own) ? 0 : !strcmp(ext, ".h") ? 1 : !strcmp(ext, ".json") ? 2 : -1;
     if (from >= 0) return file_write(&q->ir.err, &all[from], 1);
     if (*ext) {
         err_set(&q->ir.err, ERR_FILE, (struct span){0}, "%s: this artifact is a %s file", path, own);
-        err_hint(&q->ir.err, "end the name in %s, .h or .json, or leave the extension out to get all three", own);
+        err_hint(&q->ir.err, "end the name in %s, .h or .json, or leave the extension out to get all three",
+                 own);
         return false;
     }
     all[0].path = arena_printf(arena, "%s%s", path, own);
@@ -232,7 +235,8 @@ static qj_tensor **random_args(struct qj_ctx *q, const struct qj_artifact *a)
     for (int i = 0; i < a->ncall; i++) {
         const struct artifact_arg *g = artifact_call_arg(a, i);
         args[i] = qj_tensor_new((qj_dtype)g->dt, g->nphys, g->phys);
-        if (!args[i]) return err_set(&q->ir.err, ERR_MEMORY, (struct span){0}, "no memory for %s", g->name), NULL;
+        if (!args[i])
+            return err_set(&q->ir.err, ERR_MEMORY, (struct span){0}, "no memory for %s", g->name), NULL;
         check_random(g, NULL, args[i]->data, g->bytes / dt_bytes(g->dt), (uint64_t)i + 1);
     }
     return args;
@@ -242,10 +246,12 @@ static qj_tensor **random_args(struct qj_ctx *q, const struct qj_artifact *a)
 static double ceiling_of(struct qj_ctx *q, const struct target *t, const struct intrin *row)
 {
     for (int i = 0; i < q->nceiling; i++)
-        if (!strcmp(q->ceiling[i].row, row->row->name) && !strcmp(q->ceiling[i].target, t->name)) return q->ceiling[i].mac;
+        if (!strcmp(q->ceiling[i].row, row->row->name) && !strcmp(q->ceiling[i].target, t->name))
+            return q->ceiling[i].mac;
     struct jit *jit = api_jit(q);
     double mac = jit ? measure_ceiling(&q->ir, jit, t, row) : 0;
-    bool fits = strlen(row->row->name) < sizeof q->ceiling[0].row && strlen(t->name) < sizeof q->ceiling[0].target;
+    bool fits =
+        strlen(row->row->name) < sizeof q->ceiling[0].row && strlen(t->name) < sizeof q->ceiling[0].target;
     if (err_is(&q->ir.err) || row->user || !fits || q->nceiling == API_CEILINGS) return mac;
     strcpy(q->ceiling[q->nceiling].row, row->row->name);
     strcpy(q->ceiling[q->nceiling].target, t->name);
@@ -256,7 +262,8 @@ static double ceiling_of(struct qj_ctx *q, const struct target *t, const struct 
 static bool add_ceiling(struct qj_ctx *q, const struct artifact *a, qj_timing *out)
 {
     const struct target *t = q->target;
-    if (!t || strcmp(t->name, a->target)) t = target_parse(&q->ir, a->target, strlen(a->target), (struct span){0});
+    if (!t || strcmp(t->name, a->target))
+        t = target_parse(&q->ir, a->target, strlen(a->target), (struct span){0});
     const struct intrin *row = t ? measure_row(t, a->steps, a->narg > 0 && a->arg[0].dt == DT_F32) : NULL;
     if (!row || out->ghz <= 0) return t != NULL;
     out->ceiling = ceiling_of(q, t, row);

@@ -19,7 +19,8 @@ bool qj_step(qj_ctx *q, const char *text)
 static bool body_undo(struct qj_ctx *q, void *u)
 {
     (void)u;
-    if (!q->sched) return err_set(&q->ir.err, ERR_NOTHING_TO_UNDO, (struct span){0}, "there is no step to undo");
+    if (!q->sched)
+        return err_set(&q->ir.err, ERR_NOTHING_TO_UNDO, (struct span){0}, "there is no step to undo");
     return sch_undo(q->sched);
 }
 
@@ -37,7 +38,8 @@ static bool is_word(const char *s)
 {
     bool ok = s && *s && strlen(s) <= 200;
     for (; ok && *s; s++)
-        ok = (*s >= 'a' && *s <= 'z') || (*s >= 'A' && *s <= 'Z') || (*s >= '0' && *s <= '9') || *s == '_' || *s == '.';
+        ok = (*s >= 'a' && *s <= 'z') || (*s >= 'A' && *s <= 'Z') || (*s >= '0' && *s <= '9') || *s == '_'
+             || *s == '.';
     return ok;
 }
 
@@ -55,7 +57,10 @@ static void add_word(struct given *g, const char *key, const char *word)
     if (!is_word(word)) g->bad = "a name is missing, empty or has characters that names do not";
 }
 
-static void add_int(struct given *g, const char *key, int64_t i) { *next_arg(g) = (struct step_arg){.key = key, .i = i}; }
+static void add_int(struct given *g, const char *key, int64_t i)
+{
+    *next_arg(g) = (struct step_arg){.key = key, .i = i};
+}
 
 static void add_words(struct given *g, int n, const char *const *word)
 {
@@ -89,7 +94,8 @@ static bool body_given(struct qj_ctx *q, void *u)
     struct given *g = u;
     struct arena *arena = &q->ir.arena;
     if (g->bad)
-        return err_set(&q->ir.err, ERR_STEP_ARGS, (struct span){0}, "%s: %s", prim_info[g->step.prim].name, g->bad);
+        return err_set(&q->ir.err, ERR_STEP_ARGS, (struct span){0}, "%s: %s", prim_info[g->step.prim].name,
+                       g->bad);
     struct sched *s = api_sched(q);
     if (!s) return false;
     struct step st = g->step;
@@ -136,8 +142,8 @@ bool qj_split(qj_ctx *q, const char *stage, const char *axis, int64_t factor, qj
     return split(q, stage, axis, NULL, factor, tail, outer, inner);
 }
 
-bool qj_split_parts(qj_ctx *q, const char *stage, const char *axis, int64_t parts, qj_tail tail, const char *outer,
-                    const char *inner)
+bool qj_split_parts(qj_ctx *q, const char *stage, const char *axis, int64_t parts, qj_tail tail,
+                    const char *outer, const char *inner)
 {
     return split(q, stage, axis, "parts", parts, tail, outer, inner);
 }
@@ -163,7 +169,8 @@ bool qj_reorder(qj_ctx *q, const char *stage, int naxes, const char *const *axes
     return apply(q, &g);
 }
 
-bool qj_tile(qj_ctx *q, const char *stage, const char *y, const char *x, int64_t fy, int64_t fx, const char *const *names)
+bool qj_tile(qj_ctx *q, const char *stage, const char *y, const char *x, int64_t fy, int64_t fx,
+             const char *const *names)
 {
     struct given g = new_step(PRIM_TILE);
     struct dotted d;
@@ -188,9 +195,18 @@ static bool mark(qj_ctx *q, enum prim p, const char *stage, const char *axis, co
     return apply(q, &g);
 }
 
-bool qj_unroll(qj_ctx *q, const char *stage, const char *axis) { return mark(q, PRIM_UNROLL, stage, axis, NULL); }
-bool qj_vectorize(qj_ctx *q, const char *stage, const char *axis) { return mark(q, PRIM_VECTORIZE, stage, axis, NULL); }
-bool qj_parallel(qj_ctx *q, const char *stage, const char *axis) { return mark(q, PRIM_PARALLEL, stage, axis, NULL); }
+bool qj_unroll(qj_ctx *q, const char *stage, const char *axis)
+{
+    return mark(q, PRIM_UNROLL, stage, axis, NULL);
+}
+bool qj_vectorize(qj_ctx *q, const char *stage, const char *axis)
+{
+    return mark(q, PRIM_VECTORIZE, stage, axis, NULL);
+}
+bool qj_parallel(qj_ctx *q, const char *stage, const char *axis)
+{
+    return mark(q, PRIM_PARALLEL, stage, axis, NULL);
+}
 
 bool qj_rfactor(qj_ctx *q, const char *stage, const char *axis, const char *name)
 {

@@ -8,7 +8,8 @@
 _Static_assert((int)QJ_ROLE_INPUT == (int)ARG_INPUT && (int)QJ_ROLE_WEIGHT == (int)ARG_WEIGHT
                    && (int)QJ_ROLE_PACKED == (int)ARG_PACKED && (int)QJ_ROLE_OUTPUT == (int)ARG_OUTPUT,
                "the public roles are codegen's");
-_Static_assert((int)QJ_RANK_MAX == (int)QJ_MAX_RANK && (int)QJ_PHYS_MAX == (int)QJ_MAX_PHYS, "the public limits are ours");
+_Static_assert((int)QJ_RANK_MAX == (int)QJ_MAX_RANK && (int)QJ_PHYS_MAX == (int)QJ_MAX_PHYS,
+               "the public limits are ours");
 
 void qj_artifact_free(struct qj_artifact *a)
 {
@@ -43,7 +44,8 @@ static void fill(struct qj_artifact *w, const struct lowered *l)
     const struct program *p = l->program;
     int n = l->main->narg, npack = l->pack ? l->pack->narg : 0;
     for (int i = 0; i < n; i++)
-        w->from_pack[i] = l->arg[i].role == ARG_PACKED ? find_arg(l->pack_arg, npack, l->arg[i].tensor, ARG_PACKED) : -1;
+        w->from_pack[i] =
+            l->arg[i].role == ARG_PACKED ? find_arg(l->pack_arg, npack, l->arg[i].tensor, ARG_PACKED) : -1;
     for (int i = 0; i < p->ntensor; i++)
         if (p->tensor[i]->kind != TENSOR_COMPUTE) add_call(w, l, p->tensor[i]);
     for (int i = 0; i < n; i++)
@@ -81,8 +83,14 @@ const struct artifact_arg *artifact_call_arg(const struct qj_artifact *a, int i)
 
 static void describe(const struct artifact_arg *from, qj_arg *out)
 {
-    *out = (qj_arg){.name = from->name, .role = (qj_role)from->role, .dtype = (qj_dtype)from->dt, .ndim = from->ndim,
-                    .layout = from->layout, .nphys = from->nphys, .lo = from->range.lo, .hi = from->range.hi,
+    *out = (qj_arg){.name = from->name,
+                    .role = (qj_role)from->role,
+                    .dtype = (qj_dtype)from->dt,
+                    .ndim = from->ndim,
+                    .layout = from->layout,
+                    .nphys = from->nphys,
+                    .lo = from->range.lo,
+                    .hi = from->range.hi,
                     .bytes = from->bytes};
     memcpy(out->shape, from->shape, sizeof out->shape);
     memcpy(out->phys, from->phys, sizeof out->phys);

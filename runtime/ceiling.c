@@ -29,9 +29,11 @@ const struct intrin *measure_row(const struct target *t, const char *steps, bool
         const struct intrin *in = &t->intrin[i];
         const char *name = in->row->name, *at = steps;
         size_t n = strlen(name);
-        while ((at = strstr(at, name)) && !(at > steps && at[-1] == ' ' && strchr(" \n", at[n]))) at++; /* 0 too */
+        while ((at = strstr(at, name)) && !(at > steps && at[-1] == ' ' && strchr(" \n", at[n])))
+            at++; /* 0 too */
         if (at) return in;
-        if (in->row->pair_i16 || in->row->mac_per_cycle <= 0 || (in->meaning->op[0]->dt == DT_F32) != f32) continue;
+        if (in->row->pair_i16 || in->row->mac_per_cycle <= 0 || (in->meaning->op[0]->dt == DT_F32) != f32)
+            continue;
         if (!best || in->row->mac_per_cycle > best->row->mac_per_cycle) best = in;
     }
     return best;
@@ -57,8 +59,8 @@ static const struct expr *tiled_read(struct ir_ctx *c, const struct expr *e, voi
     return NULL;
 }
 
-static struct tensor *tiled_tensor(struct ir_ctx *c, const char *name, enum tensor_kind kind, const struct tensor *op,
-                                   int64_t tile0, int64_t tile1)
+static struct tensor *tiled_tensor(struct ir_ctx *c, const char *name, enum tensor_kind kind,
+                                   const struct tensor *op, int64_t tile0, int64_t tile1)
 {
     int64_t shape[QJ_MAX_RANK + 2] = {tile0, tile1};
     for (int i = 0; i < op->ndim; i++) shape[2 + i] = op->shape[i];
@@ -73,7 +75,8 @@ static struct tensor *tiled_tensor(struct ir_ctx *c, const char *name, enum tens
 
 static const struct program *make_program(struct ir_ctx *c, const struct meaning *m, struct tile tile)
 {
-    const struct var *tm = ir_var(c, "tm", tile.m), *tn = ir_var(c, "tn", tile.n), *tr = ir_var(c, "tr", REPEAT);
+    const struct var *tm = ir_var(c, "tm", tile.m), *tn = ir_var(c, "tn", tile.n),
+                     *tr = ir_var(c, "tr", REPEAT);
     const struct var *tk = ir_var(c, "tk", PANEL);
     struct tensor *a = tiled_tensor(c, "A", TENSOR_INPUT, m->op[1], PANEL, tile.m);
     struct tensor *b = tiled_tensor(c, "B", TENSOR_INPUT, m->op[2], PANEL, tile.n);

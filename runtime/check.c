@@ -53,7 +53,10 @@ static bool fail(struct check *k, enum err_code code, const char *what)
 
 /* ---- data ---- */
 
-static bool is_wide(const struct artifact_arg *g) { return dt_bytes(g->dt) >= 4 && g->dt != DT_F32 && !g->range_declared; }
+static bool is_wide(const struct artifact_arg *g)
+{
+    return dt_bytes(g->dt) >= 4 && g->dt != DT_F32 && !g->range_declared;
+}
 
 void check_random(const struct artifact_arg *g, const char *keyword, void *data, int64_t n, uint64_t seed)
 {
@@ -164,7 +167,8 @@ static bool run(struct check *k)
     struct bound b;
     qj_tensor **args = ARENA_ARRAY(&k->c->arena, qj_tensor *, k->n + 1);
     for (int i = 0; i < k->n; i++) args[i] = k->side[i].tensor;
-    if (!kernel_bind(&b, k->k, args, k->n, NULL, &(struct why){why, sizeof why})) return fail(k, ERR_ARGUMENT, why);
+    if (!kernel_bind(&b, k->k, args, k->n, NULL, &(struct why){why, sizeof why}))
+        return fail(k, ERR_ARGUMENT, why);
     int rc = 0;
     bool called = call_plain(k->k->entry, b.narg, b.arg, &rc);
     kernel_unbind(&b);
@@ -197,8 +201,8 @@ static bool run_pattern(struct check *k, enum pattern p)
     if (!run(k)) return false;
     for (int i = 0; i < k->n; i++)
         if (!margins_ok(&k->side[i]))
-            return err_set(&k->c->err, ERR_MISMATCH, (struct span){0}, "%s writes outside %s", k->k->artifact->a->name,
-                           k->side[i].g->name);
+            return err_set(&k->c->err, ERR_MISMATCH, (struct span){0}, "%s writes outside %s",
+                           k->k->artifact->a->name, k->side[i].g->name);
     return true;
 }
 
@@ -210,8 +214,8 @@ static bool same(enum dtype d, union value a, union value b)
     return (isnan(a.f) && isnan(b.f)) || !memcmp(&a.f, &b.f, sizeof a.f);
 }
 
-static void compare(struct check *k, const struct side *s, const int64_t *idx, union value got, union value want,
-                    enum pattern p)
+static void compare(struct check *k, const struct side *s, const int64_t *idx, union value got,
+                    union value want, enum pattern p)
 {
     k->r->compared++;
     if (same(s->g->dt, got, want) || k->r->different++) return;
@@ -281,13 +285,15 @@ static bool report_difference(struct check *k)
     struct str at = str_on(&k->c->arena);
     for (int i = 0; i < r->ndim; i++) str_printf(&at, i ? ", %" PRId64 : "%" PRId64, r->index[i]);
     return err_set(&k->c->err, ERR_MISMATCH, (struct span){0},
-                   "%s[%s] is %.9g and should be %.9g, under %s data; %" PRId64 " of %" PRId64 " compared elements differ",
+                   "%s[%s] is %.9g and should be %.9g, under %s data; %" PRId64 " of %" PRId64
+                   " compared elements differ",
                    r->output, str_text(&at), r->got, r->want, r->pattern, r->different, r->compared);
 }
 
 bool check_kernel(struct ir_ctx *c, const struct qj_kernel *k, qj_check_report *r)
 {
-    struct check ck = {.c = c, .k = k, .r = r, .seed = 20240229, .every = k->artifact->a->macs <= CHECK_ALL_MACS};
+    struct check ck = {
+        .c = c, .k = k, .r = r, .seed = 20240229, .every = k->artifact->a->macs <= CHECK_ALL_MACS};
     if (!set_up(&ck)) return false;
     r->every = ck.every;
     for (int p = 0; p < PATTERNS; p++) {

@@ -130,7 +130,8 @@ enum access { NOT_FRAME, LOADS, STORES };
 static enum access access_of(const char *text, const char *slot, bool is_rbp_frame)
 {
     const char *arg = strchr(text, ' ');
-    if (!arg || !strncmp(text, "lea", 3) || !strncmp(text, "push", 4) || !strncmp(text, "pop", 3)) return NOT_FRAME;
+    if (!arg || !strncmp(text, "lea", 3) || !strncmp(text, "push", 4) || !strncmp(text, "pop", 3))
+        return NOT_FRAME;
     if (!strncmp(slot, "[rbp", 4) && !is_rbp_frame) return NOT_FRAME;
     if (!strncmp(slot, "[sp", 3) || !strncmp(slot, "[x29", 4)) return !strncmp(text, "st", 2) ? STORES : LOADS;
     /* Intel order: the destination first. Only moves write memory without reading it. */

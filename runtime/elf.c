@@ -59,7 +59,8 @@ static bool add_symbol(struct err_state *e, const struct view *v, const Elf64_Eh
     Elf64_Shdr in;
     if (s->st_shndx == SHN_UNDEF) {
         out->parallel |= !strcmp(name, elf_imports[0]);
-        if (is_one_of(name, elf_imports, SIZE_MAX) || is_one_of(name, harmless, ARRAY_LEN(harmless))) return true;
+        if (is_one_of(name, elf_imports, SIZE_MAX) || is_one_of(name, harmless, ARRAY_LEN(harmless)))
+            return true;
         err_set(e, ERR_LINK, (struct span){0}, "cannot link the object: it refers to %s", name);
         err_hint(e, "a kernel may refer to qjrt_parallel_for, memcpy, memset and memmove only");
         return false;
@@ -75,15 +76,16 @@ static bool add_symbol(struct err_state *e, const struct view *v, const Elf64_Eh
     return true;
 }
 
-static bool read_symbols(struct err_state *e, const struct view *v, const Elf64_Ehdr *h, const Elf64_Shdr *table,
-                         struct elf_info *out)
+static bool read_symbols(struct err_state *e, const struct view *v, const Elf64_Ehdr *h,
+                         const Elf64_Shdr *table, struct elf_info *out)
 {
     Elf64_Shdr names;
     const unsigned char *sym = part(v, table->sh_offset, table->sh_size);
     uint64_t n = table->sh_size / sizeof(Elf64_Sym);
     if (!sym || !section(v, h, table->sh_link, &names)) return bad(e, "its symbol table lies outside the file");
     const char *text = (const char *)part(v, names.sh_offset, names.sh_size);
-    if (!text || !names.sh_size || text[names.sh_size - 1]) return bad(e, "its symbol names lie outside the file");
+    if (!text || !names.sh_size || text[names.sh_size - 1])
+        return bad(e, "its symbol names lie outside the file");
     out->func = calloc(n + 1, sizeof *out->func);
     if (!out->func) return err_set(e, ERR_MEMORY, (struct span){0}, "no memory to link an object");
     for (uint64_t i = 1; i < n; i++) {
@@ -103,11 +105,12 @@ bool elf_read(struct err_state *e, const void *bytes, size_t n, struct elf_info 
     *out = (struct elf_info){0};
     if (n < sizeof h) return bad(e, "not an object file");
     memcpy(&h, bytes, sizeof h);
-    if (memcmp(h.e_ident, ELFMAG, SELFMAG) || h.e_ident[EI_CLASS] != ELFCLASS64 || h.e_ident[EI_DATA] != ELFDATA2LSB
-        || h.e_type != ET_REL || h.e_shentsize != sizeof(Elf64_Shdr))
+    if (memcmp(h.e_ident, ELFMAG, SELFMAG) || h.e_ident[EI_CLASS] != ELFCLASS64
+        || h.e_ident[EI_DATA] != ELFDATA2LSB || h.e_type != ET_REL || h.e_shentsize != sizeof(Elf64_Shdr))
         return bad(e, "not a 64-bit little-endian ELF object");
     if (h.e_machine != HOST_MACHINE)
-        return err_set(e, ERR_NO_HOST, (struct span){0}, "the object is for another machine (ELF machine %d)", h.e_machine);
+        return err_set(e, ERR_NO_HOST, (struct span){0}, "the object is for another machine (ELF machine %d)",
+                       h.e_machine);
     bool ok = true, seen = false;
     for (unsigned i = 0; ok && i < h.e_shnum; i++) {
         Elf64_Shdr s;

@@ -30,7 +30,8 @@ static bool fail(struct err_state *e, const char *what, const char *path)
 static bool check_name(struct err_state *e, const char *path)
 {
     const char *base = file_base(path);
-    bool bad = !*base || !strcmp(base, ".") || !strcmp(base, "..") || strlen(base) > 200 || strlen(path) >= MAX_PATH - 32;
+    bool bad = !*base || !strcmp(base, ".") || !strcmp(base, "..") || strlen(base) > 200
+               || strlen(path) >= MAX_PATH - 32;
     for (const char *p = base; *p; p++) bad |= (unsigned char)*p < 32 || *p == 127;
     if (!bad) return true;
     err_set(e, ERR_FILE, (struct span){0}, "not a file name: \"%s\"", path);
@@ -125,7 +126,8 @@ int file_open(struct err_state *e, const char *path, int64_t *size)
     int fd = open(path, O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
     if (fd < 0) return fail(e, "cannot read", path), -1;
     if (fstat(fd, &st) != 0) fail(e, "cannot read", path);
-    else if (!S_ISREG(st.st_mode)) err_set(e, ERR_FILE, (struct span){0}, "cannot read %s: not a regular file", path);
+    else if (!S_ISREG(st.st_mode))
+        err_set(e, ERR_FILE, (struct span){0}, "cannot read %s: not a regular file", path);
     else {
         *size = (int64_t)st.st_size;
         return fd;

@@ -25,8 +25,8 @@ static bool runs_here(struct ir_ctx *c, const struct artifact *a)
     const struct target *t = target_parse(c, a->target, strlen(a->target), (struct span){0});
     if (!t) return false;
     if (target_runs_here(t)) return true;
-    err_set(&c->err, ERR_NO_HOST, (struct span){0}, "%s is compiled for %s, which this machine cannot run", a->name,
-            a->target);
+    err_set(&c->err, ERR_NO_HOST, (struct span){0}, "%s is compiled for %s, which this machine cannot run",
+            a->name, a->target);
     err_hint(&c->err, "`target native` compiles for this machine; objects for others can be saved");
     return false;
 }
@@ -44,7 +44,8 @@ struct qj_kernel *kernel_link(struct ir_ctx *c, struct jit *j, struct qj_artifac
 {
     const struct artifact *a = w->a;
     if (a->kind != CG_OBJ) {
-        err_set(&c->err, ERR_UNSUPPORTED, (struct span){0}, "only an object can be linked, and %s is not one", a->name);
+        err_set(&c->err, ERR_UNSUPPORTED, (struct span){0}, "only an object can be linked, and %s is not one",
+                a->name);
         err_hint(&c->err, "compile it in the format QJ_OBJ");
         return NULL;
     }
@@ -94,7 +95,8 @@ static void move_elements(const struct qj_artifact *a, int i, char *logical, cha
     size_t size = (size_t)dt_bytes(g->dt);
     int64_t idx[QJ_MAX_RANK] = {0}, n = elems_of(g);
     for (int64_t at = 0; at < n; at++) {
-        char *p = physical + (size_t)layout_offset(l, g->ndim, g->shape, idx) * size, *q = logical + (size_t)at * size;
+        char *p = physical + (size_t)layout_offset(l, g->ndim, g->shape, idx) * size,
+             *q = logical + (size_t)at * size;
         if (to_physical) memcpy(p, q, size);
         else memcpy(q, p, size);
         for (int d = g->ndim; d-- > 0;) {
@@ -125,13 +127,15 @@ void kernel_to_logical(const struct qj_artifact *a, int i, const void *physical,
 
 static bool same_shape(const qj_tensor *t, int ndim, const int64_t *shape)
 {
-    return t->ndim == ndim && (ndim == 0 || (t->shape && !memcmp(t->shape, shape, (size_t)ndim * sizeof *shape)));
+    return t->ndim == ndim
+           && (ndim == 0 || (t->shape && !memcmp(t->shape, shape, (size_t)ndim * sizeof *shape)));
 }
 
 static void shape_text(char *out, size_t size, int ndim, const int64_t *shape)
 {
     size_t n = (size_t)snprintf(out, size, "[");
-    for (int i = 0; i < ndim && n < size; i++) n += (size_t)snprintf(out + n, size - n, i ? ", %" PRId64 : "%" PRId64, shape[i]);
+    for (int i = 0; i < ndim && n < size; i++)
+        n += (size_t)snprintf(out + n, size - n, i ? ", %" PRId64 : "%" PRId64, shape[i]);
     if (n < size) snprintf(out + n, size - n, "]");
 }
 
@@ -141,18 +145,22 @@ static bool check_tensor(const struct artifact_arg *g, const qj_tensor *t, bool 
     char have[256], want[256];
     int ndim = logical ? g->ndim : g->nphys;
     const int64_t *shape = logical ? g->shape : g->phys;
-    if (t->device.type != 1) return why_set(w, "%s is on device type %d; kernels read CPU memory", g->name, t->device.type);
+    if (t->device.type != 1)
+        return why_set(w, "%s is on device type %d; kernels read CPU memory", g->name, t->device.type);
     if (t->ndim < 0 || t->ndim > QJ_MAX_PHYS) return why_set(w, "%s has %d dimensions", g->name, t->ndim);
     if (!tensor_dtype(t, &d) || d != g->dt)
-        return why_set(w, "%s must have elements of type %s; the tensor has DLPack type code %d, %d bits, %d lanes", g->name,
-                       dtype_info[g->dt].name, t->dtype.code, t->dtype.bits, t->dtype.lanes);
+        return why_set(
+            w, "%s must have elements of type %s; the tensor has DLPack type code %d, %d bits, %d lanes",
+            g->name, dtype_info[g->dt].name, t->dtype.code, t->dtype.bits, t->dtype.lanes);
     if (!same_shape(t, ndim, shape)) {
         shape_text(want, sizeof want, ndim, shape);
         shape_text(have, sizeof have, t->shape ? t->ndim : 0, t->shape);
-        return why_set(w, "%s must have the shape %s%s%s, not %s", g->name, want, logical || !g->layout ? "" : ", layout ",
-                       logical || !g->layout ? "" : g->layout, have);
+        return why_set(w, "%s must have the shape %s%s%s, not %s", g->name, want,
+                       logical || !g->layout ? "" : ", layout ", logical || !g->layout ? "" : g->layout,
+                       have);
     }
-    if (!tensor_contiguous(t)) return why_set(w, "%s has strides with gaps or in another order; copy it first", g->name);
+    if (!tensor_contiguous(t))
+        return why_set(w, "%s has strides with gaps or in another order; copy it first", g->name);
     if (!t->data) return why_set(w, "%s has no data", g->name);
     if ((uintptr_t)qj_tensor_data(t) % (uintptr_t)dt_bytes(g->dt))
         return why_set(w, "%s is not aligned to its elements of %d bytes", g->name, dt_bytes(g->dt));
@@ -169,7 +177,9 @@ static bool check_overlap(const struct qj_artifact *a, qj_tensor *const *args, s
         for (int k = 0; k < a->ncall; k++) {
             const struct artifact_arg *g = artifact_call_arg(a, k);
             uintptr_t other = args[k] ? (uintptr_t)qj_tensor_data(args[k]) : 0;
-            if (k == i || !args[k] || at >= other + (uintptr_t)g->bytes || other >= at + (uintptr_t)out->bytes) continue;
+            if (k == i || !args[k] || at >= other + (uintptr_t)g->bytes
+                || other >= at + (uintptr_t)out->bytes)
+                continue;
             return why_set(w, "the output %s overlaps %s in memory", out->name, g->name);
         }
     }
@@ -178,7 +188,8 @@ static bool check_overlap(const struct qj_artifact *a, qj_tensor *const *args, s
 
 enum need { FOR_CALL, FOR_CALL_PACKED, FOR_PACK };
 
-static bool check_args(const struct qj_kernel *k, qj_tensor *const *args, int nargs, enum need need, struct why *w)
+static bool check_args(const struct qj_kernel *k, qj_tensor *const *args, int nargs, enum need need,
+                       struct why *w)
 {
     const struct qj_artifact *a = k->artifact;
     if (nargs != a->ncall || (nargs && !args))
@@ -284,8 +295,8 @@ const void *qj_packed_data(const qj_packed *p, int i)
 
 /* ---- calling ---- */
 
-static void fill_args(const struct qj_artifact *a, qj_tensor *const *args, const struct qj_packed *p, void *workspace,
-                      void **ptr)
+static void fill_args(const struct qj_artifact *a, qj_tensor *const *args, const struct qj_packed *p,
+                      void *workspace, void **ptr)
 {
     for (int i = 0; i < a->ncall; i++)
         if (a->call[i].main >= 0) ptr[a->call[i].main] = qj_tensor_data(args[i]);
@@ -295,8 +306,8 @@ static void fill_args(const struct qj_artifact *a, qj_tensor *const *args, const
 }
 
 /* Packing and workspace as far as the options do not bring them: ours, in *p and *ws. */
-static bool prepare(const struct qj_kernel *k, qj_tensor *const *args, const qj_call *o, struct qj_packed **p, void **ws,
-                    struct why *w)
+static bool prepare(const struct qj_kernel *k, qj_tensor *const *args, const qj_call *o, struct qj_packed **p,
+                    void **ws, struct why *w)
 {
     const struct artifact *a = k->artifact->a;
     *p = NULL;
@@ -311,8 +322,8 @@ static bool prepare(const struct qj_kernel *k, qj_tensor *const *args, const qj_
     return no_memory(w);
 }
 
-bool kernel_bind(struct bound *b, const struct qj_kernel *k, qj_tensor *const *args, int nargs, const qj_call *options,
-                 struct why *w)
+bool kernel_bind(struct bound *b, const struct qj_kernel *k, qj_tensor *const *args, int nargs,
+                 const qj_call *options, struct why *w)
 {
     qj_call o = options_of(options);
     *b = (struct bound){.k = k, .narg = k->artifact->a->narg + (k->artifact->a->workspace != 0)};
@@ -323,7 +334,8 @@ bool kernel_bind(struct bound *b, const struct qj_kernel *k, qj_tensor *const *a
         kernel_unbind(b);
         return no_memory(w);
     }
-    fill_args(k->artifact, args, o.packed ? o.packed : b->packed, o.workspace ? o.workspace : b->workspace, b->arg);
+    fill_args(k->artifact, args, o.packed ? o.packed : b->packed, o.workspace ? o.workspace : b->workspace,
+              b->arg);
     return true;
 }
 

@@ -56,8 +56,8 @@ struct bound {
     void *workspace;                    /* ours; NULL: none or the caller's */
     struct qj_packed *packed;           /* ours; NULL: none or the caller's */
 };
-bool kernel_bind(struct bound *b, const struct qj_kernel *k, qj_tensor *const *args, int nargs, const qj_call *o,
-                 struct why *w);
+bool kernel_bind(struct bound *b, const struct qj_kernel *k, qj_tensor *const *args, int nargs,
+                 const qj_call *o, struct why *w);
 void kernel_unbind(struct bound *b);
 
 /* Elements of a logical row-major array into the memory of call argument i, and back. Padding is zeroed. */

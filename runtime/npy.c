@@ -11,9 +11,10 @@
 static const char magic[6] = {'\x93', 'N', 'U', 'M', 'P', 'Y'};
 
 /* Type codes without the byte order: '<' (or '|' where a byte has none). */
-static const struct { const char code[3]; enum dtype dt; } types[] = {
-    {"b1", DT_BOOL}, {"i1", DT_I8}, {"u1", DT_U8}, {"i2", DT_I16}, {"u2", DT_U16}, {"i4", DT_I32}, {"i8", DT_I64},
-    {"f4", DT_F32},
+static const struct { const char code[3]; enum dtype dt;
+} types[] = {
+    {"b1", DT_BOOL}, {"i1", DT_I8},  {"u1", DT_U8},  {"i2", DT_I16},
+    {"u2", DT_U16},  {"i4", DT_I32}, {"i8", DT_I64}, {"f4", DT_F32},
 };
 
 /* The dictionary is a Python literal; this reads the part of that language numpy writes. */
@@ -43,7 +44,8 @@ static bool accept(struct reader *r, char c)
 static bool string(struct reader *r, const char **text, size_t *n)
 {
     blanks(r);
-    if (r->at == r->end || (*r->at != '\'' && *r->at != '"')) return bad(r, "malformed header: a string expected");
+    if (r->at == r->end || (*r->at != '\'' && *r->at != '"'))
+        return bad(r, "malformed header: a string expected");
     char quote = *r->at++;
     const char *close = memchr(r->at, quote, (size_t)(r->end - r->at));
     if (!close) return bad(r, "malformed header: a string without an end");
@@ -87,8 +89,9 @@ static bool descr(struct reader *r, struct npy_head *h)
         h->dt = types[i].dt;
         return true;
     }
-    return err_set(r->e, ERR_NPY, (struct span){0}, "%s: element type '%.*s' is not one of |b1 |i1 |u1 <i2 <u2 <i4 <i8 <f4",
-                   r->name, (int)(n < 40 ? n : 40), s);
+    return err_set(r->e, ERR_NPY, (struct span){0},
+                   "%s: element type '%.*s' is not one of |b1 |i1 |u1 <i2 <u2 <i4 <i8 <f4", r->name,
+                   (int)(n < 40 ? n : 40), s);
 }
 
 static bool order(struct reader *r)
@@ -96,15 +99,20 @@ static bool order(struct reader *r)
     static const char no[] = "False", yes[] = "True";
     blanks(r);
     size_t left = (size_t)(r->end - r->at);
-    if (left >= 4 && !memcmp(r->at, yes, 4)) return bad(r, "Fortran order; save numpy.ascontiguousarray(x) instead");
-    if (left < 5 || memcmp(r->at, no, 5)) return bad(r, "malformed header: fortran_order is neither True nor False");
+    if (left >= 4 && !memcmp(r->at, yes, 4))
+        return bad(r, "Fortran order; save numpy.ascontiguousarray(x) instead");
+    if (left < 5 || memcmp(r->at, no, 5))
+        return bad(r, "malformed header: fortran_order is neither True nor False");
     r->at += 5;
     return true;
 }
 
 static bool dictionary(struct reader *r, struct npy_head *h)
 {
-    static const struct { const char *text; size_t n; } keys[] = {{"descr", 5}, {"fortran_order", 13}, {"shape", 5}};
+    static const struct {
+        const char *text;
+        size_t n;
+    } keys[] = {{"descr", 5}, {"fortran_order", 13}, {"shape", 5}};
     bool seen[ARRAY_LEN(keys)] = {false}, comma = true;
     if (!accept(r, '{')) return bad(r, "malformed header: no dictionary");
     while (!accept(r, '}')) {
@@ -121,7 +129,8 @@ static bool dictionary(struct reader *r, struct npy_head *h)
     }
     blanks(r);
     if (r->at != r->end) return bad(r, "malformed header: text after the dictionary");
-    if (!seen[0] || !seen[1] || !seen[2]) return bad(r, "malformed header: descr, fortran_order or shape is missing");
+    if (!seen[0] || !seen[1] || !seen[2])
+        return bad(r, "malformed header: descr, fortran_order or shape is missing");
     return true;
 }
 
@@ -151,8 +160,9 @@ bool npy_parse(struct err_state *e, const char *name, const void *bytes, size_t 
     if (h->bytes < 0) return bad(&r, "more than 2^47 bytes of elements");
     int64_t there = file_size - (int64_t)h->data_at;
     if (there != h->bytes)
-        return err_set(e, ERR_NPY, (struct span){0}, "%s: %" PRId64 " bytes of elements, but its shape and type need %" PRId64,
-                       name, there, h->bytes);
+        return err_set(e, ERR_NPY, (struct span){0},
+                       "%s: %" PRId64 " bytes of elements, but its shape and type need %" PRId64, name, there,
+                       h->bytes);
     return true;
 }
 
@@ -176,7 +186,10 @@ static qj_tensor *load_fd(struct err_state *e, const char *path, int fd, int64_t
     free(peek);
     if (!ok) return NULL;
     qj_tensor *t = qj_tensor_new((qj_dtype)h.dt, h.ndim, h.shape);
-    if (!t) return err_set(e, ERR_MEMORY, (struct span){0}, "no memory for the %" PRId64 " bytes of %s", h.bytes, path), NULL;
+    if (!t)
+        return err_set(e, ERR_MEMORY, (struct span){0}, "no memory for the %" PRId64 " bytes of %s", h.bytes,
+                       path),
+               NULL;
     if (lseek(fd, (off_t)h.data_at, SEEK_SET) < 0 || !file_read_all(fd, t->data, (size_t)h.bytes))
         ok = bad(&r, "cannot be read");
     else if (h.dt == DT_BOOL && !bools_ok(t, h.bytes))
@@ -201,7 +214,8 @@ bool npy_save(struct err_state *e, const qj_tensor *t, const char *path)
     enum dtype d;
     int64_t bytes = qj_tensor_bytes(t);
     if (bytes < 0 || !tensor_dtype(t, &d) || !tensor_contiguous(t) || t->ndim > QJ_MAX_RANK)
-        return err_set(e, ERR_NPY, (struct span){0}, "%s: the tensor has gaps, too many dimensions or a type of others", path);
+        return err_set(e, ERR_NPY, (struct span){0},
+                       "%s: the tensor has gaps, too many dimensions or a type of others", path);
     char dict[256];
     int n = 0;
     const char *code = "";

@@ -110,8 +110,10 @@ QJ_API bool qj_define(qj_ctx *q, const char *text);
  *     qj_input(q, "A", QJ_U8, 2, (int64_t[]){64, 256}, NULL);
  *     qj_compute(q, "C[m, n]", QJ_I32, "sum(k) i32(A[m, k]) * i32(W[n, k])");
  */
-QJ_API bool qj_input(qj_ctx *q, const char *name, qj_dtype t, int ndim, const int64_t *shape, const char *const *dims);
-QJ_API bool qj_weight(qj_ctx *q, const char *name, qj_dtype t, int ndim, const int64_t *shape, const char *const *dims);
+QJ_API bool qj_input(qj_ctx *q, const char *name, qj_dtype t, int ndim, const int64_t *shape,
+                     const char *const *dims);
+QJ_API bool qj_weight(qj_ctx *q, const char *name, qj_dtype t, int ndim, const int64_t *shape,
+                      const char *const *dims);
 QJ_API bool qj_compute(qj_ctx *q, const char *axes, qj_dtype t, const char *body);
 
 /* Names the kernel and so the C functions of its artifact: a C identifier of at most 64 characters. The
@@ -132,8 +134,8 @@ QJ_API const char *qj_target_name(qj_ctx *q);
 /* An instruction of your own (targets/README.md): operands "C: i32[8], A: i16[2], B: i16[8,2]", meaning
  * "C[i] += i32(A[k]) * i32(B[i,k])", recipe "add(C, @llvm.x86.avx2.pmadd.wd(A, B))", needs "avx2" (or NULL). It
  * goes with the target that is set now. */
-QJ_API bool qj_intrinsic(qj_ctx *q, const char *name, const char *operands, const char *meaning, const char *recipe,
-                         const char *needs);
+QJ_API bool qj_intrinsic(qj_ctx *q, const char *name, const char *operands, const char *meaning,
+                         const char *recipe, const char *needs);
 
 /* ---- how to compute it ---- */
 
@@ -144,13 +146,15 @@ QJ_API bool qj_step(qj_ctx *q, const char *text);
 /* What is done where an extent is no multiple of the factor. */
 typedef enum qj_tail { QJ_TAIL_GUARD, QJ_TAIL_PEEL, QJ_TAIL_PAD, QJ_TAIL_ERROR } qj_tail;
 typedef enum qj_scope { QJ_GLOBAL, QJ_SHARED, QJ_LOCAL } qj_scope;
-typedef enum qj_axis { QJ_BLOCK_X, QJ_BLOCK_Y, QJ_BLOCK_Z, QJ_THREAD_X, QJ_THREAD_Y, QJ_THREAD_Z, QJ_VTHREAD } qj_axis;
+typedef enum qj_axis {
+    QJ_BLOCK_X, QJ_BLOCK_Y, QJ_BLOCK_Z, QJ_THREAD_X, QJ_THREAD_Y, QJ_THREAD_Z, QJ_VTHREAD
+} qj_axis;
 
 /* The same steps, typed: each records what its text would. Stages, axes and tensors go by name; a name in
  * the last parameters is what the new loop or stage is called (NULL: chosen). Errors: step-args, no-stage,
  * no-axis, illegal-step, tensorize-mismatch and others that the step's manual names. */
-QJ_API bool qj_split(qj_ctx *q, const char *stage, const char *axis, int64_t factor, qj_tail tail, const char *outer,
-                     const char *inner);
+QJ_API bool qj_split(qj_ctx *q, const char *stage, const char *axis, int64_t factor, qj_tail tail,
+                     const char *outer, const char *inner);
 QJ_API bool qj_split_parts(qj_ctx *q, const char *stage, const char *axis, int64_t parts, qj_tail tail,
                            const char *outer, const char *inner);
 QJ_API bool qj_fuse(qj_ctx *q, const char *stage, int naxes, const char *const *axes, const char *name);
@@ -166,8 +170,8 @@ QJ_API bool qj_compute_at(qj_ctx *q, const char *stage, const char *consumer, co
 QJ_API bool qj_compute_inline(qj_ctx *q, const char *stage);
 QJ_API bool qj_compute_root(qj_ctx *q, const char *stage);
 /* readers: the stages that read the copy (nreaders 0: all). as: NULL, or the element type of the copy. */
-QJ_API bool qj_cache_read(qj_ctx *q, const char *tensor, qj_scope scope, int nreaders, const char *const *readers,
-                          const qj_dtype *as, const char *name);
+QJ_API bool qj_cache_read(qj_ctx *q, const char *tensor, qj_scope scope, int nreaders,
+                          const char *const *readers, const qj_dtype *as, const char *name);
 QJ_API bool qj_cache_write(qj_ctx *q, const char *stage, qj_scope scope, const char *name);
 QJ_API bool qj_set_scope(qj_ctx *q, const char *stage, qj_scope scope);
 QJ_API bool qj_rfactor(qj_ctx *q, const char *stage, const char *axis, const char *name);
@@ -297,7 +301,8 @@ typedef struct qj_call {
 QJ_API bool qj_kernel_call(const qj_kernel *k, qj_tensor *const *args, int nargs, const qj_call *options);
 /* Packs the constant weights once for many calls; the set holds copies. args as for a call; only weights are
  * read, others may be NULL. A kernel that packs nothing gives an empty set. */
-QJ_API qj_packed *qj_kernel_pack(const qj_kernel *k, qj_tensor *const *args, int nargs, const qj_call *options);
+QJ_API qj_packed *qj_kernel_pack(const qj_kernel *k, qj_tensor *const *args, int nargs,
+                                 const qj_call *options);
 QJ_API void qj_packed_free(qj_packed *p);
 /* What a caller of the plain entry passes for PACKED argument i (counted as in qj_artifact_arg); NULL: it is
  * not one. */
@@ -378,8 +383,8 @@ QJ_API void qj_listing_free(qj_listing *l);
  * the host's own pool instead of ours: hook(user, body, ctx, n) runs body(ctx, begin, end) so that 0..n-1 are
  * covered once, and returns 0. */
 QJ_API void qj_set_threads(int n);
-QJ_API void qj_set_parallel_for(int (*hook)(void *user, void (*body)(void *ctx, int64_t begin, int64_t end), void *ctx,
-                                            int64_t n), void *user);
+QJ_API void qj_set_parallel_for(int (*hook)(void *user, void (*body)(void *ctx, int64_t begin, int64_t end),
+                                            void *ctx, int64_t n), void *user);
 
 #ifdef __cplusplus
 }

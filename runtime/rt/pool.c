@@ -16,7 +16,7 @@
 #include <stdlib.h>
 
 enum {
-    SPINS = 2000,   /* looks before sleeping: some 20 to 100 us, longer than the gap between two loops of a net */
+    SPINS = 2000,   /* looks before sleeping: 20 to 100 us, longer than the gap between two loops of a net */
     PIECES = 4      /* a thread: evens out threads that are late or slow */
 };
 
@@ -44,7 +44,8 @@ static struct pool {
     pthread_t worker[QJRT_MAX_THREADS];
     qjrt_hook *hook;
     void *hook_user;
-} pool = {.lock = PTHREAD_MUTEX_INITIALIZER, .wake = PTHREAD_COND_INITIALIZER, .left = PTHREAD_COND_INITIALIZER};
+} pool = {
+    .lock = PTHREAD_MUTEX_INITIALIZER, .wake = PTHREAD_COND_INITIALIZER, .left = PTHREAD_COND_INITIALIZER};
 
 static void relax(void)
 {
@@ -88,7 +89,8 @@ static void *worker_main(void *arg)
             continue;
         }
         pthread_mutex_unlock(&pool.lock);
-        for (int i = 0; i < SPINS && atomic_load_explicit(&pool.opened, memory_order_relaxed) == seen; i++) relax();
+        for (int i = 0; i < SPINS && atomic_load_explicit(&pool.opened, memory_order_relaxed) == seen; i++)
+            relax();
         pthread_mutex_lock(&pool.lock);
         while (!pool.stop && atomic_load(&pool.opened) == seen) pthread_cond_wait(&pool.wake, &pool.lock);
     }

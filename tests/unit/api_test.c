@@ -19,8 +19,10 @@
 
 #if __has_include(<dlpack/dlpack.h>)
 #include <dlpack/dlpack.h>
-#define SAME(a, b) _Static_assert(offsetof(qj_tensor, a) == offsetof(DLTensor, b) \
-                                  && sizeof(((qj_tensor *)0)->a) == sizeof(((DLTensor *)0)->b), "DLPack's layout")
+#define SAME(a, b) \
+    _Static_assert(offsetof(qj_tensor, a) == offsetof(DLTensor, b) \
+                       && sizeof(((qj_tensor *)0)->a) == sizeof(((DLTensor *)0)->b), \
+                   "DLPack's layout")
 _Static_assert(sizeof(qj_tensor) == sizeof(DLTensor), "DLPack's size");
 SAME(data, data);
 SAME(device, device);
@@ -75,15 +77,18 @@ struct data { qj_tensor *a, *w, *b, *out; int32_t want[M * N]; };
 
 static struct data new_data(uint64_t seed)
 {
-    struct data d = {.a = qj_tensor_new(QJ_U8, 2, (int64_t[]){M, K}), .w = qj_tensor_new(QJ_I8, 2, (int64_t[]){N, K}),
-                     .b = qj_tensor_new(QJ_I32, 1, (int64_t[]){N}), .out = qj_tensor_new(QJ_I32, 2, (int64_t[]){M, N})};
+    struct data d = {.a = qj_tensor_new(QJ_U8, 2, (int64_t[]){M, K}),
+                     .w = qj_tensor_new(QJ_I8, 2, (int64_t[]){N, K}),
+                     .b = qj_tensor_new(QJ_I32, 1, (int64_t[]){N}),
+                     .out = qj_tensor_new(QJ_I32, 2, (int64_t[]){M, N})};
     qj_tensor_fill(d.a, seed, 0, 255);
     qj_tensor_fill(d.w, seed + 1, -128, 127);
     qj_tensor_fill(d.b, seed + 2, -100000, 100000);
     for (int m = 0; m < M; m++)
         for (int n = 0; n < N; n++) {
             int32_t s = ((int32_t *)d.b->data)[n];
-            for (int k = 0; k < K; k++) s += ((uint8_t *)d.a->data)[m * K + k] * ((int8_t *)d.w->data)[n * K + k];
+            for (int k = 0; k < K; k++)
+                s += ((uint8_t *)d.a->data)[m * K + k] * ((int8_t *)d.w->data)[n * K + k];
             d.want[m * N + n] = s;
         }
     return d;
@@ -118,7 +123,8 @@ static void test_define_build_call(void **state)
     qj_ctx_free(q); /* the kernel lives on */
     qj_tensor *args[] = {d.a, d.w, d.b, d.out};
     char why[200] = "";
-    assert_true(qj_kernel_call(k, args, 4, &(qj_call){.size = sizeof(qj_call), .why = why, .why_size = sizeof why}));
+    assert_true(
+        qj_kernel_call(k, args, 4, &(qj_call){.size = sizeof(qj_call), .why = why, .why_size = sizeof why}));
     assert_memory_equal(d.out->data, d.want, sizeof d.want);
     memset(d.out->data, 0, sizeof d.want);
     int (*entry)(void **) = (int (*)(void **))qj_kernel_call_entry(k);
@@ -141,7 +147,11 @@ static void test_refused_tensors(void **state)
     qj_tensor *args[] = {d.a, d.w, d.b, d.out};
     char why[200];
     qj_call o = {.size = sizeof o, .why = why, .why_size = sizeof why};
-#define REFUSED(words) do { assert_false(qj_kernel_call(k, args, 4, &o)); if (!strstr(why, words)) fail_msg("%s", why); } while (0)
+#define REFUSED(words) \
+    do { \
+        assert_false(qj_kernel_call(k, args, 4, &o)); \
+        if (!strstr(why, words)) fail_msg("%s", why); \
+    } while (0)
     assert_false(qj_kernel_call(k, args, 3, &o));
     assert_non_null(strstr(why, "takes 4 tensors"));
     args[0] = NULL;
@@ -267,7 +277,8 @@ static void test_typed_is_text(void **state)
 {
     (void)state;
     static const char text[] =
-        "cache_write Acc local -> R\nsplit Out.n 8 tail=peel -> no ni\nsplit Out.m parts=2 -> mo mi\nreorder Out no mi\n"
+        "cache_write Acc local -> R\nsplit Out.n 8 tail=peel -> no ni\nsplit Out.m parts=2 -> mo mi\nreorder "
+        "Out no mi\n"
         "fuse Out.mo no -> mn\nvectorize Out.ni\nunroll Out.mi\nparallel Out.mn\ncompute_at Acc Out.mn\n"
         "compute_at R Out.mn\ntransform_layout W NK8n4k axes=NK\nannotate Out.ni note 3\n";
     qj_ctx *q = dense_ctx("x86-64-v3"), *r = dense_ctx("x86-64-v3");
@@ -401,7 +412,8 @@ static void test_pack_and_layouts(void **state)
     assert_non_null(strstr(why, "layout NK8n4k"));
     args[1] = qj_to_layout(k, 1, d.w);
     assert_non_null(args[1]);
-    assert_int_equal(((int8_t *)args[1]->data)[1 * 288 + 2 * 32 + 3 * 4 + 1], ((int8_t *)d.w->data)[(8 + 3) * K + 9]);
+    assert_int_equal(((int8_t *)args[1]->data)[1 * 288 + 2 * 32 + 3 * 4 + 1],
+                     ((int8_t *)d.w->data)[(8 + 3) * K + 9]);
     memset(d.out->data, 0, sizeof d.want);
     assert_true(qj_kernel_call(k, args, 4, &o));
     assert_memory_equal(d.out->data, d.want, sizeof d.want);
@@ -508,7 +520,9 @@ static void test_check_finds_errors(void **state)
     qj_kernel_free(k);
     /* an instruction that is not what it says it is: it takes the product away */
     qj_ctx_reset(q);
-    qj_define(q, "input A[i:64, k:3] : i8; input B[i:64, k:3] : i8\nC[i] : i32 = sum(k) i32(A[i, k]) * i32(B[i, k])");
+    qj_define(
+        q,
+        "input A[i:64, k:3] : i8; input B[i:64, k:3] : i8\nC[i] : i32 = sum(k) i32(A[i, k]) * i32(B[i, k])");
     qj_intrinsic(q, "wrong", "C: i32[], A: i8[], B: i8[]", "C[] += i32(A[]) * i32(B[])",
                  "sub(C, mul(sext.i32(A), sext.i32(B)))", NULL);
     qj_tensorize(q, "C", "k", "wrong", QJ_TAIL_ERROR);
@@ -537,7 +551,8 @@ static void test_time_and_listing(void **state)
     qj_kernel *k = qj_build(q);
     qj_timing t = {.size = sizeof t};
     assert_true(qj_time(q, k, NULL, 0, 10, &t));
-    assert_true(t.best_ms > 0 && t.median_ms >= t.best_ms && t.windows >= 5 && t.calls >= t.windows && t.spread >= 0);
+    assert_true(t.best_ms > 0 && t.median_ms >= t.best_ms && t.windows >= 5 && t.calls >= t.windows
+                && t.spread >= 0);
     assert_int_equal(t.macs, M * N * K);
     assert_true(t.gmacs > 0 && t.threads == 1);
 #if defined(__x86_64__) && !defined(__SANITIZE_ADDRESS__)
@@ -561,8 +576,10 @@ static void test_time_and_listing(void **state)
         jumps += in->jump != 0;
         ret += !strncmp(in->text, "ret", 3);
         assert_true(in->nbytes > 0 && *in->text);
-        if (i && !in->function) assert_true(in->address == l->at[i - 1].address + (uint64_t)l->at[i - 1].nbytes);
-        if (in->function && !strcmp(in->function, "kernel")) assert_ptr_equal((void *)(uintptr_t)in->address, qj_kernel_entry(k));
+        if (i && !in->function)
+            assert_true(in->address == l->at[i - 1].address + (uint64_t)l->at[i - 1].nbytes);
+        if (in->function && !strcmp(in->function, "kernel"))
+            assert_ptr_equal((void *)(uintptr_t)in->address, qj_kernel_entry(k));
     }
     assert_true(functions >= 2 && jumps >= 1 && ret >= 1);
     assert_true(l->spill_stores >= 0 && l->spill_loads >= 0);
@@ -614,7 +631,8 @@ static void test_memory_everywhere(void **state)
     int refused = 0, done = 0;
     for (size_t room = 0; done < 3; room += 2003 + room / 8) {
         qj_ctx *q = dense_ctx("x86-64-v3");
-        qj_step(q, "cache_read W global as=i16; split Out.n 8 -> no ni; vectorize Out.ni; compute_at Acc Out.no; parallel Out.m");
+        qj_step(q, "cache_read W global as=i16; split Out.n 8 -> no ni; vectorize Out.ni; compute_at Acc "
+                   "Out.no; parallel Out.m");
         ok(q);
         arena_alloc(&q->ir.arena, 2 * CHUNK);
         arena_alloc(&q->ir.arena, (CHUNK - room) & ~(size_t)15);
@@ -686,7 +704,8 @@ static void test_threads(void **state)
     struct shared s = {k, 0};
     pthread_t t[6];
     qj_set_threads(3);
-    for (int i = 0; i < 6; i++) assert_int_equal(pthread_create(&t[i], NULL, i < 3 ? call_often : build_often, &s), 0);
+    for (int i = 0; i < 6; i++)
+        assert_int_equal(pthread_create(&t[i], NULL, i < 3 ? call_often : build_often, &s), 0);
     for (int i = 0; i < 6; i++) pthread_join(t[i], NULL);
     assert_int_equal(s.bad, 0);
     qj_set_threads(0);
@@ -719,7 +738,8 @@ static void test_host_pool(void **state)
     assert_memory_equal(d.out->data, d.want, sizeof d.want);
     broken = 1;
     char why[100] = "";
-    bool called = qj_kernel_call(k, args, 4, &(qj_call){.size = sizeof(qj_call), .why = why, .why_size = sizeof why});
+    bool called =
+        qj_kernel_call(k, args, 4, &(qj_call){.size = sizeof(qj_call), .why = why, .why_size = sizeof why});
     assert_int_equal(hook_calls, 2);
     assert_false(called);
     assert_non_null(strstr(why, "returned 5"));

@@ -72,11 +72,13 @@ static void test_local_functions_and_imports(void **state)
 {
     (void)state;
     struct object o = compile(
-        "typedef long i64; int qjrt_parallel_for(void (*)(void *, i64, i64), void *, i64) __attribute__((weak));\n"
+        "typedef long i64; int qjrt_parallel_for(void (*)(void *, i64, i64), void *, i64) "
+        "__attribute__((weak));\n"
         "static const int table[4] = {3, 5, 7, 11};\n"
         "static void body(void *c, i64 b, i64 e) { for (; b < e; b++) ((int *)c)[b] = table[b & 3]; }\n"
         "int f(int n) { int a[64]; qjrt_parallel_for(body, a, 64); return a[n]; }\n"
-        "void *memset(void *, int, unsigned long); int g(int n) { volatile char a[100]; memset((char *)a, n, 100); return a[9]; }");
+        "void *memset(void *, int, unsigned long); int g(int n) { volatile char a[100]; memset((char *)a, n, "
+        "100); return a[9]; }");
     struct jit *j = jit_new(&err);
     struct linked *l = jit_link(j, &err, o.bytes, o.n);
     assert_non_null(l);
@@ -204,7 +206,8 @@ static void test_no_growth(void **state)
         char name[16];
         snprintf(name, sizeof name, "f%06d", i);
         for (size_t at = 0; at + 7 < o.n; at++)
-            if (o.bytes[at] == 'f' && o.bytes[at + 1] == '0' && o.bytes[at + 2] == '0') memcpy(o.bytes + at, name, 7);
+            if (o.bytes[at] == 'f' && o.bytes[at + 1] == '0' && o.bytes[at + 2] == '0')
+                memcpy(o.bytes + at, name, 7);
         struct linked *l = jit_link(j, &err, o.bytes, o.n);
         assert_non_null(l);
         assert_int_equal(((fn_int *)jit_find(l, name))(i), i + 1);

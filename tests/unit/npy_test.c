@@ -83,7 +83,8 @@ static void test_round_trip(void **state)
             qj_tensor *t = qj_tensor_new((qj_dtype)d, ndim[s], shapes[s]);
             assert_non_null(t);
             assert_int_equal((uintptr_t)t->data % 64, 0);
-            assert_true(qj_tensor_fill(t, 42 + s, d == DT_F32 ? -1 : dtype_info[d].lo, d == DT_F32 ? 1 : dtype_info[d].hi));
+            assert_true(qj_tensor_fill(t, 42 + s, d == DT_F32 ? -1 : dtype_info[d].lo,
+                                       d == DT_F32 ? 1 : dtype_info[d].hi));
             assert_true(npy_save(&err, t, path));
             qj_tensor *u = npy_load(&err, path);
             assert_non_null(u);
@@ -152,7 +153,8 @@ static void test_version_2(void **state)
 static void test_refused(void **state)
 {
     (void)state;
-    static const struct { const char *dict; size_t n; const char *words; } rows[] = {
+    static const struct { const char *dict; size_t n; const char *words;
+    } rows[] = {
         {"{'descr': '>i2', 'fortran_order': False, 'shape': (2,), }", 4, "element type '>i2'"},
         {"{'descr': '|i2', 'fortran_order': False, 'shape': (2,), }", 4, "element type"},
         {"{'descr': '<f8', 'fortran_order': False, 'shape': (2,), }", 16, "element type '<f8'"},
@@ -164,7 +166,8 @@ static void test_refused(void **state)
         {"{'descr': '|i1', 'fortran_order': False, 'shape': [2], }", 2, "no tuple"},
         {"{'descr': '|i1', 'fortran_order': False, 'shape': (-2,), }", 2, "an extent expected"},
         {"{'descr': '|i1', 'fortran_order': False, 'shape': (2 2,), }", 4, "',' or ')'"},
-        {"{'descr': '|i1', 'fortran_order': False, 'shape': (1,1,1,1,1,1,1,1,1), }", 1, "more than 8 dimensions"},
+        {"{'descr': '|i1', 'fortran_order': False, 'shape': (1,1,1,1,1,1,1,1,1), }", 1,
+         "more than 8 dimensions"},
         {"{'descr': '|i1', 'fortran_order': False, 'shape': (99999999999999999999,), }", 4, "too large"},
         {"{'descr': '<i8', 'fortran_order': False, 'shape': (1099511627776, 1099511627776), }", 4, "2^47"},
         {"{'descr': '<i8', 'fortran_order': False, 'shape': (4294967296, 4294967296, 0), }", 8, "2^47"},
@@ -328,8 +331,9 @@ static void test_tensor(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_round_trip), cmocka_unit_test(test_bytes_of_numpy), cmocka_unit_test(test_version_2),
-        cmocka_unit_test(test_refused),    cmocka_unit_test(test_damage),         cmocka_unit_test(test_not_files),
+        cmocka_unit_test(test_round_trip), cmocka_unit_test(test_bytes_of_numpy),
+        cmocka_unit_test(test_version_2),  cmocka_unit_test(test_refused),
+        cmocka_unit_test(test_damage),     cmocka_unit_test(test_not_files),
         cmocka_unit_test(test_file_set),   cmocka_unit_test(test_tensor),
     };
     return cmocka_run_group_tests(tests, setup, teardown);
