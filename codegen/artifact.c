@@ -129,9 +129,13 @@ static bool is_written(const struct artifact_arg *a, bool pack)
 }
 
 /* Names are identifiers of the program's language, so no keyword of C or C++ may pass unchanged. */
-static const char *param_name(struct arena *arena, const struct artifact_arg *a) { return arena_printf(arena, "%s_", a->name); }
+static const char *param_name(struct arena *arena, const struct artifact_arg *a)
+{
+    return arena_printf(arena, "%s_", a->name);
+}
 
-static void put_prototype(struct str *s, const char *name, const struct artifact_arg *a, int n, int64_t workspace, bool pack)
+static void put_prototype(struct str *s, const char *name, const struct artifact_arg *a, int n,
+                          int64_t workspace, bool pack)
 {
     str_printf(s, "int %s(", name);
     for (int i = 0; i < n; i++)
@@ -186,7 +190,8 @@ static void put_macros(struct str *s, const struct artifact *a)
     str_printf(s, "#define %s_MACS %" PRId64 "\n", a->name, a->macs);
     str_printf(s, "#define %s_WORKSPACE %" PRId64 " /* bytes */\n", a->name, a->workspace);
     if (a->pack_name) str_printf(s, "#define %s_PACK_WORKSPACE %" PRId64 "\n", a->name, a->pack_workspace);
-    for (int i = 0; i < a->narg; i++) str_printf(s, "#define %s_%s_BYTES %" PRId64 "\n", a->name, a->arg[i].name, a->arg[i].bytes);
+    for (int i = 0; i < a->narg; i++)
+        str_printf(s, "#define %s_%s_BYTES %" PRId64 "\n", a->name, a->arg[i].name, a->arg[i].bytes);
     for (int i = 0; i < a->npack; i++)
         if (!has_arg(a->arg, a->narg, a->pack[i].name))
             str_printf(s, "#define %s_%s_BYTES %" PRId64 "\n", a->name, a->pack[i].name, a->pack[i].bytes);
@@ -197,9 +202,13 @@ const char *artifact_header(struct arena *arena, const struct artifact *a)
     struct str s = str_on(arena);
     const char *up = upper(arena, a->name);
     str_printf(&s, "/* %s, made by qjit %s for %s.\n *\n", a->name, version, a->target);
-    str_put(&s, " * Tensors are dense and row-major in memory order. No alignment is needed beyond the element's own; the\n"
-                " * workspace, where there is one, is aligned to 64 bytes and belongs to one call at a time. Outputs overlap\n"
-                " * nothing. Returns 0. The _call forms take the same pointers in order, the workspace last.\n *\n");
+    str_put(
+        &s,
+        " * Tensors are dense and row-major in memory order. No alignment is needed beyond the element's "
+        "own; the\n"
+        " * workspace, where there is one, is aligned to 64 bytes and belongs to one call at a time. Outputs "
+        "overlap\n"
+        " * nothing. Returns 0. The _call forms take the same pointers in order, the workspace last.\n *\n");
     put_args(&s, a->arg, a->narg);
     if (a->pack_name) {
         str_printf(&s, " *\n * %s makes what is called packed above, once, from the weights:\n", a->pack_name);
@@ -240,7 +249,8 @@ static void put_json_args(struct json_out *o, const char *key, const struct arti
         json_close(o);
         json_put_text(o, "layout", a[i].layout);
         put_numbers(o, "memory", a[i].nphys, a[i].phys);
-        if (a[i].dt != DT_F32 && a[i].range_declared) put_numbers(o, "range", 2, (int64_t[]){a[i].range.lo, a[i].range.hi});
+        if (a[i].dt != DT_F32 && a[i].range_declared)
+            put_numbers(o, "range", 2, (int64_t[]){a[i].range.lo, a[i].range.hi});
         json_put_int(o, "align", dt_bytes(a[i].dt));
         json_put_int(o, "bytes", a[i].bytes);
         json_close(o);

@@ -24,7 +24,9 @@ static bool check_intrin(struct check *k, const struct meaning *m)
     if (in && !lacks) return true;
     if (row) err_set(&k->c->err, ERR_FEATURE, (struct span){0}, "%s needs %s, which %s lacks", m->name,
                      lacks ? lacks : row->needs, k->t->name);
-    else err_set(&k->c->err, ERR_INTRIN, (struct span){0}, "the target %s has no instruction %s", k->t->name, m->name);
+    else
+        err_set(&k->c->err, ERR_INTRIN, (struct span){0}, "the target %s has no instruction %s", k->t->name,
+                m->name);
     return false;
 }
 
@@ -32,10 +34,12 @@ static bool see_expr(const struct expr *e, void *u)
 {
     struct check *k = u;
     if (e->op == OP_FMA && !target_has(k->t, "fma")) {
-        err_set(&k->c->err, ERR_FEATURE, (struct span){0}, "fma rounds once, which %s has no instruction for", k->t->name);
+        err_set(&k->c->err, ERR_FEATURE, (struct span){0}, "fma rounds once, which %s has no instruction for",
+                k->t->name);
         err_hint(&k->c->err, "pick a target with the feature fma (x86-64-v3 has it), or write a*b + c");
     }
-    if (e->type.lanes > 4 * MAX_LANES) unsupported(k, "a vector has too many lanes", "split the vectorized loop");
+    if (e->type.lanes > 4 * MAX_LANES)
+        unsupported(k, "a vector has too many lanes", "split the vectorized loop");
     return !err_is(&k->c->err);
 }
 
@@ -52,8 +56,10 @@ static bool see_stmt(const struct stmt *s, void *u)
     switch (s->kind) {
     case STMT_FOR:
         if (s->u.loop.how < LOOP_BLOCK_X) break;
-        unsupported(k, arena_printf(&k->c->arena, "loop %s is bound to %s, which %s does not have", s->u.loop.var->name,
-                                    loop_kind_name[s->u.loop.how], k->t->name), "on a CPU use parallel instead of bind");
+        unsupported(k,
+                    arena_printf(&k->c->arena, "loop %s is bound to %s, which %s does not have",
+                                 s->u.loop.var->name, loop_kind_name[s->u.loop.how], k->t->name),
+                    "on a CPU use parallel instead of bind");
         break;
     case STMT_STORE: see_store(k, s); break;
     case STMT_IF: ir_walk(s->u.cond.cond, see_expr, k); break;
@@ -84,9 +90,11 @@ bool check_func(struct ir_ctx *c, const struct func *f, const struct target *t)
 {
     struct check k = {.c = c, .t = t};
     if (t->family->kind != TARGET_CPU)
-        return unsupported(&k, arena_printf(&c->arena, "the target %s is not a CPU", t->name), "pick a CPU target");
+        return unsupported(&k, arena_printf(&c->arena, "the target %s is not a CPU", t->name),
+                           "pick a CPU target");
     if (!f->name || !is_identifier(f->name)) {
-        err_set(&c->err, ERR_SYNTAX, (struct span){0}, "`%s` cannot be the name of a function in C", f->name ? f->name : "");
+        err_set(&c->err, ERR_SYNTAX, (struct span){0}, "`%s` cannot be the name of a function in C",
+                f->name ? f->name : "");
         return err_hint(&c->err, "letters, digits and _, not starting with a digit"), false;
     }
     ir_walk_stmt(f->body, see_stmt, &k);

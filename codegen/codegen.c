@@ -8,7 +8,11 @@
 #include "ir/print.h"
 #include "ir/verify.h"
 
-enum { NO_VECTORIZED = VERIFY_VECTORS, NO_UNROLLED = NO_VECTORIZED | VERIFY_NO_UNROLL, FLAT = NO_UNROLLED | VERIFY_FLAT };
+enum {
+    NO_VECTORIZED = VERIFY_VECTORS,
+    NO_UNROLLED = NO_VECTORIZED | VERIFY_NO_UNROLL,
+    FLAT = NO_UNROLLED | VERIFY_FLAT
+};
 
 const struct cg_pass cg_passes[] = {
     {'P', "partition", "cut loops marked peel where guards inside change", pass_partition, 0},
@@ -40,8 +44,8 @@ void cg_lap(const struct cg_options *o, const char *pass, double *since)
     *since = cg_now_ms(); /* not counting what the caller did */
 }
 
-static void dump_func(struct ir_ctx *c, const struct cg_options *o, const struct cg_pass *p, const struct func *f,
-                      const struct func *before)
+static void dump_func(struct ir_ctx *c, const struct cg_options *o, const struct cg_pass *p,
+                      const struct func *f, const struct func *before)
 {
     if (!cg_wants(o, p->flag)) return;
     struct str s = str_on(&c->arena);

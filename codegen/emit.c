@@ -72,7 +72,8 @@ static void machine_fit(const struct machine *k, LLVMModuleRef module)
 static bool machine_run_passes(const struct machine *k, struct emit *m)
 {
     char *text = NULL;
-    if (LLVMVerifyModule(m->module, LLVMReturnStatusAction, &text)) return fail(m->c, "the module is ill-formed", text);
+    if (LLVMVerifyModule(m->module, LLVMReturnStatusAction, &text))
+        return fail(m->c, "the module is ill-formed", text);
     LLVMDisposeMessage(text);
     LLVMPassBuilderOptionsRef options = LLVMCreatePassBuilderOptions();
     LLVMErrorRef e = LLVMRunPasses(m->module, pipeline, k->tm, options);
@@ -95,7 +96,8 @@ static bool take(struct ir_ctx *c, const char *from, size_t n, char **bytes, siz
     return true;
 }
 
-static bool machine_write(const struct machine *k, struct emit *m, enum cg_kind kind, char **bytes, size_t *size)
+static bool machine_write(const struct machine *k, struct emit *m, enum cg_kind kind, char **bytes,
+                          size_t *size)
 {
     LLVMMemoryBufferRef buf = NULL;
     char *text = NULL;
@@ -109,7 +111,8 @@ static bool machine_write(const struct machine *k, struct emit *m, enum cg_kind 
         buf = LLVMWriteBitcodeToMemoryBuffer(m->module);
     } else {
         LLVMCodeGenFileType type = kind == CG_ASM ? LLVMAssemblyFile : LLVMObjectFile;
-        if (LLVMTargetMachineEmitToMemoryBuffer(k->tm, m->module, type, &text, &buf)) return fail(m->c, "LLVM", text);
+        if (LLVMTargetMachineEmitToMemoryBuffer(k->tm, m->module, type, &text, &buf))
+            return fail(m->c, "LLVM", text);
     }
     /* An error may have been reported although bytes came out. */
     bool ok = !err_is(&m->c->err) && take(m->c, LLVMGetBufferStart(buf), LLVMGetBufferSize(buf), bytes, size);
@@ -127,8 +130,8 @@ static void dump_module(struct emit *m, const struct cg_options *o, char flag, c
     LLVMDisposeMessage(text);
 }
 
-static bool emit_in(struct emit *m, const struct machine *k, const struct func *const f[2], const struct cg_options *o,
-                    struct artifact *a)
+static bool emit_in(struct emit *m, const struct machine *k, const struct func *const f[2],
+                    const struct cg_options *o, struct artifact *a)
 {
     double since = cg_now_ms();
     machine_fit(k, m->module);
@@ -155,8 +158,8 @@ static void close_emission(void *p)
     machine_close(&e->k);
 }
 
-bool emit_artifact(struct ir_ctx *c, const struct lowered *l, const struct func *const f[2], const struct cg_options *o,
-                   struct artifact *a)
+bool emit_artifact(struct ir_ctx *c, const struct lowered *l, const struct func *const f[2],
+                   const struct cg_options *o, struct artifact *a)
 {
     struct emission *e = ARENA_NEW(&c->arena, struct emission);
     int keep = c->defers.n;

@@ -38,7 +38,8 @@ static LLVMValueRef div_const(struct emit *m, const struct expr *e, LLVMValueRef
     return NULL;
 }
 
-static LLVMValueRef div_unsigned(struct emit *m, const struct expr *e, LLVMValueRef a, LLVMValueRef b, bool zero)
+static LLVMValueRef div_unsigned(struct emit *m, const struct expr *e, LLVMValueRef a, LLVMValueRef b,
+                                 bool zero)
 {
     LLVMTypeRef t = LLVMTypeOf(a);
     LLVMValueRef none = NULL;
@@ -51,7 +52,8 @@ static LLVMValueRef div_unsigned(struct emit *m, const struct expr *e, LLVMValue
 }
 
 /* Truncated division, one less where the rest has not the divisor's sign. By 0 and -1 it divides by 1. */
-static LLVMValueRef div_signed(struct emit *m, const struct expr *e, LLVMValueRef a, LLVMValueRef b, bool special)
+static LLVMValueRef div_signed(struct emit *m, const struct expr *e, LLVMValueRef a, LLVMValueRef b,
+                               bool special)
 {
     LLVMTypeRef t = LLVMTypeOf(a);
     LLVMValueRef none = LLVMConstNull(t), zero = NULL, minus = NULL;
@@ -227,7 +229,8 @@ static LLVMValueRef narrow(struct emit *m, const struct expr *e, LLVMValueRef x)
     const struct dtype_info *to = &dtype_info[e->type.dt], *d = &dtype_info[from->type.dt];
     struct range r = ir_bounds(from, NULL);
     bool clamped = from->op == OP_MIN || from->op == OP_MAX;
-    if (!clamped && e->type.lanes > 1 && to->bits < d->bits && from->type.dt != DT_I64 && r.lo >= to->lo && r.hi <= to->hi) {
+    if (!clamped && e->type.lanes > 1 && to->bits < d->bits && from->type.dt != DT_I64 && r.lo >= to->lo &&
+        r.hi <= to->hi) {
         if (to->lo > d->lo) x = minmax_int(m, d->is_signed, false, x, l_const(LLVMTypeOf(x), to->lo));
         x = minmax_int(m, d->is_signed, true, x, l_const(LLVMTypeOf(x), to->hi));
     }
@@ -247,7 +250,8 @@ static LLVMValueRef cast(struct emit *m, const struct expr *e, LLVMValueRef x)
     bool is_f32 = from->type.dt == DT_F32;
     LLVMValueRef zero = LLVMConstNull(LLVMTypeOf(x));
     if (e->type.dt == DT_BOOL)
-        return is_f32 ? LLVMBuildFCmp(m->b, LLVMRealUNE, x, zero, "") : LLVMBuildICmp(m->b, LLVMIntNE, x, zero, "");
+        return is_f32 ? LLVMBuildFCmp(m->b, LLVMRealUNE, x, zero, "")
+                      : LLVMBuildICmp(m->b, LLVMIntNE, x, zero, "");
     if (is_f32) return f32_to_int(m, from, x, e->type.dt);
     if (e->type.dt == DT_F32) return int_to_f32(m, from, x);
     return narrow(m, e, x); /* a bool is zero-extended */
@@ -268,7 +272,8 @@ static LLVMValueRef saturate(struct emit *m, const struct expr *e, LLVMValueRef 
 /* ---- select ---- */
 
 /* Each arm in a block of its own; the condition is scalar. */
-static LLVMValueRef select_branch(struct emit *m, LLVMValueRef cond, const struct expr *a, const struct expr *b)
+static LLVMValueRef select_branch(struct emit *m, LLVMValueRef cond, const struct expr *a,
+                                  const struct expr *b)
 {
     const struct expr *arm[2] = {a, b};
     LLVMValueRef v[2];

@@ -76,7 +76,8 @@ LLVMValueRef l_splat(struct emit *m, LLVMValueRef v, int lanes);
 /* v's lanes [from, from + n); -1 beyond its end is poison. */
 LLVMValueRef l_slice(struct emit *m, LLVMValueRef v, int from, int n);
 /* An intrinsic overloaded on the given types, e.g. "llvm.smax" on <8 x i32>. */
-LLVMValueRef l_call(struct emit *m, const char *name, int ntype, LLVMTypeRef *type, int narg, LLVMValueRef *arg);
+LLVMValueRef l_call(struct emit *m, const char *name, int ntype, LLVMTypeRef *type, int narg,
+                    LLVMValueRef *arg);
 LLVMBasicBlockRef l_block(struct emit *m, const char *name);
 void l_at(struct emit *m, LLVMBasicBlockRef b);
 

@@ -75,7 +75,8 @@ static LLVMValueRef fit(struct row *r, LLVMValueRef v, LLVMTypeRef want)
         } else {
             LLVMValueRef *at = ARENA_ARRAY(&m->c->arena, LLVMValueRef, n * times);
             for (int i = 0; i < n * times; i++) at[i] = l_const(m->i32, i % n);
-            v = LLVMBuildShuffleVector(m->b, v, LLVMGetPoison(LLVMTypeOf(v)), LLVMConstVector(at, (unsigned)(n * times)), "");
+            v = LLVMBuildShuffleVector(m->b, v, LLVMGetPoison(LLVMTypeOf(v)),
+                                       LLVMConstVector(at, (unsigned)(n * times)), "");
         }
     }
     return LLVMBuildBitCast(m->b, v, want, "");
@@ -138,7 +139,8 @@ static LLVMValueRef declare(struct row *r, const struct recipe *p, unsigned id)
         if (!first) return NULL;
         t = LLVMTypeOf(first);
     }
-    return t ? LLVMGetIntrinsicDeclaration(m->module, id, &t, 1) : bad(r, "nothing says the type of %s", p->name);
+    return t ? LLVMGetIntrinsicDeclaration(m->module, id, &t, 1)
+             : bad(r, "nothing says the type of %s", p->name);
 }
 
 enum { MAX_PARAMS = 8 };
@@ -147,7 +149,8 @@ static bool eval_args(struct row *r, const struct recipe *p, LLVMTypeRef fn_type
 {
     LLVMTypeRef param[MAX_PARAMS];
     int n = (int)LLVMCountParamTypes(fn_type);
-    if (n != p->nkid || n > MAX_PARAMS) return bad(r, "%s takes %d arguments, %d are given", p->name, n, p->nkid), false;
+    if (n != p->nkid || n > MAX_PARAMS)
+        return bad(r, "%s takes %d arguments, %d are given", p->name, n, p->nkid), false;
     LLVMGetParamTypes(fn_type, param);
     for (int i = 0; i < n; i++) {
         if (!elem_bits(param[i])) return bad(r, "%s takes a %s", p->name, type_text(r, param[i])), false;
@@ -179,8 +182,8 @@ static LLVMValueRef eval_asm(struct row *r, const struct recipe *p)
         type[i] = LLVMTypeOf(arg[i]);
     }
     LLVMTypeRef fn = LLVMFunctionType(named_type(r, p->type), type, (unsigned)p->nkid, 0);
-    LLVMValueRef code = LLVMGetInlineAsm(fn, p->name, strlen(p->name), p->constraints, strlen(p->constraints), 0, 0,
-                                         LLVMInlineAsmDialectATT, 0);
+    LLVMValueRef code = LLVMGetInlineAsm(fn, p->name, strlen(p->name), p->constraints, strlen(p->constraints),
+                                         0, 0, LLVMInlineAsmDialectATT, 0);
     return LLVMBuildCall2(r->m->b, fn, code, arg, (unsigned)p->nkid, "");
 }
 
@@ -205,7 +208,8 @@ static LLVMValueRef eval_bin(struct row *r, const struct recipe *p, LLVMTypeRef 
         if (strcmp(ops[i].name, p->name)) continue;
         if (ops[i].f32 != (elem_of(t) == r->m->f32))
             return bad(r, "%s of %s", p->name, type_text(r, t));
-        return number_first ? LLVMBuildBinOp(r->m->b, ops[i].op, b, a, "") : LLVMBuildBinOp(r->m->b, ops[i].op, a, b, "");
+        return number_first ? LLVMBuildBinOp(r->m->b, ops[i].op, b, a, "")
+                            : LLVMBuildBinOp(r->m->b, ops[i].op, a, b, "");
     }
     return bad(r, "there is no operation %s", p->name);
 }
@@ -231,7 +235,10 @@ static LLVMValueRef eval_conv(struct row *r, const struct recipe *p)
 static LLVMValueRef eval(struct row *r, const struct recipe *p, LLVMTypeRef want)
 {
     switch (p->kind) {
-    case RCP_OPERAND: return want ? r->operand[p->operand] : fit(r, r->operand[p->operand], operand_type(r, p->operand));
+    case RCP_OPERAND: {
+        LLVMValueRef v = r->operand[p->operand];
+        return want ? v : fit(r, v, operand_type(r, p->operand));
+    }
     case RCP_INT: return eval_int(r, p, want);
     case RCP_CALL: return eval_call(r, p);
     case RCP_BIN: return eval_bin(r, p, want);

@@ -124,7 +124,8 @@ void store_run(struct emit *m, const struct buffer *b, const struct expr *at, LL
     int n = (int)LLVMGetVectorSize(type);
     for (int i = 0; i < n; i += step) {
         int lanes = n - i < step ? n - i : step;
-        LLVMValueRef part = lanes == 1 ? LLVMBuildExtractElement(m->b, v, l_idx(m, i), "") : l_slice(m, v, i, lanes);
+        LLVMValueRef part =
+            lanes == 1 ? LLVMBuildExtractElement(m->b, v, l_idx(m, i), "") : l_slice(m, v, i, lanes);
         store_piece(m, part, piece_address(m, b, p, i), piece_align(align, i * elem_bytes(b)));
     }
 }
@@ -180,13 +181,15 @@ static LLVMValueRef gather(struct emit *m, const struct expr *e, LLVMTypeRef typ
     }
     LLVMValueRef v = LLVMGetPoison(type);
     for (int i = 0; i < n; i++) {
-        LLVMValueRef one = load_piece(m, LLVMGetElementType(type), lane_address(m, b, &k, i), (unsigned)elem_bytes(b));
+        LLVMValueRef one =
+            load_piece(m, LLVMGetElementType(type), lane_address(m, b, &k, i), (unsigned)elem_bytes(b));
         v = LLVMBuildInsertElement(m->b, v, one, l_idx(m, i), "");
     }
     return v;
 }
 
-static void scatter(struct emit *m, const struct buffer *b, const struct expr *at, LLVMValueRef v, LLVMValueRef mask)
+static void scatter(struct emit *m, const struct buffer *b, const struct expr *at, LLVMValueRef v,
+                    LLVMValueRef mask)
 {
     struct lanes k = lanes_of(m, b, at);
     if (mask) {

@@ -35,7 +35,8 @@ static LLVMValueRef const_splat(LLVMValueRef v, int lanes)
 LLVMValueRef l_const(LLVMTypeRef t, int64_t v)
 {
     if (LLVMGetTypeKind(t) != LLVMVectorTypeKind) return LLVMConstInt(t, (unsigned long long)v, 1);
-    return const_splat(LLVMConstInt(LLVMGetElementType(t), (unsigned long long)v, 1), (int)LLVMGetVectorSize(t));
+    return const_splat(LLVMConstInt(LLVMGetElementType(t), (unsigned long long)v, 1),
+                       (int)LLVMGetVectorSize(t));
 }
 
 LLVMValueRef l_idx(struct emit *m, int64_t v) { return l_const(m->i64, v); }
@@ -71,7 +72,8 @@ LLVMValueRef l_slice(struct emit *m, LLVMValueRef v, int from, int n)
     return LLVMBuildShuffleVector(m->b, v, LLVMGetPoison(LLVMTypeOf(v)), LLVMConstVector(at, (unsigned)n), "");
 }
 
-LLVMValueRef l_call(struct emit *m, const char *name, int ntype, LLVMTypeRef *type, int narg, LLVMValueRef *arg)
+LLVMValueRef l_call(struct emit *m, const char *name, int ntype, LLVMTypeRef *type, int narg,
+                    LLVMValueRef *arg)
 {
     unsigned id = LLVMLookupIntrinsicID(name, strlen(name));
     QJ_ASSERT(id != 0);
@@ -178,7 +180,8 @@ static void add_call_entry(struct emit *m, const char *name, LLVMValueRef fn, in
     set_fn_attrs(m, entry);
     l_at(m, LLVMAppendBasicBlockInContext(m->llvm, entry, "entry"));
     for (int i = 0; i < nparam; i++) {
-        LLVMValueRef n = l_idx(m, i), at = LLVMBuildInBoundsGEP2(m->b, m->ptr, LLVMGetParam(entry, 0), &n, 1, "");
+        LLVMValueRef n = l_idx(m, i),
+                     at = LLVMBuildInBoundsGEP2(m->b, m->ptr, LLVMGetParam(entry, 0), &n, 1, "");
         arg[i] = LLVMBuildLoad2(m->b, m->ptr, at, "");
     }
     LLVMBuildRet(m->b, LLVMBuildCall2(m->b, LLVMGlobalGetValueType(fn), fn, arg, (unsigned)nparam, ""));

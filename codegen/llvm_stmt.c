@@ -168,10 +168,9 @@ static bool capture_stmt(const struct stmt *s, void *u)
     return true;
 }
 
-static LLVMTypeRef type_of_binding(struct emit *m, const struct binding *k) { return LLVMTypeOf(k->value); }
-
 /* The iterations [begin, end): begin and end are the parameters after the captured ones. */
-static bool fill_body(struct emit *m, LLVMValueRef fn, const struct stmt *s, const struct capture *k, struct slice slice)
+static bool fill_body(struct emit *m, LLVMValueRef fn, const struct stmt *s, const struct capture *k,
+                      struct slice slice)
 {
     struct frame *outer = m->frame, in = {.fn = fn, .parallel = true};
     unsigned n = (unsigned)k->use.n;
@@ -215,7 +214,8 @@ static LLVMValueRef ctx_slot(struct emit *m, LLVMValueRef ctx, unsigned i)
 
 static LLVMValueRef internal_fn(struct emit *m, const char *what, LLVMTypeRef type)
 {
-    LLVMValueRef fn = LLVMAddFunction(m->module, arena_printf(&m->c->arena, "%s.%s%d", m->name, what, m->nbody), type);
+    LLVMValueRef fn =
+        LLVMAddFunction(m->module, arena_printf(&m->c->arena, "%s.%s%d", m->name, what, m->nbody), type);
     LLVMSetLinkage(fn, LLVMInternalLinkage);
     set_fn_attrs(m, fn);
     return fn;
@@ -230,7 +230,8 @@ static LLVMValueRef make_part(struct emit *m, LLVMValueRef body, unsigned n)
     LLVMValueRef *arg = ARENA_ARRAY(&m->c->arena, LLVMValueRef, n + 2);
     LLVMGetParamTypes(type, param);
     l_at(m, LLVMAppendBasicBlockInContext(m->llvm, fn, "entry"));
-    for (unsigned i = 0; i < n; i++) arg[i] = LLVMBuildLoad2(m->b, param[i], ctx_slot(m, LLVMGetParam(fn, 0), i), "");
+    for (unsigned i = 0; i < n; i++)
+        arg[i] = LLVMBuildLoad2(m->b, param[i], ctx_slot(m, LLVMGetParam(fn, 0), i), "");
     arg[n] = LLVMGetParam(fn, 1);
     arg[n + 1] = LLVMGetParam(fn, 2);
     LLVMBuildCall2(m->b, type, body, arg, n + 2, "");
@@ -250,10 +251,12 @@ static LLVMValueRef parallel_for(struct emit *m)
 }
 
 /* The call: with the pool when there is one, else here. A failing pool is the kernel's failure. */
-static void run_parts(struct emit *m, LLVMValueRef body, LLVMValueRef part, LLVMValueRef *arg, unsigned n, int64_t extent)
+static void run_parts(struct emit *m, LLVMValueRef body, LLVMValueRef part, LLVMValueRef *arg, unsigned n,
+                      int64_t extent)
 {
     LLVMBasicBlockRef here = LLVMGetInsertBlock(m->b);
-    LLVMBasicBlockRef pool = l_block(m, "pool"), alone = l_block(m, "alone"), fail = l_block(m, "fail"), done = l_block(m, "done");
+    LLVMBasicBlockRef pool = l_block(m, "pool"), alone = l_block(m, "alone"), fail = l_block(m, "fail"),
+                      done = l_block(m, "done");
     l_at(m, m->frame->entry);
     LLVMValueRef ctx = LLVMBuildAlloca(m->b, LLVMArrayType2(m->i64, n ? n : 1), "ctx");
     l_at(m, here);
@@ -282,7 +285,7 @@ static bool emit_parallel(struct emit *m, const struct stmt *s)
     LLVMTypeRef *param = ARENA_ARRAY(&m->c->arena, LLVMTypeRef, n + 3);
     LLVMValueRef *arg = ARENA_ARRAY(&m->c->arena, LLVMValueRef, n + 3);
     for (unsigned i = 0; i < n; i++) {
-        param[i] = type_of_binding(m, &k.use.at[i]);
+        param[i] = LLVMTypeOf(k.use.at[i].value);
         arg[i] = k.use.at[i].value;
     }
     param[n] = m->ptr;  /* the workspace comes after what is captured */
@@ -290,8 +293,7 @@ static bool emit_parallel(struct emit *m, const struct stmt *s)
     param[n + 1] = param[n + 2] = m->i64;
     LLVMBasicBlockRef here = LLVMGetInsertBlock(m->b);
     LLVMValueRef body = internal_fn(m, "body", LLVMFunctionType(m->nothing, param, n + 3, 0));
-    size_t memo = m->memo.n;
-    QJ_ASSERT(memo == 0 || !m->mask); /* statements start with nothing known of the outer function */
+    QJ_ASSERT(m->memo.n == 0); /* values known here are not values there */
     LLVMValueRef part = make_part(m, body, n + 1);
     m->nbody++;
     bool ok = fill_body(m, body, s, &k, slice);

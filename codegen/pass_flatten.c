@@ -7,7 +7,8 @@
 #include "ir/simplify.h"
 
 /* base + stride * lane; a bcast has stride 0. */
-static bool as_ramp(struct ir_ctx *c, const struct expr *e, const struct expr **base, const struct expr **stride)
+static bool as_ramp(struct ir_ctx *c, const struct expr *e, const struct expr **base,
+                    const struct expr **stride)
 {
     if (e->op == OP_RAMP) { *base = e->kid[0]; *stride = e->kid[1]; return true; }
     if (e->op == OP_BCAST) { *base = e->kid[0]; *stride = ir_idx(c, 0); return true; }
@@ -26,7 +27,8 @@ const struct expr *fold_ramp(struct ir_ctx *c, const struct expr *e)
     return e;
 }
 
-const struct expr *flat_index(struct ir_ctx *c, const struct buffer *b, int nidx, const struct expr *const *idx)
+const struct expr *flat_index(struct ir_ctx *c, const struct buffer *b, int nidx,
+                              const struct expr *const *idx)
 {
     if (nidx == 1) return idx[0];
     const struct expr *at = ir_idx(c, 0);

@@ -41,7 +41,8 @@ static bool cut_at(const struct expr *e, void *u)
 {
     struct cuts *k = u;
     if (e->op == OP_AND || e->op == OP_OR || e->op == OP_NOT) return true;
-    if ((e->op != OP_LT && e->op != OP_LE) || !type_eq(e->kid[0]->type, TYPE_I64) || !ir_uses(e, k->v)) return false;
+    if ((e->op != OP_LT && e->op != OP_LE) || !type_eq(e->kid[0]->type, TYPE_I64) || !ir_uses(e, k->v))
+        return false;
     const struct expr *room = ir_sub(k->c, e->kid[1], e->kid[0]), *rest;
     if (e->op == OP_LT) room = ir_sub(k->c, room, ir_idx(k->c, 1));
     int64_t coef;
@@ -107,10 +108,12 @@ const struct func *pass_partition(struct ir_ctx *c, const struct func *f, const 
  * bound here is a peeled tail, where fewer lanes beat a mask. */
 static const struct stmt *trim_lanes(struct ir_ctx *c, const struct stmt *s, void *u)
 {
-    if (s->kind != STMT_FOR || s->u.loop.how != LOOP_VECTORIZED || s->u.loop.body->kind != STMT_IF) return NULL;
+    if (s->kind != STMT_FOR || s->u.loop.how != LOOP_VECTORIZED || s->u.loop.body->kind != STMT_IF)
+        return NULL;
     const struct var *v = s->u.loop.var;
     const struct expr *cond = s->u.loop.body->u.cond.cond;
-    if (cond->op != OP_LT || cond->kid[0]->op != OP_VAR || cond->kid[0]->val.var != v || cond->kid[1]->op != OP_INT)
+    if (cond->op != OP_LT || cond->kid[0]->op != OP_VAR || cond->kid[0]->val.var != v ||
+        cond->kid[1]->op != OP_INT)
         return NULL;
     int64_t n = cond->kid[1]->val.i;
     if (n < 1 || n >= v->extent) return NULL;

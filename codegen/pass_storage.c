@@ -27,7 +27,8 @@ struct plan {
 
 static bool too_large(struct plan *p, const char *what)
 {
-    err_set(&p->c->err, ERR_TOO_LARGE, (struct span){0}, "the workspace for %s is larger than 2^47 bytes", what);
+    err_set(&p->c->err, ERR_TOO_LARGE, (struct span){0}, "the workspace for %s is larger than 2^47 bytes",
+            what);
     err_hint(&p->c->err, "compute it closer to its use, so that less of it is kept");
     return false;
 }
@@ -80,7 +81,8 @@ static bool walk(struct plan *p, const struct stmt *s, struct area *a)
 {
     switch (s->kind) {
     case STMT_FOR:
-        return s->u.loop.how == LOOP_PARALLEL && !a->parallel ? walk_parallel(p, s, a) : walk(p, s->u.loop.body, a);
+        return s->u.loop.how == LOOP_PARALLEL && !a->parallel ? walk_parallel(p, s, a)
+                                                              : walk(p, s->u.loop.body, a);
     case STMT_IF: return walk(p, s->u.cond.then, a);
     case STMT_SEQ:
         for (int i = 0; i < s->u.seq.n; i++)

@@ -106,7 +106,8 @@ static bool add_block(const struct inside *in, struct blocks *k, const struct ex
     if (!ir_affine(in->c, at, in->nvar, in->var, coef, &base) || coef[0] == 0) return false;
     for (int i = 1; i < in->nvar; i++) {
         int64_t far;
-        if (!ck_mul(coef[i], in->var[i]->extent - 1, &far) || far < -(INT64_C(1) << 56) || far > INT64_C(1) << 56)
+        if (!ck_mul(coef[i], in->var[i]->extent - 1, &far) || far < -(INT64_C(1) << 56) ||
+            far > INT64_C(1) << 56)
             return false;
         if (far < 0) lo += far;
         else hi += far;
@@ -165,7 +166,8 @@ static const char *obstacle(struct ir_ctx *c, const struct stmt *s, struct insid
     for (size_t i = 0; i < in->access.n; i++) {
         const struct access *a = &in->access.at[i];
         if (a->write && !lanes_apart(in, a->buffer))
-            return arena_printf(&c->arena, "has iterations that may touch the same elements of %s", a->buffer->name);
+            return arena_printf(&c->arena, "has iterations that may touch the same elements of %s",
+                                a->buffer->name);
     }
     return NULL;
 }
@@ -260,8 +262,9 @@ static const struct stmt *vectorize(struct ir_ctx *c, const struct stmt *s, void
         return serial;
     }
     if (v->extent > MAX_LANES) {
-        err_set(&c->err, ERR_UNSUPPORTED, (struct span){0}, "loop %s is vectorized over %lld lanes, more than %d",
-                v->name, (long long)v->extent, MAX_LANES);
+        err_set(&c->err, ERR_UNSUPPORTED, (struct span){0},
+                "loop %s is vectorized over %lld lanes, more than %d", v->name, (long long)v->extent,
+                MAX_LANES);
         err_hint(&c->err, "split %s by 16 (or another number of lanes) and vectorize the inner part", v->name);
         return NULL;
     }
@@ -302,8 +305,8 @@ static void note_accesses(const struct noting *n, const struct stmt *s, const st
         const char *how = affine ? arena_printf(&n->c->arena, "elements %lld apart", (long long)step)
                                  : "elements here and there";
         note(n, a->write ? "scatter" : "gather",
-             arena_printf(&n->c->arena, "vectorized loop %s %s %s of %s, one lane at a time", s->u.loop.var->name,
-                          a->write ? "writes" : "reads", how, a->buffer->name));
+             arena_printf(&n->c->arena, "vectorized loop %s %s %s of %s, one lane at a time",
+                          s->u.loop.var->name, a->write ? "writes" : "reads", how, a->buffer->name));
     }
 }
 

@@ -16,7 +16,8 @@ enum {
     MAX_UNROLLED = 4096         /* statements that unrolling may make of one loop */
 };
 
-static inline const struct func *func_with_body(struct ir_ctx *c, const struct func *f, const struct stmt *body)
+static inline const struct func *func_with_body(struct ir_ctx *c, const struct func *f,
+                                                const struct stmt *body)
 {
     if (!body || body == f->body) return body ? f : NULL;
     struct func *g = arena_copy(&c->arena, f, sizeof *g);
@@ -28,7 +29,8 @@ static inline const struct func *func_with_body(struct ir_ctx *c, const struct f
 const struct expr *fold_ramp(struct ir_ctx *c, const struct expr *e);
 
 /* Row-major: the element number that idx names in b; idx may be vectors. One index is taken as flat already. */
-const struct expr *flat_index(struct ir_ctx *c, const struct buffer *b, int nidx, const struct expr *const *idx);
+const struct expr *flat_index(struct ir_ctx *c, const struct buffer *b, int nidx,
+                              const struct expr *const *idx);
 
 /* What vectorizing f will not do as one would hope, before it is done: loops run serially, gathers, scatters. */
 void vectorize_notes(struct ir_ctx *c, const struct func *f, const struct cg_options *o);
@@ -40,10 +42,10 @@ bool check_func(struct ir_ctx *c, const struct func *f, const struct target *t);
 
 double cg_now_ms(void);
 bool cg_wants(const struct cg_options *o, char flag);                            /* a dump */
-void cg_lap(const struct cg_options *o, const char *pass, double *since);        /* tells a time, starts the next */
+void cg_lap(const struct cg_options *o, const char *pass, double *since); /* tells a time, starts the next */
 /* f[0] the kernel, f[1] the pack function or NULL, through all passes: fills in bytes and workspaces. */
-bool emit_artifact(struct ir_ctx *c, const struct lowered *l, const struct func *const f[2], const struct cg_options *o,
-                   struct artifact *a);
+bool emit_artifact(struct ir_ctx *c, const struct lowered *l, const struct func *const f[2],
+                   const struct cg_options *o, struct artifact *a);
 
 /* ---- storage: where each allocation lives (pass_storage.c) ---- */
 

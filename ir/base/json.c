@@ -62,7 +62,8 @@ static const struct json *copy(struct reader *r, const cJSON *from, const char *
     return j;
 }
 
-const struct json *json_parse(struct arena *a, struct err_state *e, const char *file, const char *text, size_t n)
+const struct json *json_parse(struct arena *a, struct err_state *e, const char *file, const char *text,
+                              size_t n)
 {
     const char *end = NULL;
     struct reader r = {a, e};
@@ -70,8 +71,10 @@ const struct json *json_parse(struct arena *a, struct err_state *e, const char *
     cJSON *tree = strlen(own) == n ? cJSON_ParseWithLengthOpts(own, n + 1, &end, 1) : NULL;
     if (!tree) {
         size_t at = end ? (size_t)(end - own) : strlen(own);
-        err_set(e, ERR_SYNTAX, (struct span){file, own, at < n ? at : n, at < n}, "%s: not JSON from here on", file);
-        err_hint(e, "strings and keys in double quotes, no comma after the last element, nothing after the value");
+        err_set(e, ERR_SYNTAX, (struct span){file, own, at < n ? at : n, at < n}, "%s: not JSON from here on",
+                file);
+        err_hint(
+            e, "strings and keys in double quotes, no comma after the last element, nothing after the value");
         return NULL;
     }
     const struct json *j = copy(&r, tree, arena_printf(a, "%s: $", file), 0);
@@ -79,13 +82,15 @@ const struct json *json_parse(struct arena *a, struct err_state *e, const char *
     return j;
 }
 
-static const char *const kind_name[] = {"null", "true or false", "a number", "a string", "an array", "an object"};
+static const char *const kind_name[] = {"null",     "true or false", "a number",
+                                        "a string", "an array",      "an object"};
 
 static bool is_kind(struct err_state *e, const struct json *j, enum json_kind kind)
 {
     if (!j) return false;
     if (j->kind == kind) return true;
-    err_set(e, ERR_TYPE, (struct span){0}, "%s: expected %s, found %s", j->path, kind_name[kind], kind_name[j->kind]);
+    err_set(e, ERR_TYPE, (struct span){0}, "%s: expected %s, found %s", j->path, kind_name[kind],
+            kind_name[j->kind]);
     err_hint(e, "write %s there", kind_name[kind]);
     return false;
 }
@@ -113,10 +118,12 @@ bool json_int(struct err_state *e, const struct json *j, int64_t lo, int64_t hi,
     if (!is_kind(e, j, JSON_NUMBER)) return false;
     double v = j->number, most = 9007199254740992.0; /* beyond 2^53 it may have been another integer */
     if (v != floor(v) || fabs(v) > most)
-        return err_set(e, ERR_TYPE, (struct span){0}, "%s: expected an integer of at most 2^53, found %g", j->path, v);
+        return err_set(e, ERR_TYPE, (struct span){0}, "%s: expected an integer of at most 2^53, found %g",
+                       j->path, v);
     *out = (int64_t)v;
     if (*out >= lo && *out <= hi) return true;
-    err_set(e, ERR_RANGE, (struct span){0}, "%s: %" PRId64 " is outside %" PRId64 "..%" PRId64, j->path, *out, lo, hi);
+    err_set(e, ERR_RANGE, (struct span){0}, "%s: %" PRId64 " is outside %" PRId64 "..%" PRId64, j->path, *out,
+            lo, hi);
     err_hint(e, "give a number in %" PRId64 "..%" PRId64, lo, hi);
     return false;
 }
@@ -135,7 +142,10 @@ bool json_bool(struct err_state *e, const struct json *j, bool *out)
     return true;
 }
 
-const char *json_text(struct err_state *e, const struct json *j) { return is_kind(e, j, JSON_STRING) ? j->text : NULL; }
+const char *json_text(struct err_state *e, const struct json *j)
+{
+    return is_kind(e, j, JSON_STRING) ? j->text : NULL;
+}
 
 bool json_array(struct err_state *e, const struct json *j, int lo, int hi)
 {

@@ -34,9 +34,10 @@ struct json {
 };
 
 /* ERR_SYNTAX with the place of the fault; `file` is for messages. Duplicate keys are refused. */
-const struct json *json_parse(struct arena *a, struct err_state *e, const char *file, const char *text, size_t n);
+const struct json *json_parse(struct arena *a, struct err_state *e, const char *file, const char *text,
+                              size_t n);
 
-/* A member of an object; NULL and an error when it is missing (json_at) or just NULL (json_find). NULL in, NULL out. */
+/* A member of an object; when it is missing NULL with an error (json_at) or without (json_find). NULL in, NULL out. */
 const struct json *json_at(struct err_state *e, const struct json *j, const char *key);
 const struct json *json_find(const struct json *j, const char *key);
 /* Typed values. False and ERR_TYPE or ERR_RANGE when j is something else; false for NULL. */

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* nestrun.c - contract in nestrun.h. Links objects by LLVM itself, not by the runtime, which has tests of its own. */
+/* nestrun.c - contract in nestrun.h. Objects are linked by LLVM, not by the runtime, which has its own tests. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -81,16 +81,21 @@ static size_t bytes_of(const struct buffer *b) { return (size_t)buffer_elems(b) 
 /* Every value of small types, hard ones of f32, and whatever a declared range allows. */
 static void fill(const struct buffer *b, void *at)
 {
-    static const float hard[] = {0.0f, -0.0f, 0.5f, -0.5f, 1.5f, 2.5f, -2.5f, 127.5f, 128.5f, 255.5f, -128.5f, 8388607.5f,
-                                 16777216.0f, 2147483648.0f, -2147483648.0f, 1e30f, -1e30f, INFINITY, -INFINITY, NAN};
+    static const float hard[] = {0.0f,    -0.0f,      0.5f,        -0.5f,         1.5f,
+                                 2.5f,    -2.5f,      127.5f,      128.5f,        255.5f,
+                                 -128.5f, 8388607.5f, 16777216.0f, 2147483648.0f, -2147483648.0f,
+                                 1e30f,   -1e30f,     INFINITY,    -INFINITY,     NAN};
     for (int64_t i = 0; i < buffer_elems(b); i++) {
         union value v;
         uint64_t r = rnd();
         if (b->dt == DT_F32) {
-            v.f = r & 1 ? hard[r / 2 % ARRAY_LEN(hard)] : (float)((int64_t)(r >> 20) % 100000) / 64.0f - 600.0f;
+            v.f =
+                r & 1 ? hard[r / 2 % ARRAY_LEN(hard)] : (float)((int64_t)(r >> 20) % 100000) / 64.0f - 600.0f;
         } else {
             uint64_t width = (uint64_t)b->range.hi - (uint64_t)b->range.lo + 1;
-            v.i = r % 5 == 0 ? b->range.lo : r % 5 == 1 ? b->range.hi : (int64_t)((uint64_t)b->range.lo + (width ? r / 8 % width : r));
+            v.i = r % 5 == 0   ? b->range.lo
+                  : r % 5 == 1 ? b->range.hi
+                               : (int64_t)((uint64_t)b->range.lo + (width ? r / 8 % width : r));
         }
         value_store(b->dt, at, i, v);
     }
@@ -112,8 +117,9 @@ static void run_object(const struct artifact *a, void **arg)
     assert_null(LLVMOrcCreateLLJIT(&jit, NULL));
     LLVMOrcJITDylibRef lib = LLVMOrcLLJITGetMainJITDylib(jit);
     if (nr.use_pool) {
-        LLVMOrcCSymbolMapPair pair = {LLVMOrcLLJITMangleAndIntern(jit, "qjrt_parallel_for"),
-                                      {(LLVMOrcExecutorAddress)(uintptr_t)serial_for, {LLVMJITSymbolGenericFlagsExported, 0}}};
+        LLVMOrcCSymbolMapPair pair = {
+            LLVMOrcLLJITMangleAndIntern(jit, "qjrt_parallel_for"),
+            {(LLVMOrcExecutorAddress)(uintptr_t)serial_for, {LLVMJITSymbolGenericFlagsExported, 0}}};
         assert_null(LLVMOrcJITDylibDefine(lib, LLVMOrcAbsoluteSymbols(&pair, 1)));
     }
     LLVMMemoryBufferRef buf = LLVMCreateMemoryBufferWithMemoryRangeCopy(a->bytes, a->size, a->name);
@@ -131,7 +137,8 @@ static void run_object(const struct artifact *a, void **arg)
     }
     assert_int_equal(call(all), 0);
     for (int i = 0; ws && i < 64; i++) assert_int_equal((unsigned char)ws[a->workspace + i], 0xa5);
-    for (nr.touched = ws ? a->workspace : 0; nr.touched && (unsigned char)ws[nr.touched - 1] == 0xa5;) nr.touched--;
+    for (nr.touched = ws ? a->workspace : 0; nr.touched && (unsigned char)ws[nr.touched - 1] == 0xa5;)
+        nr.touched--;
     free(ws);
     LLVMOrcDisposeLLJIT(jit);
 }
@@ -167,12 +174,14 @@ static void finish(struct run *r, const struct func *f, const char *who)
         for (size_t k = 0; k < n / size; k++) {
             const char *got = (char *)r->arg[i].data + k * size, *want = (char *)r->want[i] + k * size;
             if (!memcmp(got, want, size)) continue;
-            if (b->dt == DT_F32 && isnan(*(const float *)(const void *)got) && isnan(*(const float *)(const void *)want)) continue;
+            if (b->dt == DT_F32 && isnan(*(const float *)(const void *)got) &&
+                isnan(*(const float *)(const void *)want))
+                continue;
             struct str s = str_on(&nr.c.arena);
             print_func(&s, f);
             union value g = value_load(b->dt, got, 0), w = value_load(b->dt, want, 0);
-            fail_msg("%s: %s[%zu] is %" PRId64 " (%g), not %" PRId64 " (%g)\n%s", who, b->name, k, g.i, (double)g.f, w.i,
-                     (double)w.f, str_text(&s));
+            fail_msg("%s: %s[%zu] is %" PRId64 " (%g), not %" PRId64 " (%g)\n%s", who, b->name, k, g.i,
+                     (double)g.f, w.i, (double)w.f, str_text(&s));
         }
         guard_free(&r->arg[i]);
     }
