@@ -237,6 +237,7 @@ static LLVMValueRef eval(struct row *r, const struct recipe *p, LLVMTypeRef want
     switch (p->kind) {
     case RCP_OPERAND: {
         LLVMValueRef v = r->operand[p->operand];
+        if (!v) return bad(r, "operand %s is only written, yet the recipe reads it", r->meaning->op[p->operand]->name);
         return want ? v : fit(r, v, operand_type(r, p->operand));
     }
     case RCP_INT: return eval_int(r, p, want);

@@ -271,6 +271,14 @@ static void bad_rows(void **s)
         if (nr.c.err.first.code != bad[i].code) fail_msg("%s: %s", bad[i].recipe, nr.c.err.first.msg);
         err_clear(&nr.c.err);
     }
+    static const struct intrin_row reads = {.name = "set", .operands = "C: i32[8], A: i32[8]", .meaning = "C[i] = A[i]",
+                                            .recipe = "add(C, A)", .needs = "", .mnemonic = "", .mac_per_cycle = 1, .help = ""};
+    const struct target *t = target_add_row(&nr.c, nest_target("x86-64-v3"), &reads, false, (struct span){0});
+    nest_no_error();
+    assert_null(cg_compile(&nr.c, nest_lowered(nest_parse("func f(arg A[8] : i32, out C[8] : i32) { set(C[0], A[0]) }", t), t),
+                           &nest_options));
+    assert_int_equal(nr.c.err.first.code, ERR_INTRIN);
+    err_clear(&nr.c.err);
     nest_check("func f(arg A[16] : i16, out C[16] : i32) { vectorized i in 0..16 { C[i] = i32(A[i]) } }");
 }
 
