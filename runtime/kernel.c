@@ -22,9 +22,11 @@ bool why_set(struct why *w, const char *fmt, ...)
 
 static bool runs_here(struct ir_ctx *c, const struct artifact *a)
 {
+    struct ir_mark mark = ir_mark(c); /* a parsed target is 100 KB */
     const struct target *t = target_parse(c, a->target, strlen(a->target), (struct span){0});
-    if (!t) return false;
-    if (target_runs_here(t)) return true;
+    bool runs = t && target_runs_here(t);
+    ir_reset(c, mark);
+    if (runs || err_is(&c->err)) return runs;
     err_set(&c->err, ERR_NO_HOST, (struct span){0}, "%s is compiled for %s, which this machine cannot run",
             a->name, a->target);
     err_hint(&c->err, "`target native` compiles for this machine; objects for others can be saved");
