@@ -3,18 +3,25 @@
  * annotate. Each checks, records, and names its results; prims.def has what they do. */
 #include "schedule/state.h"
 
-/* A tensorized region and the loops others are computed at are not to be changed under them. */
+/* What an instruction does is not to be changed under it. */
+static bool check_outside_region(struct applying *a, const struct stage *g, int iter)
+{
+    if (g->tensorize_iter < 0 || state_leaf_pos(g, iter) < state_leaf_pos(g, g->tensorize_iter)) return true;
+    return fail_step(a, ERR_ILLEGAL_STEP, NULL, "loop %s.%s is part of a tensorized region", g->tensor->name,
+                     g->iter[iter].name);
+}
+
+/* Nor may a loop go that others are computed at. (It may move: lowering sees whether that still works.) */
 static bool check_free(struct applying *a, const struct stage *g, int iter)
 {
     const char *name = g->iter[iter].name;
-    if (g->tensorize_iter >= 0 && state_leaf_pos(g, iter) >= state_leaf_pos(g, g->tensorize_iter))
-        return fail_step(a, ERR_ILLEGAL_STEP, NULL, "loop %s.%s is part of a tensorized region", g->tensor->name, name);
+    if (!check_outside_region(a, g, iter)) return false;
     for (int i = 0; i < a->st->nstage; i++) {
         const struct stage *p = a->st->stage[i];
         if (p->attach == ATTACH_AT && a->st->stage[p->at_stage] == g && p->at_iter == iter) {
             fail_step(a, ERR_ILLEGAL_STEP, NULL, "stage %s is computed at loop %s.%s", p->tensor->name,
                       g->tensor->name, name);
-            err_hint(&a->c->err, "split, fuse and reorder first, then compute_at");
+            err_hint(&a->c->err, "split and fuse first, then compute_at");
             return false;
         }
     }
@@ -130,7 +137,7 @@ static bool put_order(struct applying *a, struct stage *g, int n, const int16_t 
 {
     int16_t pos[MAX_ITERS];
     for (int k = 0; k < n; k++) {
-        if (!check_free(a, g, it[k])) return false;
+        if (!check_outside_region(a, g, it[k])) return false;
         pos[k] = (int16_t)state_leaf_pos(g, it[k]);
         for (int j = 0; j < k; j++)
             if (it[j] == it[k]) return fail_step(a, ERR_STEP_ARGS, NULL, "loop %s is named twice", g->iter[it[k]].name);
@@ -191,8 +198,7 @@ static bool mark(struct applying *a, struct stage *g, int iter, enum loop_kind h
         err_hint(&a->c->err, "rfactor %s.%s first, or choose a data-parallel loop", g->tensor->name, x->name);
         return false;
     }
-    if (g->tensorize_iter >= 0 && state_leaf_pos(g, iter) >= state_leaf_pos(g, g->tensorize_iter))
-        return fail_step(a, ERR_ILLEGAL_STEP, NULL, "loop %s is part of a tensorized region", x->name);
+    if (!check_outside_region(a, g, iter)) return false;
     x->how = how;
     return true;
 }
