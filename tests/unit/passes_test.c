@@ -44,8 +44,8 @@ static void peeled(void **s)
           "  parallel o in 0..10 peel { if (3 <= o) { if (o < 8) { O[o] = O[o] + 2 } } }\n"
           "}\n");
     static const char *const exact[] = {  /* no guard is left in any part */
-        "func f(arg A[47] : i8, out O[47] : i8) {\n"
-        "  for o in 0..3 peel { for i in 0..16 { if (o * 16 + i < 47) { O[o * 16 + i] = A[o * 16 + i] } } }\n}\n",
+        ("func f(arg A[47] : i8, out O[47] : i8) {\n"
+         "  for o in 0..3 peel { for i in 0..16 { if (o * 16 + i < 47) { O[o * 16 + i] = A[o * 16 + i] } } }\n}\n"),
         "func f(out O[10] : i8) { for o in 0..10 peel { if (3 <= o) { if (o < 8) { O[o] = 2 } } } }",
         "func f(out O[64] : i8) { for o in 0..16 peel { for i in 0..4 { if (!(o * 4 + i < 24)) { O[o * 4 + i] = 2 } } } }"};
     for (size_t i = 0; i < ARRAY_LEN(exact); i++) {
