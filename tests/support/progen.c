@@ -210,7 +210,7 @@ const char *gen_step(struct arena *a, struct rng *r, const struct sched *s)
     case 10: return arena_printf(a, "parallel %s.%s", g, x);
     case 11: return N(0, 2) ? gen_structural(a, r, s, g, gi)
                             : arena_printf(a, "bind %s.%s %s", g, x, PICK(r, "blockIdx.x", "threadIdx.x", "vthread"));
-    case 12: return gen_tensorize(a, r, s, g, gi);
+    case 12: return N(0, 5) ? gen_tensorize(a, r, s, g, gi) : arena_printf(a, "annotate %s.%s note %d", g, x, N(0, 9));
     default: return gen_structural(a, r, s, g, gi);
     }
 }
