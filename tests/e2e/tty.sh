@@ -55,8 +55,22 @@ class Session:
             seen += got
         self.all += seen
         return seen.decode(errors="replace")
-    def end(self):
-        return os.waitstatus_to_exitcode(os.waitpid(self.pid, 0)[1])
+    def end(self, send=b"", seconds=30):
+        """Its exit code; -1 when it does not end. `send` is repeated: what is typed while the program works, between
+        two prompts, belongs to the terminal and not to the line editor."""
+        end = time.time() + seconds
+        while time.time() < end:
+            pid, status = os.waitpid(self.pid, os.WNOHANG)
+            if pid:
+                return os.waitstatus_to_exitcode(status)
+            try:
+                os.write(self.fd, send)
+            except OSError:
+                pass    # it has just ended
+            self.quiet()
+        os.kill(self.pid, signal.SIGKILL)
+        os.waitpid(self.pid, 0)
+        return -1
 
 def plain(text):
     return re.sub(r"\x1b\[[0-9;?]*[A-Za-z]|\x1b[=>]|[\r\x07]|.\x08", "", text)
@@ -73,7 +87,10 @@ check("and is closed on the next line", "error" not in s.say(" + 1)\n"))
 # Tab: each kind of name. The line is dropped by Ctrl-C afterwards.
 def tab(typed, want, times=1):
     os.write(s.fd, (typed + "\t" * times).encode())
-    seen = plain(s.quiet())
+    seen, end = "", time.time() + 20
+    while want not in plain(seen) and time.time() < end:
+        seen += s.quiet()
+    seen = plain(seen)
     check(f"Tab after {typed!r} gives {want!r}", want in seen, seen)
     s.say("\x03")
 open("script.qj", "w").write("show\n")
@@ -98,8 +115,7 @@ tab("show; step", "steps ")
 
 check("Ctrl-C drops the line", "error" not in s.say("nonsense\x03"))
 check("the nest is one word away", "for" in s.say("show\n"))
-os.write(s.fd, b"\x04")
-check("Ctrl-D ends with 0", s.end() == 0)
+check("Ctrl-D ends with 0", s.end(b"\x04") == 0)
 check("errors are red on a terminal", b"\x1b[1;31merror:" in s.all)
 
 lines = open("hist").read()
@@ -121,8 +137,7 @@ check("a script on a terminal exits 1", s.end() == 1)
 
 s = Session(QJIT_HISTORY="")
 s.read("qjit> ")
-os.write(s.fd, b"quit\n")
-check("quit ends with 0", s.end() == 0)
+check("quit ends with 0", s.end(b"quit\n") == 0)
 
 for home in ("state", None):
     env = {"XDG_STATE_HOME": os.path.join(os.getcwd(), home)} if home else {"XDG_STATE_HOME": ""}
@@ -136,8 +151,7 @@ for home in ("state", None):
     t.pid, t.fd, t.all = pid, fd, b""
     t.read("qjit> ")
     t.say("help limits\n")
-    os.write(fd, b"\x04")
-    check("ends", t.end() == 0)
+    check("ends", t.end(b"\x04") == 0)
     where = f"{home}/qjit/history" if home else ".local/state/qjit/history"
     check(f"history in {where}", os.path.exists(where))
 
