@@ -2,6 +2,8 @@
 /* api_define.c - what to compute, for which machine, and the texts of all that. */
 #include "runtime/api.h"
 
+#include <stdio.h>
+
 #include "ir/print.h"
 
 /* A copy that error spans may keep referring to; NULL text: error set. */
@@ -103,10 +105,31 @@ bool qj_compute(qj_ctx *q, const char *axes, qj_dtype t, const char *body)
     return api_run(q, API_KEEP, body_compute, &(struct computation){axes, body, t});
 }
 
+/* Names that the header could not declare in C or C++, or that the object calls itself. */
+static bool is_taken(const char *name)
+{
+    static const char words[] =
+        " alignas alignof and and_eq asm auto bitand bitor bool break case catch char class compl const const_cast"
+        " constexpr continue decltype default delete do double dynamic_cast else enum explicit export extern false"
+        " float for friend goto if inline int long mutable namespace new noexcept not not_eq nullptr operator or or_eq"
+        " private protected public register reinterpret_cast restrict return short signed sizeof static static_assert"
+        " static_cast struct switch template this thread_local throw true try typedef typeid typename union unsigned"
+        " using virtual void volatile wchar_t while xor xor_eq int8_t uint8_t int16_t uint16_t int32_t int64_t"
+        " memcpy memmove memset qjrt_parallel_for ";
+    char key[80];
+    snprintf(key, sizeof key, " %s ", name);
+    return strstr(words, key) != NULL;
+}
+
 static bool body_name(struct qj_ctx *q, void *u)
 {
     const char *name = *(const char **)u;
     if (!api_identifier(q, "a kernel's name", name)) return false;
+    if (is_taken(name)) {
+        err_set(&q->ir.err, ERR_SYNTAX, (struct span){0}, "\"%s\" cannot be a kernel's name", name);
+        err_hint(&q->ir.err, "it is a word of C or C++, or a function that kernels call");
+        return false;
+    }
     q->name = arena_strdup(&q->ir.arena, name);
     return replay(q);
 }

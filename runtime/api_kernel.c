@@ -115,6 +115,11 @@ static bool body_save(struct qj_ctx *q, void *u)
                  own);
         return false;
     }
+    if (!*file_base(path)) {
+        err_set(&q->ir.err, ERR_FILE, (struct span){0}, "not a file name: \"%s\"", path);
+        err_hint(&q->ir.err, "dir/conv makes dir/conv%s, .h and .json", own);
+        return false;
+    }
     all[0].path = arena_printf(arena, "%s%s", path, own);
     all[1].path = arena_printf(arena, "%s.h", path);
     all[2].path = arena_printf(arena, "%s.json", path);

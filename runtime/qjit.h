@@ -116,8 +116,8 @@ QJ_API bool qj_weight(qj_ctx *q, const char *name, qj_dtype t, int ndim, const i
                       const char *const *dims);
 QJ_API bool qj_compute(qj_ctx *q, const char *axes, qj_dtype t, const char *body);
 
-/* Names the kernel and so the C functions of its artifact: a C identifier of at most 64 characters. The
- * default is "kernel". */
+/* Names the kernel and so the C functions of its artifact: an identifier of at most 64 characters that is no word of
+ * C or C++. The default is "kernel". */
 QJ_API bool qj_name(qj_ctx *q, const char *name);
 
 /* The definitions as text that qj_define reads back. */

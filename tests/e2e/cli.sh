@@ -131,6 +131,11 @@ run 0 -c 'load dense.qj; save again.qj'
 run 0 compile again.qj -o again.o; run 0 compile dense.qj -o first.o
 cmp -s first.o again.o || fault "a saved script compiles to other bytes"
 
+# Nothing but a file gives way to one: as root a rename would replace a device.
+ln -s again.qj link.qj
+run 1 -c 'load dense.qj; save link.qj'; has err 'not a regular file'; [ -L link.qj ] || fault "save replaced a link"
+rm link.qj
+
 # ---- JSON, everywhere -------------------------------------------------------------------------
 run 0 --version --json; json 'o["version"].count(".") == 2'
 run 0 help --json; json 'any(c["name"] == "show" for c in o["commands"]) and len(o["primitives"]) > 15'

@@ -238,10 +238,10 @@ static void test_errors_stick_and_take_back(void **state)
     assert_false(qj_target(q, "x86-65"));
     fails(q, "unknown-target");
     assert_string_equal(qj_target_name(q), "x86-64-v3");
-    assert_false(qj_name(q, "9lives"));
-    fails(q, "syntax");
-    assert_false(qj_name(q, NULL));
-    fails(q, "syntax");
+    for (int i = 0; i < 4; i++) { /* a word of C, as in int double(...); what the object calls; nothing */
+        assert_false(qj_name(q, (const char *[]){"9lives", "double", "memcpy", NULL}[i]));
+        fails(q, "syntax");
+    }
     assert_false(qj_define(q, NULL));
     fails(q, "usage");
     assert_false(qj_step(q, NULL));
@@ -458,6 +458,8 @@ static void test_artifact(void **state)
     }
     snprintf(path, sizeof path, "%s/dense.s", dir);
     assert_false(qj_artifact_save(q, a, path));
+    fails(q, "file");
+    assert_false(qj_artifact_save(q, a, "./")); /* not ./.o, .h and .json */
     fails(q, "file");
     assert_false(qj_artifact_save(q, a, "no/such/dir/x"));
     fails(q, "file");

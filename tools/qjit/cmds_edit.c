@@ -2,6 +2,7 @@
 /* cmds_edit.c - commands that change or keep the session: undo redo save load target intrinsic name reset quit. */
 #include <errno.h>
 #include <stdlib.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "tools/qjit/cmds.h"
@@ -40,10 +41,14 @@ bool cmd_redo(struct session *s, const struct words *arg)
     return count_argument(s, arg, &count) && session_redo(s, count);
 }
 
-/* Whole or not at all: written beside it, then renamed. */
+/* Whole or not at all: written beside it, then renamed. As root a rename would also put a file in the place of a
+ * device or a link, so what is there must be a file, as for emit. */
 static bool write_file(struct session *s, const struct word *w, const char *text)
 {
     char *tmp = NULL;
+    struct stat st;
+    if (lstat(w->text, &st) == 0 && !S_ISREG(st.st_mode))
+        return fail_at(s, ERR_FILE, w, "%s exists and is not a regular file", w->text);
     if (asprintf(&tmp, "%s.%d.tmp", w->text, (int)getpid()) < 0) exit(EXIT_OURS);
     FILE *f = fopen(tmp, "wbx");
     bool ok = f && fputs(text, f) >= 0;
