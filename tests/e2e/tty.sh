@@ -114,6 +114,8 @@ tab("E[i] : i32 = requ", "requantize")
 tab("show; step", "steps ")
 
 check("Ctrl-C drops the line", "error" not in s.say("nonsense\x03"))
+s.say("E[i, \n", "... ")
+check("Ctrl-C drops an open statement", "qjit> " in s.say("\x03", "qjit> "))
 check("the nest is one word away", "for" in s.say("show\n"))
 check("Ctrl-D ends with 0", s.end(b"\x04") == 0)
 check("errors are red on a terminal", b"\x1b[1;31merror:" in s.all)

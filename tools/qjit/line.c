@@ -188,14 +188,15 @@ const char *line_read(struct line *l, const char *prompt)
     free(l->text);
     l->text = NULL;
     l->prompt = prompt;
-    for (;;) {
-        errno = 0;
-        got = el_gets(l->el, &n);
-        if (got || errno != EINTR) break;
-        fputs("^C\n", stderr); /* Ctrl-C drops the line */
+    errno = 0;
+    got = el_gets(l->el, &n);
+    bool dropped = !got && errno == EINTR;
+    if (dropped) {
+        fputs("^C\n", stderr);
         el_reset(l->el);
     }
     sigaction(SIGINT, &before, NULL);
+    if (dropped) return "";
     if (!got || n <= 0) return NULL;
     history_add(l, got);
     return l->text = strdup(got);

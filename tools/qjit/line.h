@@ -2,7 +2,7 @@
 /* line.h - lines typed at a terminal: editing, history, completion by Tab. The only user of libedit.
  *
  *     struct line *l = line_open(complete, u);
- *     while ((text = line_read(l, "qjit> "))) ...     // NULL: end of input (Ctrl-D)
+ *     while ((text = line_read(l, "qjit> "))) ...     // NULL: end of input (Ctrl-D); "": dropped (Ctrl-C)
  *     line_close(l);
  *
  * History is kept in $QJIT_HISTORY, else $XDG_STATE_HOME/qjit/history, else ~/.local/state/qjit/history;

@@ -140,6 +140,10 @@ static bool read_statements(struct line *l, struct source *src)
     while (open) {
         const char *got = line_read(l, n ? "  ... " : "qjit> ");
         if (!got) break;
+        if (!*got) { /* Ctrl-C: the lines before it are dropped too, or an open bracket could not be left */
+            n = 0;
+            continue;
+        }
         size_t len = strlen(got);
         char *grown = realloc(text, n + len + 1);
         if (!grown) exit(EXIT_OURS);
@@ -152,9 +156,9 @@ static bool read_statements(struct line *l, struct source *src)
         while (source_next(&look, &p)) open = p.open;
         if (len <= 1) open = false; /* an empty line ends it, whatever is missing */
     }
-    if (text) source_text(src, "<terminal>", text, n);
+    if (n) source_text(src, "<terminal>", text, n);
     free(text);
-    return text != NULL;
+    return n > 0;
 }
 
 /* Errors are shown and the session goes on. Returns false at `quit`. */
