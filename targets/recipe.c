@@ -40,7 +40,7 @@ static struct node fail(struct reader *rd, const char *what)
     size_t n = 0;
     for (; n < sizeof rest - 1 && rd->p[n]; n++) rest[n] = rd->p[n] < 32 || rd->p[n] > 126 ? '?' : rd->p[n];
     rest[n] = 0;
-    err_set(&rd->c->err, ERR_INTRIN, rd->at, "recipe of %s: %s, at character %d: \"%s\"", rd->m->name, what,
+    err_set(&rd->c->err, ERR_INTRIN, rd->at, "recipe of %s: %s, at character %d: \"%.60s\"", rd->m->name, what,
             (int)(rd->p - rd->text) + 1, rest);
     err_hint(&rd->c->err, "a recipe is an operand, a number, @llvm.name(x, ...), add(x, y) or sext.i16x16(x)");
     return bad;

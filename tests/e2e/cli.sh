@@ -78,6 +78,8 @@ printf 'input A[m:4] : u8\nC[i] : u8 = A[i]\nsplit C.z 2\nprogram\n' | "$QJIT" r
 has err '[no-axis]'; has out 'C[i'
 
 # ---- errors have a place and a status --------------------------------------------------------
+printf '\357\273\277input A[m:4] : u8\r\nprogram\r\n' >marked.qj
+run 0 run marked.qj; has out 'input A[m:4] : u8'
 run 1 run bad.qj; has err 'bad.qj:3:7: error:'; has err '[no-axis]'; empty out
 run 1 -c 'split C.z 2'; has err '<command line>:1:'
 run 1 run missing.qj; has err 'missing.qj'

@@ -53,6 +53,7 @@ bool source_load(struct source *s, const char *path, const char **why)
         source_free(s);
         return false;
     }
+    if (s->n >= 3 && !memcmp(s->text, "\xef\xbb\xbf", 3)) memset(s->text, ' ', 3); /* a byte order mark; offsets stay */
     without_nul(s);
     return true;
 }
