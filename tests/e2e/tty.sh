@@ -56,8 +56,9 @@ class Session:
         self.all += seen
         return seen.decode(errors="replace")
     def end(self, send=b"", seconds=30):
-        """Its exit code; -1 when it does not end. `send` is repeated: what is typed while the program works, between
-        two prompts, belongs to the terminal and not to the line editor."""
+        """Its exit code; -1 when it does not end. `send` is repeated, then behind a newline: what is typed while the
+        program works, between two prompts, belongs to the terminal and not to the line editor, and may be left in
+        the line."""
         end = time.time() + seconds
         while time.time() < end:
             pid, status = os.waitpid(self.pid, os.WNOHANG)
@@ -67,7 +68,9 @@ class Session:
                 os.write(self.fd, send)
             except OSError:
                 pass    # it has just ended
+            send = b"\n" + send.lstrip(b"\n") if send else send
             self.quiet()
+            time.sleep(0.05)
         os.kill(self.pid, signal.SIGKILL)
         os.waitpid(self.pid, 0)
         return -1
