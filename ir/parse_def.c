@@ -245,7 +245,7 @@ static bool at_reduce(const struct parser *p, enum combiner *k)
         lex_next(&ahead);
         if (!lex_accept(&ahead, "(")) return false;
         if (i == RED_SUM || i == RED_FMA) return true;
-        if (ahead.tok.kind != TOK_NAME) return false;
+        if (ahead.tok.kind != TOK_NAME || lex_is(&ahead, "inf") || lex_is(&ahead, "nan")) return false;
         for (const struct binding *s = p->scope; s; s = s->up)
             if (lex_is(&ahead, s->name)) return false;
         lex_next(&ahead);

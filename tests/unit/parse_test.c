@@ -308,6 +308,7 @@ static void test_def_round_trip(void **state)
         "C[i] : i16 = i16(X[i]) << 3 >> 2",
         "C[i] : i32 = abs(Z[i]) % 7 / 3",
         "C[i] : f32 = select(F[i] < inf, rint(F[i]), fma(F[i], F[i], nan))",
+        "C[i] : f32 = max(nan, F[i]); D[i] : f32 = min(inf, F[i])",
         "C[i] : u8 = requantize(Z[i], scale: 0.25, zero: 3, round: half_even, lo: 3, hi: 250)",
         "C[i] : i8 = requantize(Z[i], mult: 1073741824, shift: -5, zero: -3, round: tflite_double)",
         "C[i] : i8 = requantize(Z[i], mult: 1073741824, shift: 2, zero: -3, round: tflite_single)",
