@@ -38,6 +38,24 @@ static LLVMValueRef div_const(struct emit *m, const struct expr *e, LLVMValueRef
     return NULL;
 }
 
+/* Division, a lane at a time: LLVM 19 divides a vector by each arm of a select it is divided by, and takes a
+ * constant arm with a zero in any lane for one that no lane ever chooses (mended by llvm-project pull request
+ * 114280). No target here divides integer vectors, so nothing is lost. */
+static LLVMValueRef div_lanes(struct emit *m, LLVMOpcode op, LLVMValueRef a, LLVMValueRef b)
+{
+    LLVMTypeRef t = LLVMTypeOf(a);
+    if (LLVMGetTypeKind(t) != LLVMVectorTypeKind || LLVMIsConstant(b))
+        return LLVMBuildBinOp(m->b, op, a, b, "");
+    LLVMValueRef all = LLVMGetPoison(t);
+    for (unsigned k = 0; k < LLVMGetVectorSize(t); k++) {
+        LLVMValueRef lane = LLVMConstInt(LLVMInt32TypeInContext(m->llvm), k, 0);
+        LLVMValueRef x = LLVMBuildExtractElement(m->b, a, lane, "");
+        LLVMValueRef y = LLVMBuildExtractElement(m->b, b, lane, "");
+        all = LLVMBuildInsertElement(m->b, all, LLVMBuildBinOp(m->b, op, x, y, ""), lane, "");
+    }
+    return all;
+}
+
 static LLVMValueRef div_unsigned(struct emit *m, const struct expr *e, LLVMValueRef a, LLVMValueRef b,
                                  bool zero)
 {
@@ -47,7 +65,7 @@ static LLVMValueRef div_unsigned(struct emit *m, const struct expr *e, LLVMValue
         none = LLVMBuildICmp(m->b, LLVMIntEQ, b, LLVMConstNull(t), "");
         b = LLVMBuildSelect(m->b, none, l_const(t, 1), b, "");
     }
-    LLVMValueRef r = e->op == OP_MOD ? LLVMBuildURem(m->b, a, b, "") : LLVMBuildUDiv(m->b, a, b, "");
+    LLVMValueRef r = div_lanes(m, e->op == OP_MOD ? LLVMURem : LLVMUDiv, a, b);
     return none ? LLVMBuildSelect(m->b, none, LLVMConstNull(t), r, "") : r;
 }
 
@@ -62,11 +80,11 @@ static LLVMValueRef div_signed(struct emit *m, const struct expr *e, LLVMValueRe
         minus = LLVMBuildICmp(m->b, LLVMIntEQ, b, l_const(t, -1), "");
         b = LLVMBuildSelect(m->b, LLVMBuildOr(m->b, zero, minus, ""), l_const(t, 1), b, "");
     }
-    LLVMValueRef rest = LLVMBuildSRem(m->b, a, b, "");
+    LLVMValueRef rest = div_lanes(m, LLVMSRem, a, b);
     LLVMValueRef low = LLVMBuildICmp(m->b, LLVMIntSLT, LLVMBuildXor(m->b, rest, b, ""), none, "");
     low = LLVMBuildAnd(m->b, low, LLVMBuildICmp(m->b, LLVMIntNE, rest, none, ""), "");
     if (e->op == OP_MOD) return LLVMBuildAdd(m->b, rest, LLVMBuildSelect(m->b, low, b, none, ""), "");
-    LLVMValueRef q = LLVMBuildAdd(m->b, LLVMBuildSDiv(m->b, a, b, ""), LLVMBuildSExt(m->b, low, t, ""), "");
+    LLVMValueRef q = LLVMBuildAdd(m->b, div_lanes(m, LLVMSDiv, a, b), LLVMBuildSExt(m->b, low, t, ""), "");
     if (!special) return q;
     q = LLVMBuildSelect(m->b, minus, LLVMBuildNeg(m->b, a, ""), q, "");
     return LLVMBuildSelect(m->b, zero, none, q, "");
