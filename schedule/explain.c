@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* explain.c - which instructions fit where, and why the others do not: the answer to "why is this slow?". */
 #include "schedule/lower_impl.h"
+#include "schedule/templates/template.h"
 
 /* The leaf from which a row is tried: as many loops inside (of extent above 1) as it has axes. */
 static int natural_leaf(const struct lstage *x, const struct meaning *m)
@@ -67,5 +68,6 @@ void sch_explain(struct sched *s, struct str *out)
         for (int k = 0; k < s->target->nintrin; k++)
             if (s->target->intrin[k].user) explain_row(w, x, s->target->intrin[k].row, out);
     }
+    tmpl_explain(s, out);
     if (w && !any) str_put(out, "no stage is a sum of products; nothing to tensorize\n");
 }

@@ -153,26 +153,41 @@ static void show_nest(struct sched *s)
     if (l) err_detail(&c->err, str_text(&out));
 }
 
+static void keep(struct sched *s, const struct step *st, struct state *trial, struct lowered *l)
+{
+    struct step *kept = arena_copy(&s->c->arena, st, sizeof *st);
+    VEC_PUSH(&s->c->arena, s->before, s->state);
+    VEC_PUSH(&s->c->arena, s->steps, kept);
+    s->state = trial;
+    s->lowered = l;
+}
+
+static struct state *try_step(struct sched *s, const struct step *st)
+{
+    struct state *trial = state_copy(s->c, s->state);
+    struct applying a = {s->c, s->target, s->program, trial, st};
+    return prim_run[st->prim](&a) ? trial : NULL;
+}
+
+bool sch_record(struct sched *s, const struct step *st)
+{
+    if (err_is(&s->c->err)) return false;
+    struct state *trial = try_step(s, st);
+    if (trial) keep(s, st, trial, NULL);
+    return trial != NULL;
+}
+
 bool sch_apply(struct sched *s, const struct step *st)
 {
     struct ir_ctx *c = s->c;
     if (err_is(&c->err)) return false;
-    struct state *trial = state_copy(c, s->state);
-    struct applying a = {c, s->target, s->program, trial, st};
-    bool ok = prim_run[st->prim](&a);
-    if (ok) {
-        struct lowered *l = lower_state(s, trial);
-        ok = l != NULL;
-        if (ok) {
-            struct step *kept = arena_copy(&c->arena, st, sizeof *st);
-            VEC_PUSH(&c->arena, s->before, s->state);
-            VEC_PUSH(&c->arena, s->steps, kept);
-            s->state = trial;
-            s->lowered = l;
-            sch_lower(s); /* its text now: filled in later, it could come from memory that a call takes back */
-        }
+    struct state *trial = try_step(s, st);
+    struct lowered *l = trial ? lower_state(s, trial) : NULL;
+    if (l) {
+        keep(s, st, trial, l);
+        sch_lower(s); /* its text now: filled in later, it could come from memory that a call takes back */
+        return true;
     }
-    if (ok) return true;
     QJ_ASSERT(err_is(&c->err));
     if (!c->err.first.span.text) {
         c->err.first.span = st->span;

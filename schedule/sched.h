@@ -46,9 +46,16 @@ struct sched *sch_new(struct ir_ctx *c, const struct program *p, const struct ta
 struct sched *sch_replay(struct ir_ctx *c, const struct sched *from, const struct program *p, const struct target *t);
 
 bool sch_apply(struct sched *s, const struct step *st);
-/* One step statement at the lexer, to its end: parse and apply. */
+/* The `template` statement, described as primitives are, and the words it takes: templates, `KNOB=`; NULL at the end. */
+extern const struct prim_info sch_template;
+extern const char *const sch_template_words[];
+/* Does a statement that starts with this word belong here: a primitive, or `template`? */
+bool sch_is_step(const char *word, size_t n);
+/* One step statement at the lexer, to its end: parse and apply; `template` applies the steps it chooses. */
 bool sch_step_parse(struct sched *s, struct lexer *lx);
 bool sch_text_steps(struct sched *s, const char *text);     /* any number of them */
+/* Primitives alone, all or none, and lowered once at the end: for programs that write steps. */
+bool sch_text_whole(struct sched *s, const char *text);
 bool sch_undo(struct sched *s);                             /* ERR_NOTHING_TO_UNDO */
 
 /* What the handle holds, to go back to after a failed call: restore, then ir_reset to a mark of the same time. */

@@ -2,11 +2,13 @@
 /* script.c - steps as text, both ways.
  *
  *     step := PRIMITIVE {arg} ["->" NAME {NAME}]
+ *     template := "template" {arg}
  *     arg  := NAME{"."NAME} | INT | NAME "=" (NAME | INT) | "with"          # "with" is filler
  */
 #include "schedule/state.h"
+#include "schedule/templates/template.h"
 
-static const char *const filler = "with";
+static const char *const filler = "with", *const template_word = "template";
 
 static struct span span_to(struct span from, struct span last)
 {
@@ -59,11 +61,20 @@ static bool parse_arg(struct lexer *lx, struct step *st)
 
 static bool at_end(const struct lexer *lx) { return lx->tok.kind == TOK_EOL || lx->tok.kind == TOK_END; }
 
-static bool parse_step(struct lexer *lx, struct step *st)
+bool sch_is_step(const char *word, size_t n)
+{
+    enum prim p;
+    return prim_by_name(word, n, &p) || (n == strlen(template_word) && !memcmp(word, template_word, n));
+}
+
+static bool parse_step(struct lexer *lx, struct step *st, bool *template)
 {
     struct err_state *e = &lx->ctx->err;
     *st = (struct step){.span = lx->tok.span};
-    if (lx->tok.kind != TOK_NAME || !prim_by_name(lx->tok.text, lx->tok.len, &st->prim)) {
+    *template = lex_is(lx, template_word);
+    if (*template) {
+        st->prim = PRIM_COUNT;
+    } else if (lx->tok.kind != TOK_NAME || !prim_by_name(lx->tok.text, lx->tok.len, &st->prim)) {
         err_set(e, ERR_SYNTAX, lx->tok.span, "not a schedule primitive");
         const char *names[PRIM_COUNT], *word = arena_strndup(&lx->ctx->arena, lx->tok.text, lx->tok.len);
         for (int i = 0; i < PRIM_COUNT; i++) names[i] = prim_info[i].name;
@@ -77,7 +88,7 @@ static bool parse_step(struct lexer *lx, struct step *st)
         last = lx->tok.span;
         if (!parse_arg(lx, st)) return false;
     }
-    if (lex_accept(lx, "->"))
+    if (!*template && lex_accept(lx, "->"))
         while (!err_is(e) && !at_end(lx)) {
             if (st->nout == STEP_MAX_OUT)
                 return err_set(e, ERR_STEP_ARGS, lx->tok.span, "at most %d names follow ->", STEP_MAX_OUT);
@@ -91,15 +102,36 @@ static bool parse_step(struct lexer *lx, struct step *st)
 bool sch_step_parse(struct sched *s, struct lexer *lx)
 {
     struct step st;
-    return parse_step(lx, &st) && sch_apply(s, &st);
+    bool template;
+    if (!parse_step(lx, &st, &template)) return false;
+    return template ? tmpl_apply(s, st.arg, st.narg, st.span) : sch_apply(s, &st);
+}
+
+static struct lexer lexer_on_copy(struct sched *s, const char *text)
+{
+    return lex_on(s->c, NULL, arena_strdup(&s->c->arena, text), strlen(text));
 }
 
 bool sch_text_steps(struct sched *s, const char *text)
 {
-    struct lexer lx = lex_on(s->c, NULL, arena_strdup(&s->c->arena, text), strlen(text));
+    struct lexer lx = lexer_on_copy(s, text);
     while (!err_is(&s->c->err) && lex_skip_ends(&lx))
         if (!sch_step_parse(s, &lx)) return false;
     return !err_is(&s->c->err);
+}
+
+bool sch_text_whole(struct sched *s, const char *text)
+{
+    struct sched_save before;
+    sch_save(s, &before);
+    struct lexer lx = lexer_on_copy(s, text);
+    struct step st;
+    bool template, ok = true;
+    while (ok && !err_is(&s->c->err) && lex_skip_ends(&lx))
+        ok = parse_step(&lx, &st, &template) && !template && sch_record(s, &st);
+    if (ok && !err_is(&s->c->err) && sch_lower(s)) return true;
+    sch_restore(s, &before);
+    return false;
 }
 
 void sch_print_step(struct str *out, const struct step *st)

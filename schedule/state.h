@@ -113,6 +113,9 @@ int insert_stage(struct applying *a, int at, struct stage *g);       /* shifts a
 bool pad_root(struct applying *a, int stage, int root, int64_t multiple);
 int new_iter(struct applying *a, struct stage *g, const char *name, bool reduce);
 
+/* sched.c: a step applied and recorded, but not lowered yet: sch_lower says whether all of them work. */
+bool sch_record(struct sched *s, const struct step *st);
+
 /* lower.c */
 struct lowered *lower_state(struct sched *s, const struct state *st);   /* all but ->steps */
 

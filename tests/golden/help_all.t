@@ -24,6 +24,7 @@ Schedule steps:
   transform_layout TENSOR LAYOUT [axes=LETTERS]
   tensorize STAGE.AXIS [with] INTRINSIC [tail=error|pad|peel]
   annotate STAGE[.AXIS] KEY VALUE
+  template [NAME] [stage=STAGE] [row=INTRINSIC] [mr=N] [nr=N] [rows=N] [outer=0|1] [tile=0|2|4]
 
 Commands:
   show                    Prints the loop nest that the steps so far give.

@@ -226,7 +226,7 @@ char **complete_names(void *session, const char *before, size_t *from, size_t *n
 
     /* The word to finish: by blanks for steps and commands, by identifier in an expression. */
     const char *word = before + strlen(before);
-    if (is_first || c || step) while (word > begin && !strchr(" \t", word[-1])) word--;
+    if (is_first || c || sch_is_step(begin, first)) while (word > begin && !strchr(" \t", word[-1])) word--;
     else while (word > begin && (isalnum((unsigned char)word[-1]) || word[-1] == '_')) word--;
 
     struct names v = {.prefix = word};
@@ -234,6 +234,8 @@ char **complete_names(void *session, const char *before, size_t *from, size_t *n
         const char *list[FIRST_WORDS];
         size_t count = first_words(list);
         for (size_t i = 0; i < count; i++) add(&v, "%s", list[i]);
+    } else if (sch_is_step(begin, first) && !step) {
+        for (int i = 0; sch_template_words[i]; i++) add(&v, "%s", sch_template_words[i]);
     } else if (step) {
         const char *arg = begin + first + strspn(begin + first, " \t");
         add_step_arguments(&v, s, &prim_info[prim], arg < word ? arg : NULL);

@@ -11,7 +11,7 @@ const struct cmd_info cmd_info[CMD_COUNT] = {
 #include "tools/qjit/cmds.def"
 #undef CMD
 };
-_Static_assert((int)CMD_COUNT + (int)PRIM_COUNT + 8 <= (int)FIRST_WORDS, "room for every first word");
+_Static_assert((int)CMD_COUNT + (int)PRIM_COUNT + 9 <= (int)FIRST_WORDS, "room for every first word");
 
 const struct cmd_info *cmd_find(const char *name, size_t n)
 {
@@ -71,8 +71,7 @@ static enum kind kind_of(const struct piece *p, size_t *len)
     size_t k = n;
     while (k < p->len && (t[k] == ' ' || t[k] == '\t')) k++;
     if (k < p->len && (t[k] == '[' || t[k] == '=')) return KIND_DEFINITION;
-    enum prim prim;
-    if (prim_by_name(t, n, &prim)) return KIND_STEP;
+    if (sch_is_step(t, n)) return KIND_STEP;
     return cmd_find(t, n) ? KIND_COMMAND : KIND_UNKNOWN;
 }
 

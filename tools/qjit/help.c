@@ -69,6 +69,7 @@ size_t first_words(const char **names)
     size_t n = 0;
     for (int i = 0; i < CMD_COUNT; i++) names[n++] = cmd_info[i].name;
     for (int i = 0; i < PRIM_COUNT; i++) names[n++] = prim_info[i].name;
+    names[n++] = sch_template.name;
     for (int i = 0; parse_keywords[i] && n < FIRST_WORDS; i++) names[n++] = parse_keywords[i];
     return n;
 }
@@ -106,6 +107,7 @@ static void put_overview(FILE *f)
     for (int i = 0; parse_keywords[i]; i++) fprintf(f, "%s ", parse_keywords[i]);
     fputs("NAME[...] : TYPE,  NAME[axes] : TYPE = expression     (help definitions)\n\nSchedule steps:\n", f);
     for (int i = 0; i < PRIM_COUNT; i++) fprintf(f, "  %s %s\n", prim_info[i].name, prim_info[i].syntax);
+    fprintf(f, "  %s %s\n", sch_template.name, sch_template.syntax);
     fputs("\nCommands:\n", f);
     for (int i = 0; i < CMD_COUNT; i++) {
         const struct cmd_info *c = &cmd_info[i];
@@ -145,6 +147,10 @@ bool help_word(struct session *s, FILE *f, const struct word *w)
     }
     if (prim_by_name(w->text, strlen(w->text), &prim)) {
         put_prim(f, &prim_info[prim]);
+        return true;
+    }
+    if (!strcmp(w->text, sch_template.name)) {
+        put_prim(f, &sch_template);
         return true;
     }
     for (size_t i = 0; i < ARRAY_LEN(topics); i++)

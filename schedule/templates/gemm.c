@@ -1,0 +1,388 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* gemm.c - conv2d and dense: tiles of mr pixels by nr channels in registers, over the whole sum.
+ *
+ *     pack      w -> panels of nr channels by groups of k                 (ahead, where w is constant)
+ *     parallel  block of rows, or panel of channels
+ *                 x -> converted: padded, widened, zero point taken off   (of a block, or of all before)
+ *                 for panels, rows, tiles:
+ *                   acc[mr, nr] = 0;  for r, s, c/k:  mr * nr/lanes instructions
+ *                   bias, requantise, clamp, store: in vectors of nr
+ *
+ * A 1x1 convolution, a dense layer and a k x k convolution differ in the loops of the sum alone. */
+#include "schedule/templates/template.h"
+
+/* ---- rows ---- */
+
+/* The shape of a dot-product row: C[lanes] += A[k] * B[lanes, k]. */
+struct dot { int lanes, k; enum dtype a, b; };
+
+static bool dot_row(const struct intrin *in, struct dot *d)
+{
+    const struct meaning *m = in->meaning;
+    if (m->nop != 3 || !m->accumulate || m->combiner != RED_SUM || m->nout != 1 || m->naxes != 2) return false;
+    const struct tensor *c = m->op[0], *a = m->op[1], *b = m->op[2];
+    if (c->dt != DT_I32 || a->ndim != 1 || b->ndim != 2 || m->op_axis[1][0] != 1 || m->op_axis[2][0] != 0) return false;
+    *d = (struct dot){(int)c->shape[0], (int)a->shape[0], a->dt, b->dt};
+    return true;
+}
+
+static bool holds(enum dtype dt, struct range r) { return dtype_range(dt).lo <= r.lo && r.hi <= dtype_range(dt).hi; }
+
+static bool pairs_fit(int pairs, struct range a, struct range b)
+{
+    if (!pairs) return true;
+    int64_t p[4] = {a.lo * b.lo, a.lo * b.hi, a.hi * b.lo, a.hi * b.hi}, lo = 0, hi = 0;
+    for (int i = 0; i < 4; i++) {
+        lo = i64_min(lo, p[i]);
+        hi = i64_max(hi, p[i]);
+    }
+    return lo * pairs >= INT16_MIN && hi * pairs <= INT16_MAX;
+}
+
+/* ---- shape ---- */
+
+/* Which axes play which part. -1: there is none. */
+struct part {
+    int tile, block;    /* pixels: the axis cut into mr, the axis cut into blocks of rows (may be the same) */
+    int channel;
+    bool copy;          /* x is converted */
+    enum dtype as;      /* to this type */
+};
+
+static bool x_is_widened(const struct contraction *k, const struct dot *d) { return k->x->dt != d->a; }
+
+/* Does the group axis lie k at a time in x's memory as it is? */
+static bool groups_lie(const struct contraction *k, int group)
+{
+    const struct layout *l = state_layout(k->s->state, k->x);
+    if (k->x->shape[k->xgroup] % group) return false;
+    if (!l) return k->xgroup == k->x->ndim - 1;
+    const struct layout_dim *in = &l->phys[l->nphys - 1];
+    return in->dim == k->xgroup && in->stride == 1 && in->size % group == 0;
+}
+
+static struct part parts(const struct contraction *k, const struct dot *d)
+{
+    struct part p = {-1, -1, -1, false, d->a};
+    for (int i = 0; i < k->ndata; i++)
+        if (k->data[i].role == CON_CHANNEL && (p.channel < 0 || k->data[i].extent > k->data[p.channel].extent)) p.channel = i;
+    for (int i = k->ndata - 1; i >= 0; i--) /* the last pixel axis, unless it is tiny and another is not */
+        if (k->data[i].role == CON_PIXEL &&
+            (p.tile < 0 || (k->data[p.tile].extent < 4 && k->data[i].extent > k->data[p.tile].extent))) p.tile = i;
+    for (int i = k->ndata - 1; i >= 0; i--)
+        if (k->data[i].role == CON_PIXEL && i != p.tile &&
+            (p.block < 0 || k->data[p.block].extent < k->data[i].extent)) p.block = i;
+    if (p.block < 0 || k->data[p.block].extent == 1) p.block = p.tile;
+    p.copy = x_is_widened(k, d) || k->nxchain > 0 || !groups_lie(k, d->k);
+    return p;
+}
+
+static int64_t sum_extent(const struct contraction *k, int group)
+{
+    int64_t n = 1;
+    for (int i = 0; i < k->nsum; i++)
+        n *= i == k->group ? ceil_div(k->over[i].extent, group) * group : k->over[i].extent;
+    return n;
+}
+
+static bool fits_any(const struct contraction *k, const char **why)
+{
+    int channels = 0;
+    for (int i = 0; i < k->ndata; i++) channels += k->data[i].role == CON_CHANNEL;
+    if (channels != 1) return *why = "one axis of the output must index the weights alone (the output channels)", false;
+    if (k->group < 0) return *why = "no summed axis indexes a dimension of both operands alone (the input channels)", false;
+    for (int d = 0; d < k->w->ndim; d++) /* panels are cut from dimensions that one axis indexes alone */
+        if (k->wread->kid[d]->op != OP_VAR && k->wread->kid[d]->op != OP_INT)
+            return *why = "a dimension of the weights is not indexed by one axis alone", false;
+    return true;
+}
+
+static bool is_window(const struct contraction *k)
+{
+    int pixels = 0;
+    for (int i = 0; i < k->ndata; i++) pixels += k->data[i].role == CON_PIXEL;
+    return k->nsum > 1 || pixels > 1;
+}
+
+static bool fits_conv2d(const struct contraction *k, const char **why)
+{
+    if (!is_window(k)) return *why = "it has no window and one axis of pixels: a dense layer", false;
+    return fits_any(k, why);
+}
+
+static bool fits_dense(const struct contraction *k, const char **why)
+{
+    if (is_window(k)) return *why = "it sums over a window, or has several axes of pixels: a convolution", false;
+    return fits_any(k, why);
+}
+
+/* ---- the model ----
+ * Cycles of one core, whose multiply and load units bound the inner loop; constants fitted on measured kernels
+ * (tools/bench/README.md). */
+
+static const double loads_per_cycle = 2, tile_start = 24, per_output = 0.45, per_converted = 0.10, l2_bytes_per_cycle = 24;
+
+static double tile_cycles(const struct contraction *k, const struct intrin *in, const struct dot *d, int mr, int nr)
+{
+    int vectors = nr / d->lanes;
+    double groups = (double)sum_extent(k, d->k) / d->k;
+    double multiply = (double)mr * vectors * d->lanes * d->k / in->row->mac_per_cycle;
+    double load = (mr + vectors) / loads_per_cycle;
+    double panel = (double)nr * d->k * dt_bytes(d->b) / l2_bytes_per_cycle; /* from the second level where it does not stay in the first */
+    bool in_l1 = groups * nr * d->k * dt_bytes(d->b) <= 0.75 * k->s->target->l1_bytes;
+    double chain = mr * vectors < 8 ? 8.0 / (mr * vectors) : 1; /* too few sums to hide an addition's latency */
+    double a = multiply * chain > load ? multiply * chain : load;
+    if (!in_l1 && panel > a) a = panel;
+    return groups * a + tile_start + per_output * mr * nr;
+}
+
+static double total_cycles(const struct contraction *k, const struct choice *c, const struct dot *d, const struct part *p)
+{
+    int64_t pixels = 1, batch = 1, m = p->tile < 0 ? 1 : k->data[p->tile].extent, o = k->data[p->channel].extent, xs = 1;
+    for (int i = 0; i < k->ndata; i++) {
+        if (k->data[i].role == CON_PIXEL && i != p->tile) pixels *= k->data[i].extent;
+        if (k->data[i].role == CON_BATCH) batch *= k->data[i].extent;
+    }
+    double row = (double)(m / c->mr) * tile_cycles(k, c->row, d, c->mr, c->nr);
+    if (m % c->mr) row += 1.05 * tile_cycles(k, c->row, d, (int)(m % c->mr), c->nr);
+    int64_t panels = ceil_div(o, c->nr);
+    for (int i = 0; i < k->x->ndim; i++) xs *= k->x->shape[i];
+    return (double)(batch * pixels * panels) * row + (p->copy ? per_converted * (double)xs : 0);
+}
+
+/* ---- candidates ---- */
+
+static void pass_over(struct candidates *out, const struct intrin_row *row, const char *fmt, ...) QJ_PRINTF(3, 4);
+static void pass_over(struct candidates *out, const struct intrin_row *row, const char *fmt, ...)
+{
+    if (!out->why) return;
+    va_list ap;
+    va_start(ap, fmt);
+    str_printf(out->why, "    %-26s no: %s\n", row->name, arena_vprintf(out->why->arena, fmt, ap));
+    va_end(ap);
+}
+
+static bool row_serves(const struct contraction *k, const struct intrin *in, const struct dot *d, struct candidates *out)
+{
+    const struct tensor *x = k->x, *w = k->w;
+    if (x->dt != d->a && (dt_bytes(d->a) <= dt_bytes(x->dt) || !holds(d->a, x->range)))
+        return pass_over(out, in->row, "it takes %s activations, %s holds %s", dtype_info[d->a].name, x->name, dtype_info[x->dt].name), false;
+    if (w->dt != d->b && (dt_bytes(d->b) <= dt_bytes(w->dt) || !holds(d->b, w->range)))
+        return pass_over(out, in->row, "it takes %s weights, %s holds %s", dtype_info[d->b].name, w->name, dtype_info[w->dt].name), false;
+    if (!pairs_fit(in->row->pair_i16, x->range, w->range)) {
+        pass_over(out, in->row, "a sum of %d products of %lld..%lld by %lld..%lld may not fit 16 bits%s", in->row->pair_i16,
+                  (long long)x->range.lo, (long long)x->range.hi, (long long)w->range.lo, (long long)w->range.hi,
+                  x->dt == DT_U8 ? "; declare activations `in 0..127`" : "");
+        return false;
+    }
+    return true;
+}
+
+/* Registers: sums, a vector of weights each, one of activations, and what the recipe itself needs. */
+static bool tile_fits(const struct target *t, const struct intrin *in, const struct dot *d, int mr, int nr)
+{
+    int vectors = nr / d->lanes, own = in->row->pair_i16 ? 1 : 0;
+    if (strstr(in->row->recipe, "ashr") || strstr(in->row->recipe, "lshr")) own = 4;    /* even and odd parts */
+    if (strstr(in->row->recipe, "xor")) own = 3;
+    return mr * vectors + vectors + 2 + own <= t->vector_regs;
+}
+
+static int64_t block_pixels(const struct contraction *k, const struct part *p, int64_t rows)
+{
+    return p->block == p->tile ? rows : rows * k->data[p->tile].extent;
+}
+
+/* Rows of a block: enough pixels that a panel's way from memory is paid for, few enough that the converted block
+ * stays in the second-level cache and that threads have work; a divisor of the axis if one is near. */
+static int block_rows(const struct contraction *k, const struct part *p, const struct dot *d, int mr)
+{
+    if (p->tile < 0) return 1;
+    int64_t n = k->data[p->block].extent, row_bytes = sum_extent(k, 1) * dt_bytes(d->a);
+    for (int i = 0; i < k->nsum; i++)
+        if (i != k->group) row_bytes = row_bytes / k->over[i].extent; /* windows overlap */
+    int64_t per = block_pixels(k, p, 1), best = 1;
+    double best_score = -1;
+    for (int64_t r = 1; r <= n; r++) {
+        bool same = p->block == p->tile;
+        if (same && r % mr && r != n) continue;
+        int64_t pixels = per * r, blocks = ceil_div(n, r);
+        double score = 1.0 / (1 + 12.0 / (double)pixels);
+        if (p->copy && pixels * row_bytes > k->s->target->l2_bytes / 2) score *= 0.8;
+        if (blocks < 8) score *= 0.9 + 0.0125 * (double)blocks;
+        if (n % r) score *= same ? 0.5 : 1.0 / (1.0 + (double)(blocks * r - n) / (double)n);
+        if (score > best_score) {
+            best_score = score;
+            best = r;
+        }
+    }
+    return (int)best;
+}
+
+static int64_t pixel_blocks(const struct contraction *k, const struct part *p, int rows)
+{
+    if (p->tile < 0) return 1;
+    int64_t n = ceil_div(k->data[p->block].extent, rows);
+    for (int i = 0; i < k->ndata; i++)
+        if (i != p->block && i != p->tile && k->data[i].role != CON_CHANNEL) n *= k->data[i].extent;
+    return n;
+}
+
+static void candidates(const struct contraction *k, struct candidates *out)
+{
+    const struct target *t = k->s->target;
+    for (int i = 0; i < t->nintrin; i++) {
+        const struct intrin *in = &t->intrin[i];
+        struct dot d;
+        if (out->fixed.row && out->fixed.row != in) continue;
+        if (!dot_row(in, &d) || !row_serves(k, in, &d, out)) continue;
+        struct part p = parts(k, &d);
+        int64_t m = p.tile < 0 ? 1 : k->data[p.tile].extent, o = k->data[p.channel].extent;
+        for (int nr = d.lanes; nr <= 8 * d.lanes; nr += d.lanes)
+            for (int mr = 1; mr <= 14 && mr <= m; mr++) {
+                if (!tile_fits(t, in, &d, mr, nr) || (nr > d.lanes && nr >= o + d.lanes)) continue;
+                struct choice c = {.row = in, .mr = mr, .nr = nr};
+                c.rows = out->fixed.rows ? out->fixed.rows : block_rows(k, &p, &d, mr);
+                c.outer = pixel_blocks(k, &p, c.rows) < 4 && ceil_div(o, nr) >= 8;
+                c.outer |= p.tile < 0;
+                if (out->fixed.outer >= 0 && p.tile >= 0) c.outer = out->fixed.outer;
+                c.cycles = total_cycles(k, &c, &d, &p);
+                cand_add(out, c);
+            }
+    }
+}
+
+/* ---- steps ---- */
+
+/* w's dimensions as letters: panels of nr channels by groups of k. */
+static void pack_layout(const struct contraction *k, const struct choice *c, const struct dot *d, const struct part *p, struct str *out)
+{
+    const struct var *channel = k->sum->root_var[p->channel];
+    int o = 0, n = k->w->ndim;
+    while (k->wread->kid[o]->op != OP_VAR || k->wread->kid[o]->val.var != channel) o++;
+    for (int i = 0; i < n; i++) { /* batch */
+        bool batch = false;
+        for (int a = 0; a < k->ndata; a++)
+            batch |= k->data[a].role == CON_BATCH && ir_uses(k->wread->kid[i], k->sum->root_var[a]);
+        if (batch) str_putc(out, (char)('A' + i));
+    }
+    str_putc(out, (char)('A' + o));
+    for (int a = 0; a < k->nsum; a++) /* windows, in the order of the sum's loops */
+        for (int i = 0; i < n; i++)
+            if (a != k->group && ir_uses(k->wread->kid[i], k->sum->root_var[k->ndata + a])) str_putc(out, (char)('A' + i));
+    for (int i = 0; i < n; i++)
+        if (k->wread->kid[i]->op == OP_INT) str_putc(out, (char)('A' + i));
+    str_printf(out, "%c%d%c%d%c axes=%.*s", 'A' + k->wgroup, c->nr, 'a' + o, d->k, 'a' + k->wgroup, n, "ABCDEFGH");
+}
+
+/* x, padded and widened; its vectors run along memory. */
+static void convert(const struct contraction *k, const struct part *p, const char *sum, const char *name, struct str *out)
+{
+    str_printf(out, "cache_read %s global %s", k->x->name, sum);
+    if (p->as != k->x->dt) str_printf(out, " as=%s", dtype_info[p->as].name);
+    str_printf(out, " -> %s\n", name);
+    for (int i = 0; i < k->nxchain; i++) str_printf(out, "compute_inline %s\n", k->xchain[i]->name);
+    if (k->xgroup != k->x->ndim - 1) {
+        str_printf(out, "transform_layout %s ", name);
+        for (int i = 0; i < k->x->ndim; i++)
+            if (i != k->xgroup) str_putc(out, (char)('A' + i));
+        str_printf(out, "%c axes=%.*s\n", 'A' + k->xgroup, k->x->ndim, "ABCDEFGH");
+    }
+}
+
+/* The other loops of the last stage that are not cut: images, groups. */
+static bool is_outer(const struct part *p, int i) { return i != p->tile && i != p->block && i != p->channel; }
+
+static const char *blocks_loop(const struct contraction *k, const struct part *p)
+{
+    for (int i = 0; i < k->ndata; i++)
+        if (is_outer(p, i) && k->data[i].extent > 1) return "blocks";
+    return arena_printf(&k->s->c->arena, "%s_b", k->data[p->block].out);
+}
+
+/* Loops of the last stage: [panel] images groups block [panel] row tile | pixel channel. */
+static void order_loops(const struct contraction *k, const struct choice *c, const struct part *p, struct str *out)
+{
+    const char *last = k->last->tensor->name, *o = k->data[p->channel].out;
+    str_printf(out, "split %s.%s %d tail=peel -> %s_p %s_v\n", last, o, c->nr, o, o);
+    if (p->tile < 0) {
+        str_printf(out, "reorder %s %s_p", last, o);
+        for (int i = 0; i < k->ndata; i++)
+            if (is_outer(p, i)) str_printf(out, " %s", k->data[i].out);
+        str_printf(out, " %s_v\nparallel %s.%s_p\nvectorize %s.%s_v\n", o, last, o, last, o);
+        return;
+    }
+    const char *tile = k->data[p->tile].out, *block = k->data[p->block].out;
+    bool same = p->block == p->tile, divides = k->data[p->block].extent % c->rows == 0;
+    str_printf(out, "split %s.%s %d%s -> %s_b %s_i\n", last, block, c->rows, same && !divides ? " tail=peel" : "", block, block);
+    str_printf(out, "split %s.%s%s %d tail=peel -> %s_t %s_u\n", last, tile, same ? "_i" : "", c->mr, tile, tile);
+    str_printf(out, "reorder %s", last);
+    if (c->outer) str_printf(out, " %s_p", o);
+    for (int i = 0; i < k->ndata; i++)
+        if (is_outer(p, i)) str_printf(out, " %s", k->data[i].out);
+    str_printf(out, " %s_b", block);
+    if (!c->outer) str_printf(out, " %s_p", o);
+    if (!same) str_printf(out, " %s_i", block);
+    str_printf(out, " %s_t %s_u %s_v\n", tile, tile, o);
+    const char *parallel = c->outer ? arena_printf(&k->s->c->arena, "%s_p", o) : blocks_loop(k, p);
+    if (!strcmp(parallel, "blocks")) { /* one loop for the threads */
+        str_printf(out, "fuse %s.", last);
+        for (int i = 0; i < k->ndata; i++)
+            if (is_outer(p, i)) str_printf(out, "%s ", k->data[i].out);
+        str_printf(out, "%s_b -> blocks\n", block);
+    }
+    str_printf(out, "parallel %s.%s\nunroll %s.%s_u\nvectorize %s.%s_v\n", last, parallel, last, tile, last, o);
+}
+
+static void steps(const struct contraction *k, const struct choice *c, struct str *out)
+{
+    struct ir_ctx *ctx = k->s->c;
+    struct dot d;
+    dot_row(c->row, &d);
+    struct part p = parts(k, &d);
+    const char *last = k->last->tensor->name, *sum = k->sum->tensor->name;
+    if (k->last == k->sum) {
+        sum = tmpl_fresh(k, arena_printf(&ctx->arena, "%s_acc", last));
+        str_printf(out, "cache_write %s local -> %s\n", last, sum);
+    }
+    for (int i = 0; i < k->ninline; i++) str_printf(out, "compute_inline %s\n", k->inlined[i]->name);
+    const char *x = tmpl_fresh(k, arena_printf(&ctx->arena, "%s_x", k->xroot->name));
+    const char *w = tmpl_fresh(k, arena_printf(&ctx->arena, "%s_w", k->w->name));
+    if (p.copy) convert(k, &p, sum, x, out);
+    str_printf(out, "cache_read %s global %s", k->w->name, sum);
+    if (d.b != k->w->dt) str_printf(out, " as=%s", dtype_info[d.b].name);
+    str_printf(out, " -> %s\ntransform_layout %s ", w, w);
+    pack_layout(k, c, &d, &p, out);
+    const char *o = k->data[p.channel].name, *g = k->over[k->group].name;
+    str_putc(out, '\n');
+    if (k->data[p.channel].extent % c->nr) str_printf(out, "pad %s.%s %d\n", sum, o, c->nr);
+    if (k->over[k->group].extent % d.k) str_printf(out, "pad %s.%s %d\n", sum, g, d.k);
+    order_loops(k, c, &p, out);
+    const char *inner = p.tile < 0 ? arena_printf(&ctx->arena, "%s_p", k->data[p.channel].out)
+                                   : arena_printf(&ctx->arena, "%s_t", k->data[p.tile].out);
+    str_printf(out, "compute_at %s %s.%s\n", sum, last, inner);
+    for (int i = 0; i < k->nside; i++) str_printf(out, "compute_at %s %s.%s\n", k->side[i]->name, last, inner);
+    if (p.copy) {
+        const char *along = k->x->dim_name[k->xgroup];
+        int lanes = k->s->target->vector_bits / 16;
+        str_printf(out, "split %s.%s %d tail=peel -> %s_p %s_v\nvectorize %s.%s_v\n", x, along, lanes, along, along, x, along);
+        if (!c->outer) str_printf(out, "compute_at %s %s.%s\n", x, last, blocks_loop(k, &p));
+    }
+    str_printf(out, "split %s.%s %d tail=pad -> %s_n %s_l\n", sum, o, d.lanes, o, o);
+    str_printf(out, "split %s.%s %d -> %s_g %s_k\nreorder %s", sum, g, d.k, g, g, sum);
+    for (int i = 0; i < k->nsum; i++)
+        if (i != k->group) str_printf(out, " %s", k->over[i].name);
+    str_printf(out, " %s_g", g);
+    if (p.tile >= 0) str_printf(out, " %s", k->data[p.tile].name);
+    str_printf(out, " %s_n %s_l %s_k\nunroll %s.%s_n\n", o, o, g, sum, o);
+    if (p.tile >= 0) str_printf(out, "unroll %s.%s\n", sum, k->data[p.tile].name);
+    str_printf(out, "tensorize %s.%s_l with %s\n", sum, o, c->row->row->name);
+}
+
+const struct tmpl tmpl_conv2d = {
+    "conv2d", "convolutions: tiles of pixels by output channels in registers, over window and input channels",
+    fits_conv2d, candidates, steps,
+};
+const struct tmpl tmpl_dense = {
+    "dense", "dense layers and matrix products: tiles of rows by columns in registers, over the whole sum",
+    fits_dense, candidates, steps,
+};

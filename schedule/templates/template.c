@@ -1,0 +1,244 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* template.c - the `template` statement: which template, which candidate, and why. Contract in template.h. */
+#include "schedule/templates/template.h"
+
+#include <stdlib.h>
+
+/* In the order they are tried; each by itself says what it fits. */
+static const struct tmpl *const templates[] = {&tmpl_conv2d, &tmpl_dense, &tmpl_plain};
+
+const struct prim_info sch_template = {
+    "template", "[NAME] [stage=STAGE] [row=INTRINSIC] [mr=N] [nr=N] [rows=N] [outer=0|1] [tile=0|2|4]",
+    "Chooses the steps of every sum of products that has none yet: by the first template that fits, or by NAME, and the "
+    "candidate that the model expects to be fastest among those with the given knobs. mr by nr: pixels (rows of a matrix) by "
+    "channels (columns) of a register tile. rows: how many rows of activations are converted together. outer: threads share "
+    "out blocks of pixels (0) or panels of channels (1). tile: a side of Winograd's output tile, 0 for none. `explain` shows "
+    "what it would choose and why, `steps` what it chose; they are steps like others, to be edited and undone.",
+    "for m { for n { for k } }", "parallel m_b { for n_p { for m_t { dot4_u8i8_vnni512(...) x 24 } } }",
+};
+
+const struct knob tmpl_knob[TMPL_KNOBS] = {{"row"}, {"mr"}, {"nr"}, {"rows"}, {"outer"}, {"tile"}};
+const char *const sch_template_words[] = {"conv2d", "dense", "plain", "stage=", "row=", "mr=", "nr=", "rows=", "outer=", "tile=", NULL};
+
+const char *tmpl_fresh(const struct contraction *k, const char *base)
+{
+    const struct program *p = k->s->program;
+    const struct state *st = k->s->state;
+    const char *name = base;
+    for (int i = 2;; i++) {
+        bool taken = false;
+        for (int t = 0; t < p->ntensor; t++) taken = taken || !strcmp(p->tensor[t]->name, name);
+        for (int t = 0; t < st->nstage; t++) taken = taken || !strcmp(st->stage[t]->tensor->name, name);
+        if (!taken) return name;
+        name = arena_printf(&k->s->c->arena, "%s%d", base, i);
+    }
+}
+
+bool cand_add(struct candidates *to, struct choice c)
+{
+    const struct choice *f = &to->fixed;
+    if ((f->row && f->row != c.row) || (f->mr && f->mr != c.mr) || (f->nr && f->nr != c.nr) || (f->rows && f->rows != c.rows) ||
+        (f->outer >= 0 && f->outer != c.outer) || (f->tile >= 0 && f->tile != c.tile))
+        return false;
+    int same = 0, worst = -1;
+    for (int i = 0; i < to->n; i++) {
+        if (to->at[i].row != c.row) continue;
+        same++;
+        if (worst < 0 || to->at[i].cycles > to->at[worst].cycles) worst = i;
+    }
+    if (same < TMPL_PER_ROW && to->n < TMPL_MAX_CANDIDATES) to->at[to->n++] = c;
+    else if (worst >= 0 && c.cycles < to->at[worst].cycles) to->at[worst] = c;
+    return true;
+}
+
+static int by_cycles(const void *a, const void *b)
+{
+    const struct choice *x = a, *y = b;
+    return x->cycles < y->cycles ? -1 : x->cycles > y->cycles;
+}
+
+/* ---- choosing ---- */
+
+struct wish {
+    const struct tmpl *tmpl;        /* NULL: the first that fits */
+    int stage;                      /* -1: every sum of products without steps */
+    struct choice fixed;
+    struct span at;
+};
+
+enum { TMPL_ATTEMPTS = 6 };
+
+/* Applies the best candidate whose steps are all accepted. */
+static bool apply_best(struct sched *s, const struct contraction *k, const struct tmpl *t, const struct wish *w)
+{
+    struct ir_ctx *c = s->c;
+    struct candidates *list = ARENA_NEW(&c->arena, struct candidates);
+    list->fixed = w->fixed;
+    t->candidates(k, list);
+    if (list->n == 0) return false;
+    qsort(list->at, (size_t)list->n, sizeof list->at[0], by_cycles);
+    const struct intrin *refused = NULL;
+    for (int i = 0, tries = 0; i < list->n && tries < TMPL_ATTEMPTS; i++) {
+        if (refused && list->at[i].row == refused) continue; /* what one tile was refused for, others are too */
+        struct str text = str_on(&c->arena);
+        t->steps(k, &list->at[i], &text);
+        if (sch_text_whole(s, str_text(&text))) return true;
+        refused = list->at[i].row;
+        tries++;
+        if (i + 1 < list->n && tries < TMPL_ATTEMPTS) err_clear(&c->err);
+    }
+    return false;
+}
+
+static bool choose(struct sched *s, int stage, const struct wish *w)
+{
+    struct ir_ctx *c = s->c;
+    struct contraction k;
+    const char *why = NULL, *name = s->state->stage[stage]->tensor->name;
+    if (!con_of(s, stage, &k, &why)) {
+        if (!w->tmpl && w->stage < 0) return true; /* not ours to schedule */
+        err_set(&c->err, ERR_TEMPLATE, w->at, "no template serves %s: %s", name, why);
+        return false;
+    }
+    for (size_t i = 0; i < ARRAY_LEN(templates); i++) {
+        const struct tmpl *t = templates[i];
+        if (w->tmpl && w->tmpl != t) continue;
+        if (!t->fits(&k, &why)) {
+            if (w->tmpl) return err_set(&c->err, ERR_TEMPLATE, w->at, "%s does not fit %s: %s", t->name, name, why);
+            continue;
+        }
+        if (apply_best(s, &k, t, w)) return true;
+        if (!w->tmpl && i + 1 < ARRAY_LEN(templates)) err_clear(&c->err);
+        else if (!err_is(&c->err)) {
+            err_set(&c->err, ERR_TEMPLATE, w->at, "%s has no candidate for %s with these knobs on target %s", t->name, name,
+                    s->target->name);
+            err_hint(&c->err, "`explain` says why instructions are passed over; leave knobs free");
+        }
+    }
+    return !err_is(&c->err);
+}
+
+/* ---- the statement ---- */
+
+static bool unknown(struct sched *s, const struct step_arg *a, const char *what, const char *word)
+{
+    err_set(&s->c->err, ERR_TEMPLATE, a->span, "no %s `%s`", what, word);
+    struct str all = str_on(&s->c->arena);
+    for (size_t i = 0; i < ARRAY_LEN(templates); i++) str_printf(&all, "%s%s", i ? ", " : "", templates[i]->name);
+    str_put(&all, "; knobs: ");
+    for (size_t i = 0; i < ARRAY_LEN(tmpl_knob); i++) str_printf(&all, "%s%s", i ? ", " : "", tmpl_knob[i].name);
+    err_hint(&s->c->err, "templates: %s, stage", str_text(&all));
+    return false;
+}
+
+static bool knob(struct sched *s, const struct step_arg *a, struct wish *w)
+{
+    int *const number[TMPL_KNOBS] = {NULL, &w->fixed.mr, &w->fixed.nr, &w->fixed.rows, &w->fixed.outer, &w->fixed.tile};
+    if (!strcmp(a->key, "stage")) {
+        for (int i = 0; a->word && i < s->state->nstage; i++)
+            if (!strcmp(s->state->stage[i]->tensor->name, a->word)) w->stage = i;
+        return w->stage >= 0 || unknown(s, a, "stage", a->word ? a->word : "?");
+    }
+    for (int i = 0; i < TMPL_KNOBS; i++) {
+        if (strcmp(tmpl_knob[i].name, a->key)) continue;
+        if (i == 0) {
+            w->fixed.row = a->word ? target_intrin(s->target, a->word) : NULL;
+            return w->fixed.row || unknown(s, a, "instruction on this target named", a->word ? a->word : "?");
+        }
+        int64_t least = number[i] == &w->fixed.outer || number[i] == &w->fixed.tile ? 0 : 1;
+        if (a->word || a->i < least || a->i > 1 << 20)
+            return err_set(&s->c->err, ERR_TEMPLATE, a->span, "%s= takes a number from %d", a->key, (int)least);
+        *number[i] = (int)a->i;
+        return true;
+    }
+    return unknown(s, a, "knob", a->key);
+}
+
+bool tmpl_apply(struct sched *s, const struct step_arg *arg, int narg, struct span at)
+{
+    struct wish w = {.stage = -1, .fixed = {.outer = -1, .tile = -1}, .at = at};
+    for (int i = 0; i < narg; i++) {
+        if (arg[i].key) {
+            if (!knob(s, &arg[i], &w)) return false;
+            continue;
+        }
+        for (size_t t = 0; arg[i].word && t < ARRAY_LEN(templates); t++)
+            if (!strcmp(templates[t]->name, arg[i].word)) w.tmpl = templates[t];
+        if (!w.tmpl) return unknown(s, &arg[i], "template", arg[i].word ? arg[i].word : "?");
+    }
+    struct sched_save before;
+    sch_save(s, &before);
+    int done = 0;
+    for (int again = 1; again;) { /* steps make new stages: look again after each */
+        again = 0;
+        for (int i = 0; i < s->state->nstage && !again; i++) {
+            if (w.stage >= 0 && i != w.stage) continue;
+            if (w.stage < 0 && !con_candidate(s, i)) continue;
+            int steps = sch_nsteps(s);
+            if (!choose(s, i, &w)) {
+                sch_restore(s, &before);
+                return false;
+            }
+            again = w.stage < 0 && sch_nsteps(s) > steps;
+            done += sch_nsteps(s) > steps;
+        }
+    }
+    if (done) return true;
+    err_set(&s->c->err, ERR_TEMPLATE, at, "there is no sum of products without steps");
+    err_hint(&s->c->err, "a template works on stages like `C[m, n] : i32 = sum(k) i32(A[m, k]) * i32(W[n, k])`; undo steps to "
+             "choose again");
+    return false;
+}
+
+/* ---- explain ---- */
+
+static void put_choice(struct str *out, const struct choice *c)
+{
+    str_printf(out, "%s", c->row ? c->row->row->name : "plain loops");
+    if (c->mr) str_printf(out, " mr=%d nr=%d", c->mr, c->nr);
+    if (c->rows) str_printf(out, " rows=%d outer=%d", c->rows, c->outer);
+    if (c->tile) str_printf(out, " tile=%d", c->tile);
+    str_printf(out, ", about %.3g Mcycles", c->cycles / 1e6);
+}
+
+void tmpl_explain(struct sched *s, struct str *out)
+{
+    struct contraction k;
+    for (int i = 0; i < s->state->nstage; i++) {
+        if (!con_candidate(s, i)) continue;
+        const char *why = NULL;
+        bool chosen = false;
+        str_printf(out, "templates for %s\n", s->state->stage[i]->tensor->name);
+        if (!con_of(s, i, &k, &why)) {
+            str_printf(out, "  none: %s\n", why);
+            continue;
+        }
+        for (size_t t = 0; t < ARRAY_LEN(templates); t++) {
+            str_printf(out, "  %-8s ", templates[t]->name);
+            if (!templates[t]->fits(&k, &why)) {
+                str_printf(out, "no: %s\n", why);
+                continue;
+            }
+            struct str passed = str_on(&s->c->arena);
+            struct candidates *list = ARENA_NEW(&s->c->arena, struct candidates);
+            list->fixed.outer = list->fixed.tile = -1;
+            list->why = &passed;
+            templates[t]->candidates(&k, list);
+            qsort(list->at, (size_t)list->n, sizeof list->at[0], by_cycles);
+            str_printf(out, "%s", list->n == 0 ? "no instruction of this target serves" : chosen ? "fits: " : "chosen: ");
+            chosen = chosen || list->n > 0;
+            if (list->n) put_choice(out, &list->at[0]);
+            str_putc(out, '\n');
+            const struct intrin *seen = list->n ? list->at[0].row : NULL;
+            for (int n = 1, more = 0; n < list->n && more < 3; n++) {
+                if (list->at[n].row == seen) continue;
+                seen = list->at[n].row;
+                more++;
+                str_put(out, "    next: ");
+                put_choice(out, &list->at[n]);
+                str_putc(out, '\n');
+            }
+            str_put(out, str_text(&passed));
+        }
+    }
+}

@@ -1,0 +1,59 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* template.h - programs that write schedules: given a sum of products and a target, the steps that make it fast.
+ *
+ * A template turns a contraction into candidates (an instruction and a choice of every knob), each with the
+ * cycles an analytic model expects of it; the best one that all its steps accept is taken. What it leaves in
+ * the schedule are ordinary steps, to be printed, edited and undone.
+ *
+ *     template                       every sum of products without steps, by the first template that fits
+ *     template conv2d mr=4 nr=16     this template, with some of its knobs fixed
+ */
+#ifndef QJ_SCHEDULE_TEMPLATES_TEMPLATE_H
+#define QJ_SCHEDULE_TEMPLATES_TEMPLATE_H
+
+#include "schedule/templates/contraction.h"
+
+/* What a candidate chooses. 0: not used by the template. */
+struct choice {
+    const struct intrin *row;       /* the instruction; NULL: plain loops */
+    int mr, nr;                     /* register tile: pixels by channels */
+    int rows;                       /* extent of the block axis whose activations are converted together */
+    int outer;                      /* parallel loop: 0 blocks of pixels, 1 panels of channels */
+    int tile;                       /* Winograd's output tile; 0: direct */
+    double cycles;                  /* the model's estimate */
+};
+
+enum { TMPL_MAX_CANDIDATES = 512, TMPL_PER_ROW = 8, TMPL_KNOBS = 6 };    /* the best few of each instruction */
+struct knob { const char *name; };
+extern const struct knob tmpl_knob[TMPL_KNOBS];    /* row mr nr rows outer tile, as in struct choice */
+
+/* Candidates in a list that the template fills; `fixed` has the knobs that the user gave (0 and NULL: free). */
+struct candidates {
+    struct choice fixed;
+    int n;
+    struct choice at[TMPL_MAX_CANDIDATES];
+    struct str *why;                /* for explain: a line for every instruction passed over; or NULL */
+};
+
+struct tmpl {
+    const char *name, *help;
+    /* By shape alone; false: *why is the first condition that fails. */
+    bool (*fits)(const struct contraction *k, const char **why);
+    /* All that seem legal on the target, unordered. */
+    void (*candidates)(const struct contraction *k, struct candidates *out);
+    void (*steps)(const struct contraction *k, const struct choice *c, struct str *out);
+};
+extern const struct tmpl tmpl_conv2d, tmpl_dense, tmpl_plain;
+
+/* The `template` statement: arguments as a step's. All or nothing; errors ERR_TEMPLATE. */
+bool tmpl_apply(struct sched *s, const struct step_arg *arg, int narg, struct span at);
+/* For explain: for every sum of products without steps, which templates fit and what they would choose. */
+void tmpl_explain(struct sched *s, struct str *out);
+
+/* ---- for templates ---- */
+
+bool cand_add(struct candidates *to, struct choice c);     /* false: not among the fixed knobs */
+/* A name for a new stage that is not taken: BASE, BASE2 ... */
+const char *tmpl_fresh(const struct contraction *k, const char *base);
+
+#endif
