@@ -50,6 +50,7 @@ void oracle(const struct layer *l, struct data *d);
 struct setting {
     bool avx2;              /* held to AVX2, or free */
     int threads;
+    const char *template;   /* for qjit: "" or a template's name and knobs */
 };
 
 enum { WHY = 256 };
@@ -69,8 +70,10 @@ struct contender {
 extern const struct contender qjit_contender, onednn_contender, xnnpack_contender, ort_s8_contender, ort_u8_contender,
     read_contender;
 
-/* qjit's own instruction in registers: MAC/cycle of one core, for the kernel prepared last; 0: not known. */
-double qjit_ceiling(const void *p);
+/* What only qjit tells: MAC/cycle of one core doing nothing but its kernel's instruction (0: not known), and how long
+ * choosing a schedule, compiling and linking took. */
+struct qjit_facts { double ceiling, build_ms; };
+struct qjit_facts qjit_facts(const void *p);
 
 /* A copy of a shared library in which every cpuid is answered by us, without AVX-512, AVX-VNNI and AMX: its path, to be
  * opened from this process; the copy is kept in the user's cache. Installs a SIGILL handler. NULL: why. */
@@ -97,7 +100,8 @@ struct row {
     const struct layer *layer;
     const char *set;
     int threads;
-    double ghz, ceiling;                    /* of one core */
+    double ghz;                             /* the clock */
+    struct qjit_facts facts;
     struct cell cell[MAX_CONTENDERS];       /* as listed */
 };
 

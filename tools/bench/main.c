@@ -17,7 +17,7 @@ static const struct contender *const everyone[] = {&qjit_contender,   &onednn_co
 enum { EVERYONE = sizeof everyone / sizeof *everyone };
 
 struct options {
-    const char *workloads, *only, *with, *svg, *sets[3];
+    const char *workloads, *only, *with, *svg, *template, *sets[3];
     int nset, threads[2], nthreads;
     bool avx2, csv;
     double budget_ms;
@@ -107,13 +107,13 @@ static void measure(struct row *r, const struct table *t, const struct data *d, 
                     uint8_t *got)
 {
     struct entrant e[MAX_CONTENDERS] = {{0}};
-    struct setting s = {o->avx2, r->threads};
+    struct setting s = {o->avx2, r->threads, o->template};
     for (int i = 0; i < t->nwho; i++) {
         struct cell *c = &r->cell[i];
         e[i].who = t->who[i];
         e[i].p = e[i].who->prepare(r->layer, d, &s, c->why);
         if (!e[i].p) continue;
-        if (e[i].who == &qjit_contender) r->ceiling = qjit_ceiling(e[i].p);
+        if (e[i].who == &qjit_contender) r->facts = qjit_facts(e[i].p);
         c->ran = e[i].who->run(e[i].p);
         if (c->ran)
             c->wrong_pct = wrong_pct(e[i].who, e[i].p, r->layer, d, got);
@@ -150,6 +150,7 @@ static int usage(const char *name)
             "  --threads N           threads (1, then 2)\n"
             "  --isa avx2|native     what all are held to (avx2)\n"
             "  --budget MS           time for each contender's windows (100)\n"
+            "  --template TEXT       for qjit: a template's name and knobs (its own choice)\n"
             "  --csv                 workload,contender,data,threads,ms,mac_per_cycle,wrong_pct\n"
             "  --svg FILE            a plot\n",
             name);
@@ -160,9 +161,10 @@ static bool options_read(struct options *o, int argc, char **argv)
 {
     static const struct option known[] = {{"workloads", 1, NULL, 'w'}, {"only", 1, NULL, 'o'},
         {"with", 1, NULL, 'c'}, {"data", 1, NULL, 'd'}, {"threads", 1, NULL, 't'}, {"isa", 1, NULL, 'i'},
-        {"budget", 1, NULL, 'b'}, {"csv", 0, NULL, 'v'}, {"svg", 1, NULL, 's'}, {0}};
+        {"budget", 1, NULL, 'b'}, {"csv", 0, NULL, 'v'}, {"svg", 1, NULL, 's'},
+        {"template", 1, NULL, 'm'}, {0}};
     *o = (struct options){.workloads = BENCH_WORKLOADS, .sets = {"full", "real"}, .nset = 2, .threads = {1, 2},
-                          .nthreads = 2, .avx2 = true, .budget_ms = 100};
+                          .nthreads = 2, .avx2 = true, .template = "", .budget_ms = 100};
     for (int c; (c = getopt_long(argc, argv, "", known, NULL)) != -1;) {
         switch (c) {
         case 'w': o->workloads = optarg; break;
@@ -173,6 +175,7 @@ static bool options_read(struct options *o, int argc, char **argv)
         case 'i': o->avx2 = strcmp(optarg, "native") != 0; break;
         case 'b': o->budget_ms = atof(optarg); break;
         case 'v': o->csv = true; break;
+        case 'm': o->template = optarg; break;
         case 's': o->svg = optarg; break;
         default: return false;
         }

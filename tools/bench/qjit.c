@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* qjit.c - ourselves, through the C API alone: the layer written as a program, its schedule, and the plain C entry.
+/* qjit.c - ourselves, through the C API alone: the layer written as a program, a template's schedule, and the plain C entry.
  *
  * Activations are padded and widened inside the timed part, weights packed ahead. */
 #include "runtime/qjit.h"
@@ -21,7 +21,7 @@ struct ours {
     int (*entry)(void **args);
     void *args[MAX_ARGS], *workspace, *out;
     size_t size;
-    double ceiling;
+    struct qjit_facts facts;
 };
 
 static bool init(bool avx2, char *why) { return true; }
@@ -40,7 +40,7 @@ static void release(void *v)
     free(p);
 }
 
-/* ---- the layer as a program, and its schedule ---- */
+/* ---- the layer as a program ---- */
 
 static bool depthwise(const struct layer *l) { return l->g > 1 && l->g == l->c && l->o == l->c; }
 
@@ -78,21 +78,6 @@ static bool define(struct ours *p, const struct layer *l, const struct data *d)
                  o, dw ? "" : ", c", from, index, dw ? "r, s, c" : "o, r, s, c", o, o, o, o);
     }
     return qj_define(p->q, text) && qj_name(p->q, "layer");
-}
-
-static const char conv_steps[] =
-    "cache_read P global as=i16 -> P16; compute_inline P; split P16.c 16 -> co ci; vectorize P16.ci\n"
-    "parallel P16.h; cache_read W global -> Wp; transform_layout Wp ORSC16o2c\n"
-    "split Out.x 4 -> xo xi; split Out.o 16 -> oo oi; reorder Out oo xo xi oi; parallel Out.y\n"
-    "unroll Out.xi; vectorize Out.oi; compute_at Acc Out.xo; split Acc.o 8 -> o8 o1; split Acc.c 2 -> c2 c1\n"
-    "reorder Acc r s c2 x o8 o1 c1; unroll Acc.x; unroll Acc.o8; tensorize Acc.o1 with dot2_i16i8_avx2";
-
-static bool schedule(struct ours *p, const struct layer *l, char *why)
-{
-    bool fits = !l->dense && l->g == 1 && l->c % 16 == 0 && l->o % 16 == 0 && layer_ow(l) % 4 == 0 &&
-                (l->ph || l->pw);
-    if (!fits) snprintf(why, WHY, "no schedule for this layer");
-    return fits && qj_step(p->q, conv_steps);
 }
 
 /* ---- arguments ---- */
@@ -150,15 +135,17 @@ static void *prepare(const struct layer *l, const struct data *d, const struct s
     p->q = qj_ctx_new(NULL);
     p->size = layer_out(l);
     p->out = aligned_alloc(64, (p->size + 127) / 64 * 64);
-    bool ok = p->out && define(p, l, d) && qj_target(p->q, s->avx2 ? "x86-64-v3" : "native") &&
-              schedule(p, l, why);
-    ok = ok && (p->k = qj_build(p->q)) && tensors(p, l, &borrowed) &&
+    bool ok = p->out && define(p, l, d) && qj_target(p->q, s->avx2 ? "x86-64-v3" : "native");
+    double begin = now_ms();
+    ok = ok && qj_template(p->q, s->template) && (p->k = qj_build(p->q));
+    p->facts.build_ms = now_ms() - begin;
+    ok = ok && tensors(p, l, &borrowed) &&
          (p->packed = qj_kernel_pack(p->k, p->tensor, qj_kernel_nargs(p->k), NULL)) && arguments(p);
     if (ok) {
         qj_timing t = {.size = sizeof t};
         void *entry = qj_kernel_call_entry(p->k);
         memcpy(&p->entry, &entry, sizeof entry);
-        if (qj_time(p->q, p->k, p->tensor, qj_kernel_nargs(p->k), 1, &t)) p->ceiling = t.ceiling;
+        if (qj_time(p->q, p->k, p->tensor, qj_kernel_nargs(p->k), 1, &t)) p->facts.ceiling = t.ceiling;
         return p;
     }
     const qj_error *e = p->q ? qj_last_error(p->q) : NULL;
@@ -167,7 +154,7 @@ static void *prepare(const struct layer *l, const struct data *d, const struct s
     return NULL;
 }
 
-double qjit_ceiling(const void *p) { return p ? ((const struct ours *)p)->ceiling : 0; }
+struct qjit_facts qjit_facts(const void *p) { return ((const struct ours *)p)->facts; }
 
 static bool run(void *v)
 {

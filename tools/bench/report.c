@@ -44,7 +44,7 @@ void report_head(const struct table *t)
     printf("%-26s %-7s %s", "workload", "data", "thr");
     for (int i = 0; i < t->nwho; i++)
         if (t->who[i] != &read_contender) printf(" %14s", t->who[i]->name);
-    puts("   GHz   qjit ms  share x exact  x any");
+    puts("   GHz   qjit ms  share x exact  x any build ms");
 }
 
 static void ratio(const struct cell *peer, const struct cell *ours)
@@ -76,12 +76,13 @@ void report_row(const struct table *t, const struct row *r)
         printf(" %9s", "-");
     if (ours && limit) /* bound by memory: the share of reading the weights and nothing else */
         printf(" %5.2fr", limit->ms / ours->ms);
-    else if (ours && r->ceiling > 0)
-        printf(" %5.2f ", ours->mac_per_cycle / (r->ceiling * r->threads));
+    else if (ours && r->facts.ceiling > 0)
+        printf(" %5.2f ", ours->mac_per_cycle / (r->facts.ceiling * r->threads));
     else
         printf(" %5s ", "-");
     ratio(row_best(t, r, true), ours);
     ratio(row_best(t, r, false), ours);
+    if (ours) printf(" %8.0f", r->facts.build_ms);
     for (int i = 0; i < t->nwho; i++)
         if (t->who[i] == &qjit_contender && !r->cell[i].ran) printf("   qjit: %s", r->cell[i].why);
     putchar('\n');
