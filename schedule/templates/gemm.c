@@ -117,23 +117,32 @@ static bool fits_dense(const struct contraction *k, const char **why)
 }
 
 /* ---- the model ----
- * Cycles of one core, whose multiply and load units bound the inner loop; constants fitted on measured kernels
- * (tools/bench/README.md). */
+ * Cycles of one core. The inner loop is bound by the instruction's own throughput or by how many operations the core
+ * takes a cycle; the constants are fitted on kernels measured with tools/bench (README.md there). */
 
-static const double loads_per_cycle = 2, tile_start = 24, per_output = 0.45, per_converted = 0.10, l2_bytes_per_cycle = 24;
+static const double ops_per_cycle = 5, tile_start = 8, per_output = 0.3, per_converted = 0.1, l2_bytes_per_cycle = 40;
+
+/* Operations of a row that are done for every product: what is done to A or B alone is shared by a tile. */
+static int row_ops(const struct intrin *in)
+{
+    static const char *const shared[] = {"repeat.", "bitcast.", "sext.", "zext."};
+    int n = 0;
+    for (const char *at = in->row->recipe; (at = strchr(at, '(')); at++) n++;
+    for (size_t i = 0; i < ARRAY_LEN(shared); i++)
+        for (const char *at = in->row->recipe; (at = strstr(at, shared[i])); at++) n--;
+    return n < 1 ? 1 : n;
+}
 
 static double tile_cycles(const struct contraction *k, const struct intrin *in, const struct dot *d, int mr, int nr)
 {
     int vectors = nr / d->lanes;
-    double groups = (double)sum_extent(k, d->k) / d->k;
-    double multiply = (double)mr * vectors * d->lanes * d->k / in->row->mac_per_cycle;
-    double load = (mr + vectors) / loads_per_cycle;
-    double panel = (double)nr * d->k * dt_bytes(d->b) / l2_bytes_per_cycle; /* from the second level where it does not stay in the first */
-    bool in_l1 = groups * nr * d->k * dt_bytes(d->b) <= 0.75 * k->s->target->l1_bytes;
-    double chain = mr * vectors < 8 ? 8.0 / (mr * vectors) : 1; /* too few sums to hide an addition's latency */
-    double a = multiply * chain > load ? multiply * chain : load;
-    if (!in_l1 && panel > a) a = panel;
-    return groups * a + tile_start + per_output * mr * nr;
+    double groups = (double)sum_extent(k, d->k) / d->k, panel_bytes = (double)nr * d->k * dt_bytes(d->b);
+    double group = (double)mr * vectors * d->lanes * d->k / in->row->mac_per_cycle;
+    double ops = (mr + vectors + 2 + mr * vectors * row_ops(in)) / ops_per_cycle;
+    if (ops > group) group = ops;
+    if (groups * panel_bytes > 0.75 * k->s->target->l1_bytes && panel_bytes / l2_bytes_per_cycle > group)
+        group = panel_bytes / l2_bytes_per_cycle;
+    return groups * group + tile_start + per_output * mr * nr;
 }
 
 static double total_cycles(const struct contraction *k, const struct choice *c, const struct dot *d, const struct part *p)
