@@ -9,45 +9,48 @@
 struct padding {
     struct applying *a;
     const struct stage *g;
-    const struct var *axis;         /* the axis being padded */
-    const struct var_range *env;    /* ranges of g's axes after padding */
+    const struct var *axis;             /* the axis being padded */
+    const struct var_range *env;        /* ranges of g's axes after padding */
+    const struct var_range *added;      /* the same for the new terms alone; NULL: they need not be zero */
     bool ok;
 };
 
-/* T computes zero beyond its old extent along dimension d. */
-static bool extend(struct applying *a, const struct tensor *t, int d, int64_t extent, const char *reader)
+/* T has `extent` elements along dimension d and computes zero beyond its own shape there. */
+static bool extend(struct applying *a, struct stage *g, int d, int64_t extent)
 {
     struct ir_ctx *c = a->c;
-    int i = state_stage_of(a->st, t);
-    struct stage *g = i < 0 ? NULL : a->st->stage[i];
-    if (!g || g->output || stage_reduce(g)) {
-        fail_step(a, ERR_ILLEGAL_STEP, NULL, "padding %s would read %s beyond its extent %lld, and it cannot be extended "
-                  "with zeros", reader, t->name, (long long)(g ? g->root_extent[d] : t->shape[d]));
-        err_hint(&c->err, "cache_read %s global first: the copy can be extended", t->name);
-        return false;
-    }
-    const struct expr *inside = ir_lt(c, ir_var_expr(c, t->axis[d]), ir_idx(c, g->root_extent[d]));
+    if (!g || g->output || stage_reduce(g)) return false;
+    const struct tensor *t = g->tensor;
+    const struct expr *inside = ir_lt(c, ir_var_expr(c, t->axis[d]), ir_idx(c, t->shape[d])), *e = g->body;
     const struct expr *zero = t->dt == DT_F32 ? ir_flt(c, type_of(DT_F32), 0) : ir_int(c, type_of(t->dt), 0);
-    g->body = ir_select(c, inside, g->body, zero);
-    g->root_extent[d] = extent;
+    while (e->op == OP_SELECT && e->kid[2] == zero && e->kid[0] != inside) e = e->kid[1];
+    if (e->op != OP_SELECT || e->kid[0] != inside) g->body = ir_select(c, inside, g->body, zero);
+    g->root_extent[d] = i64_max(g->root_extent[d], extent);
     return true;
 }
 
+/* Makes room for what a READ touches now; zero when all the new terms lie beyond the tensor. */
 static const struct expr *pad_rule(struct ir_ctx *c, const struct expr *e, void *u)
 {
     struct padding *p = u;
     if (e->op != OP_READ || !p->ok) return NULL;
     const struct tensor *t = e->val.tensor;
-    bool beyond = false;
+    bool zero = false;
     for_kids(e, d) {
         if (!ir_uses(e->kid[d], p->axis)) continue;
         int i = state_stage_of(p->a->st, t);
-        int64_t have = i < 0 ? t->shape[d] : p->a->st->stage[i]->root_extent[d];
-        int64_t need = ir_bounds(e->kid[d], p->env).hi + 1;
-        if (need > t->shape[d]) beyond = true;
-        if (need > have && !extend(p->a, t, d, need, p->g->tensor->name)) p->ok = false;
+        struct stage *g = i < 0 ? NULL : p->a->st->stage[i];
+        int64_t have = g ? g->root_extent[d] : t->shape[d], need = ir_bounds(e->kid[d], p->env).hi + 1;
+        if (need > have && !extend(p->a, g, d, need)) {
+            p->ok = false;
+            fail_step(p->a, ERR_ILLEGAL_STEP, NULL, "padding %s would read %s beyond its extent %lld, and it cannot be "
+                      "extended with zeros", p->g->tensor->name, t->name, (long long)have);
+            err_hint(&c->err, "cache_read %s global first: the copy can be extended", t->name);
+            return NULL;
+        }
+        if (p->added && ir_bounds(e->kid[d], p->added).lo >= t->shape[d] && extend(p->a, g, d, need)) zero = true;
     }
-    return !beyond ? NULL : t->dt == DT_F32 ? ir_flt(c, e->type, 0) : ir_int(c, e->type, 0);
+    return !zero ? NULL : t->dt == DT_F32 ? ir_flt(c, e->type, 0) : ir_int(c, e->type, 0);
 }
 
 bool pad_root(struct applying *a, int stage, int root, int64_t multiple)
@@ -67,7 +70,8 @@ bool pad_root(struct applying *a, int stage, int root, int64_t multiple)
     struct var_range env[QJ_MAX_RANK + QJ_MAX_PHYS];
     for (int i = 0; i < g->nroot; i++)
         env[i] = (struct var_range){g->root_var[i], {0, g->root_extent[i] - 1}, i ? &env[i - 1] : NULL};
-    struct padding p = {a, g, g->root_var[root], &env[g->nroot - 1], true};
+    const struct var_range *all = &env[g->nroot - 1], added = {g->root_var[root], {old, extent - 1}, all};
+    struct padding p = {a, g, g->root_var[root], all, reduce ? &added : NULL, true};
     const struct expr *body = reduce ? g->body->kid[0] : g->body;
     const struct expr *zeroed = ir_rewrite(a->c, body, pad_rule, &p);
     if (!p.ok) return false;

@@ -11,7 +11,8 @@ const struct prim_info prim_info[PRIM_COUNT] = {
 };
 
 static prim_fn *const prim_run[PRIM_COUNT] = {
-    [PRIM_SPLIT] = prim_split, [PRIM_FUSE] = prim_fuse, [PRIM_REORDER] = prim_reorder, [PRIM_TILE] = prim_tile,
+    [PRIM_SPLIT] = prim_split, [PRIM_FUSE] = prim_fuse, [PRIM_MERGE] = prim_merge,
+    [PRIM_REORDER] = prim_reorder, [PRIM_TILE] = prim_tile,
     [PRIM_UNROLL] = prim_mark, [PRIM_VECTORIZE] = prim_mark, [PRIM_PARALLEL] = prim_mark, [PRIM_BIND] = prim_bind,
     [PRIM_COMPUTE_AT] = prim_compute_at, [PRIM_COMPUTE_INLINE] = prim_compute_inline,
     [PRIM_COMPUTE_ROOT] = prim_compute_root, [PRIM_CACHE_READ] = prim_cache_read,

@@ -90,7 +90,7 @@ struct applying {
     const struct step *step;
 };
 typedef bool prim_fn(struct applying *a);
-prim_fn prim_split, prim_fuse, prim_reorder, prim_tile, prim_mark, prim_bind, prim_compute_at, prim_compute_inline,
+prim_fn prim_split, prim_fuse, prim_merge, prim_reorder, prim_tile, prim_mark, prim_bind, prim_compute_at, prim_compute_inline,
     prim_compute_root, prim_cache_read, prim_cache_write, prim_set_scope, prim_rfactor, prim_pad,
     prim_transform_layout, prim_tensorize, prim_annotate;
 

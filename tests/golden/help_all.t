@@ -7,6 +7,7 @@ Definitions:  input weight bias scale NAME[...] : TYPE,  NAME[axes] : TYPE = exp
 Schedule steps:
   split STAGE.AXIS FACTOR | parts=N [tail=guard|peel|pad] [-> OUTER INNER]
   fuse STAGE.AXIS AXIS ... [-> NAME]
+  merge STAGE.AXIS AXIS [-> NAME]
   reorder STAGE AXIS AXIS ...
   tile STAGE.AXIS AXIS FACTOR FACTOR [-> YO XO YI XI]
   unroll STAGE.AXIS

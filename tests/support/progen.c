@@ -167,7 +167,7 @@ static const char *gen_structural(struct arena *a, struct rng *r, const struct s
     int other;
     const char *consumer = stage(r, s, &other), *scope = PICK(r, "global", "local", "shared");
     const struct program *p = sch_program(s);
-    switch (N(0, 10)) {
+    switch (N(0, 11)) {
     case 0: return arena_printf(a, "compute_inline %s", g);
     case 1: case 2: case 3: return arena_printf(a, "compute_at %s %s.%s", g, consumer, axis(r, s, other));
     case 4: return arena_printf(a, "compute_root %s", g);
@@ -176,6 +176,7 @@ static const char *gen_structural(struct arena *a, struct rng *r, const struct s
     case 7: return arena_printf(a, "set_scope %s %s", g, scope);
     case 8: return arena_printf(a, "pad %s.%s %d", g, axis(r, s, gi), N(2, 8));
     case 9: return arena_printf(a, "rfactor %s.%s", g, axis(r, s, gi));
+    case 10: return arena_printf(a, "merge %s.%s %s", g, axis(r, s, gi), axis(r, s, gi));
     default: {
         const struct tensor *t = p->tensor[N(0, p->ntensor - 1)];
         return arena_printf(a, "transform_layout %s %s", t->name, t->ndim ? layout_of(a, r, t) : "N");
