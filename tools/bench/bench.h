@@ -58,8 +58,8 @@ enum { WHY = 256 };
 struct contender {
     const char *name;
     bool peer;                                              /* counts among those to compare with */
-    /* Once, before anything else. False: why says why not. */
-    bool (*init)(bool avx2, char *why);
+    /* Once, before anything else. True: note is its version, or empty; false: why not. */
+    bool (*init)(bool avx2, char *note);
     /* Packs weights and sets up all that a library would keep between calls; d outlives it. NULL: why. */
     void *(*prepare)(const struct layer *l, const struct data *d, const struct setting *s, char *why);
     bool (*run)(void *p);                                   /* what is timed */
@@ -117,7 +117,7 @@ const struct cell *row_qjit(const struct table *t, const struct row *r);
 /* Is row i the first of its data set and number of threads? */
 bool table_opens(const struct table *t, int i);
 
-void report_head(const struct table *t);
+void report_head(const struct table *t, bool avx2);
 void report_row(const struct table *t, const struct row *r);
 void report_csv(const struct table *t, const struct row *r);
 void report_summary(const struct table *t);

@@ -204,19 +204,18 @@ int main(int argc, char **argv)
     struct layer *layer = layers_read(o.workloads, &nlayer);
     if (!layer) return 1;
     for (int i = 0; i < EVERYONE; i++) {
-        char why[WHY] = "";
+        char note[WHY] = "";
         if (!named(o.with, everyone[i]->name)) continue;
-        if (everyone[i]->init(o.avx2, why))
-            who[t.nwho++] = everyone[i];
-        else
-            fprintf(stderr, "%s: %s\n", everyone[i]->name, why);
+        bool can = everyone[i]->init(o.avx2, note);
+        if (can) who[t.nwho++] = everyone[i];
+        if (*note) fprintf(stderr, "%s%s: %s\n", everyone[i]->name, can ? "" : " is left out", note);
     }
     t.row = calloc((size_t)nlayer * o.nset * o.nthreads, sizeof *t.row);
     if (!t.row) return 1;
     if (o.csv)
         puts("workload,contender,data,threads,ms,mac_per_cycle,wrong_pct");
     else
-        report_head(&t);
+        report_head(&t, o.avx2);
     for (int set = 0; set < o.nset; set++)
         for (int i = 0; i < nlayer; i++) {
             struct data d;

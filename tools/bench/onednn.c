@@ -23,10 +23,12 @@ struct onednn {
     int threads;
 };
 
-static bool init(bool avx2, char *why)
+static bool init(bool avx2, char *note)
 {
+    const dnnl_version_t *v = dnnl_version();
+    snprintf(note, WHY, "%d.%d.%d", v->major, v->minor, v->patch);
     if (!avx2 || dnnl_set_max_cpu_isa(dnnl_cpu_isa_avx2) == dnnl_success) return true;
-    snprintf(why, WHY, "it does not let itself be held to AVX2");
+    snprintf(note, WHY, "it does not let itself be held to AVX2");
     return false;
 }
 

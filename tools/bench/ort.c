@@ -28,7 +28,8 @@ struct api_base {
     const char *(*version)(void);
 };
 
-static struct { const any_fn *fn; void *env; bool tried; char why[WHY]; } ort; /* one library a process */
+/* One library a process; note: its version, or why there is none. */
+static struct { const any_fn *fn; void *env; bool tried; char note[WHY]; } ort;
 
 #define CALL(place, type, ...) ((type)ort.fn[place])(__VA_ARGS__)
 
@@ -63,29 +64,30 @@ static void open_library(bool avx2)
 {
     char path[4096], *use = path;
     if (!find(path, sizeof path)) {
-        snprintf(ort.why, WHY, "not installed (pip install onnxruntime, or QJ_ORT=.../libonnxruntime.so)");
+        snprintf(ort.note, WHY, "not installed (pip install onnxruntime, or QJ_ORT=.../libonnxruntime.so)");
         return;
     }
-    if (avx2 && !(use = hold_to_avx2(path, ort.why))) return;
+    if (avx2 && !(use = hold_to_avx2(path, ort.note))) return;
     void *library = dlopen(use, RTLD_NOW | RTLD_LOCAL);
     void *entry = library ? dlsym(library, "OrtGetApiBase") : NULL;
     if (use != path) free(use);
     if (!entry) {
-        snprintf(ort.why, WHY, "%.250s", dlerror());
+        snprintf(ort.note, WHY, "%.250s", dlerror());
         return;
     }
     const struct api_base *(*base)(void);
     memcpy(&base, &entry, sizeof entry);
+    snprintf(ort.note, WHY, "%s", base()->version());
     ort.fn = base()->get(1);
-    if (!ort.fn || !good(CALL(CREATE_ENV, status (*)(int, const char *, void **), LOG_ERROR, "bench", &ort.env), ort.why))
+    if (!ort.fn || !good(CALL(CREATE_ENV, status (*)(int, const char *, void **), LOG_ERROR, "bench", &ort.env), ort.note))
         ort.fn = NULL;
 }
 
-static bool init(bool avx2, char *why)
+static bool init(bool avx2, char *note)
 {
     if (!ort.tried) open_library(avx2);
     ort.tried = true;
-    snprintf(why, WHY, "%s", ort.why);
+    snprintf(note, WHY, "%s", ort.note);
     return ort.fn;
 }
 

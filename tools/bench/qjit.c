@@ -24,7 +24,11 @@ struct ours {
     struct qjit_facts facts;
 };
 
-static bool init(bool avx2, char *why) { return true; }
+static bool init(bool avx2, char *note)
+{
+    snprintf(note, WHY, "%s (LLVM %s)", qj_version(), qj_llvm_version());
+    return true;
+}
 
 static void release(void *v)
 {

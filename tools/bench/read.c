@@ -12,7 +12,7 @@ struct reader {
     uint64_t seen;              /* so that nothing is left out */
 };
 
-static bool init(bool avx2, char *why) { return true; }
+static bool init(bool avx2, char *note) { return true; }
 
 static void *prepare(const struct layer *l, const struct data *d, const struct setting *s, char *why)
 {
@@ -26,14 +26,18 @@ static void *prepare(const struct layer *l, const struct data *d, const struct s
     return p;
 }
 
+/* One stream; more of them, prefetches and AVX-512 read no faster. */
 __attribute__((target("avx2"))) static bool run(void *v)
 {
     struct reader *p = v;
     __m256i sum[8] = {0};
     for (size_t i = 0; i < p->bytes; i += 256)
+#pragma GCC unroll 8
         for (int j = 0; j < 8; j++)
             sum[j] = _mm256_xor_si256(sum[j], _mm256_load_si256((const __m256i *)(p->w + i) + j));
-    for (int j = 0; j < 8; j++) p->seen ^= (uint64_t)_mm256_extract_epi64(sum[j], 0);
+#pragma GCC unroll 8
+    for (int j = 1; j < 8; j++) sum[0] = _mm256_xor_si256(sum[0], sum[j]);
+    p->seen ^= (uint64_t)_mm256_extract_epi64(sum[0], 0);
     return true;
 }
 

@@ -4,7 +4,9 @@
 
 #include <math.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 const struct cell *row_best(const struct table *t, const struct row *r, bool exact)
 {
@@ -37,8 +39,12 @@ bool table_opens(const struct table *t, int i)
     return true;
 }
 
-void report_head(const struct table *t)
+void report_head(const struct table *t, bool avx2)
 {
+    double load = 0;
+    if (getloadavg(&load, 1) == 1)
+        printf("%s; load %.1f on %ld processors\n", avx2 ? "all held to AVX2" : "all free", load,
+               sysconf(_SC_NPROCESSORS_ONLN));
     puts("MAC/cycle, in brackets wrong outputs in % where there are any; x exact, x any: qjit's speed over the best exact "
          "peer and the best of any kind");
     printf("%-26s %-7s %s", "workload", "data", "thr");

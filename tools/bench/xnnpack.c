@@ -18,14 +18,14 @@ struct xnnpack {
     size_t size;
 };
 
-static bool init(bool avx2, char *why)
+static bool init(bool avx2, char *note)
 {
     bool ok = cpuinfo_initialize();
     if (ok && avx2) /* read when kernels are chosen, which xnn_initialize does */
         cpuinfo_isa.avx512f = cpuinfo_isa.avx512cd = cpuinfo_isa.avx512dq = cpuinfo_isa.avx512bw =
             cpuinfo_isa.avx512vl = cpuinfo_isa.avx512vbmi = cpuinfo_isa.avx512vnni = cpuinfo_isa.avx512ifma = false;
     ok = ok && xnn_initialize(NULL) == xnn_status_success;
-    if (!ok) snprintf(why, WHY, "it does not run on this processor");
+    if (!ok) snprintf(note, WHY, "it does not run on this processor");
     return ok;
 }
 
