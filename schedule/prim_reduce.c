@@ -15,8 +15,7 @@ struct padding {
     bool ok;
 };
 
-/* T has `extent` elements along dimension d and computes zero beyond its own shape there. */
-static bool extend(struct applying *a, struct stage *g, int d, int64_t extent)
+bool extend_zero(struct applying *a, struct stage *g, int d, int64_t extent)
 {
     struct ir_ctx *c = a->c;
     if (!g || g->output || stage_reduce(g)) return false;
@@ -41,14 +40,14 @@ static const struct expr *pad_rule(struct ir_ctx *c, const struct expr *e, void 
         int i = state_stage_of(p->a->st, t);
         struct stage *g = i < 0 ? NULL : p->a->st->stage[i];
         int64_t have = g ? g->root_extent[d] : t->shape[d], need = ir_bounds(e->kid[d], p->env).hi + 1;
-        if (need > have && !extend(p->a, g, d, need)) {
+        if (need > have && !extend_zero(p->a, g, d, need)) {
             p->ok = false;
             fail_step(p->a, ERR_ILLEGAL_STEP, NULL, "padding %s would read %s beyond its extent %lld, and it cannot be "
                       "extended with zeros", p->g->tensor->name, t->name, (long long)have);
             err_hint(&c->err, "cache_read %s global first: the copy can be extended", t->name);
             return NULL;
         }
-        if (p->added && ir_bounds(e->kid[d], p->added).lo >= t->shape[d] && extend(p->a, g, d, need)) zero = true;
+        if (p->added && ir_bounds(e->kid[d], p->added).lo >= t->shape[d] && extend_zero(p->a, g, d, need)) zero = true;
     }
     return !zero ? NULL : t->dt == DT_F32 ? ir_flt(c, e->type, 0) : ir_int(c, e->type, 0);
 }

@@ -92,7 +92,7 @@ struct applying {
 typedef bool prim_fn(struct applying *a);
 prim_fn prim_split, prim_fuse, prim_merge, prim_reorder, prim_tile, prim_mark, prim_bind, prim_compute_at, prim_compute_inline,
     prim_compute_root, prim_cache_read, prim_cache_write, prim_set_scope, prim_rfactor, prim_pad,
-    prim_transform_layout, prim_tensorize, prim_annotate;
+    prim_transform_layout, prim_tensorize, prim_annotate, prim_winograd;
 
 /* Positional argument k as a stage, an axis ("Out.o", or "o" once a stage is known), a number, a scope. */
 struct stage *arg_stage(struct applying *a, int k, int *index);
@@ -111,6 +111,9 @@ bool check_iter_name(struct applying *a, const struct stage *g, const char *name
 bool check_new_tensor_name(struct applying *a, const char *name);
 int insert_stage(struct applying *a, int at, struct stage *g);       /* shifts attach numbers */
 bool pad_root(struct applying *a, int stage, int root, int64_t multiple);
+/* Stage g (NULL: false) has `extent` elements along dimension d and computes zero beyond its tensor's shape there. False:
+ * it cannot, for it is an output or a reduction. */
+bool extend_zero(struct applying *a, struct stage *g, int d, int64_t extent);
 int new_iter(struct applying *a, struct stage *g, const char *name, bool reduce);
 
 /* sched.c: a step applied and recorded, but not lowered yet: sch_lower says whether all of them work. */

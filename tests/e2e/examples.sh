@@ -10,7 +10,7 @@ work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 cd "$work"
 
-for layer in conv_56 dense_128 dense_512; do
+for layer in conv_56 winograd_56 dense_128 dense_512; do
     rm -f ./*.npy ./*.bin
     "$PYTHON" -B "$examples/reference.py" make $layer .
     if [ $layer = dense_512 ]; then tensors="A=A.npy W=W.npy"; out=C; else tensors="A=A.npy W=W.npy B=B.npy M=M.npy"; out=Out; fi

@@ -40,6 +40,7 @@ static void requantise(struct rng *r, struct str *s, const char *acc, const char
 static void gen_conv(struct rng *r, struct str *s)
 {
     int h = N(4, 9), w = N(4, 9), c = N(1, 9), o = N(1, 18), k = N(1, 3), st = N(1, 2), dil = N(1, 2), pad = N(0, 2);
+    if (N(0, 2) == 0) k = 3, st = dil = 1;
     while ((k - 1) * dil + 1 > h + 2 * pad || (k - 1) * dil + 1 > w + 2 * pad) dil = 1, k--;
     str_printf(s, "input A[n:1, h:%d, w:%d, c:%d] : %s\n", h, w, c, int8(r));
     str_printf(s, "weight W[o:%d, r:%d, s:%d, c:%d] : %s\n", o, k, k, c, PICK(r, "i8", "i8 in -64..63", "i8 in -127..127"));
@@ -162,12 +163,17 @@ static const char *layout_of(struct arena *a, struct rng *r, const struct tensor
     return str_text(&s);
 }
 
+static const char *gen_winograd(struct arena *a, struct rng *r)
+{
+    return arena_printf(a, "winograd Acc.y x tile=%d%s", 2 * N(1, 2), N(0, 2) ? "" : " parts=2");
+}
+
 static const char *gen_structural(struct arena *a, struct rng *r, const struct sched *s, const char *g, int gi)
 {
     int other;
     const char *consumer = stage(r, s, &other), *scope = PICK(r, "global", "local", "shared");
     const struct program *p = sch_program(s);
-    switch (N(0, 11)) {
+    switch (N(0, 12)) {
     case 0: return arena_printf(a, "compute_inline %s", g);
     case 1: case 2: case 3: return arena_printf(a, "compute_at %s %s.%s", g, consumer, axis(r, s, other));
     case 4: return arena_printf(a, "compute_root %s", g);
@@ -176,7 +182,8 @@ static const char *gen_structural(struct arena *a, struct rng *r, const struct s
     case 7: return arena_printf(a, "set_scope %s %s", g, scope);
     case 8: return arena_printf(a, "pad %s.%s %d", g, axis(r, s, gi), N(2, 8));
     case 9: return arena_printf(a, "rfactor %s.%s", g, axis(r, s, gi));
-    case 10: return arena_printf(a, "merge %s.%s %s", g, axis(r, s, gi), axis(r, s, gi));
+    case 10: return gen_winograd(a, r);
+    case 11: return arena_printf(a, "merge %s.%s %s", g, axis(r, s, gi), axis(r, s, gi));
     default: {
         const struct tensor *t = p->tensor[N(0, p->ntensor - 1)];
         return arena_printf(a, "transform_layout %s %s", t->name, t->ndim ? layout_of(a, r, t) : "N");
@@ -292,7 +299,7 @@ static bool take(struct sched *s, const char *step, long *taken, long *refused, 
 bool gen_schedule(struct rng *r, struct sched *s, long *taken, long *refused, long *tensorized)
 {
     struct arena *a = &s->c->arena;
-    bool ok = true;
+    bool ok = rng_int(r, 0, 3) || take(s, gen_winograd(a, r), taken, refused, tensorized);
     const char *plan = rng_int(r, 0, 1) ? gen_plan(a, r, s) : NULL;
     while (ok && plan && *plan) { /* a line a step; a refused one does not stop the rest */
         size_t len = strcspn(plan, "\n");

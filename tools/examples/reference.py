@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Full-range data for the example layers, and numpy's own answer in int64.
 
-    reference.py make  conv_56|dense_128|dense_512 DIR    writes A.npy W.npy [B.npy M.npy] and raw .bin copies
-    reference.py check conv_56|dense_128|dense_512 DIR OUT...   compares OUT (.npy or raw .bin) with numpy; exit 1
+    reference.py make  conv_56|winograd_56|dense_128|dense_512 DIR    writes A.npy W.npy [B.npy M.npy] and raw .bin copies
+    reference.py check conv_56|winograd_56|dense_128|dense_512 DIR OUT...   compares OUT (.npy or raw .bin) with numpy; exit 1
 """
 import sys
 import numpy as np
@@ -21,7 +21,7 @@ def full_range(rng, dtype, shape):
 
 def make(layer, where):
     rng = np.random.default_rng(56)
-    if layer == "conv_56":
+    if layer in ("conv_56", "winograd_56"):
         t = {"A": full_range(rng, np.uint8, (1, 56, 56, 64)), "W": full_range(rng, np.int8, (64, 3, 3, 64))}
     else:
         m, n, k = (512, 512, 512) if layer == "dense_512" else (128, 1024, 1024)
@@ -43,7 +43,7 @@ def answer(layer, where):
         except FileNotFoundError:
             pass
     a, w = t["A"].astype(np.int64), t["W"].astype(np.int64)
-    if layer == "conv_56":
+    if layer in ("conv_56", "winograd_56"):
         p = np.pad(a, ((0, 0), (1, 1), (1, 1), (0, 0)))
         acc = sum(p[:, r:r + 56, s:s + 56, :] @ w[:, r, s, :].T for r in range(3) for s in range(3))
     else:
