@@ -49,8 +49,6 @@ struct part {
     enum dtype as;      /* to this type */
 };
 
-static bool x_is_widened(const struct contraction *k, const struct dot *d) { return k->x->dt != d->a; }
-
 /* Does the group axis lie k at a time in x's memory as it is? */
 static bool groups_lie(const struct contraction *k, int group)
 {
@@ -73,7 +71,7 @@ static struct part parts(const struct contraction *k, const struct dot *d)
         if (k->data[i].role == CON_PIXEL && i != p.tile &&
             (p.block < 0 || k->data[p.block].extent < k->data[i].extent)) p.block = i;
     if (p.block < 0 || k->data[p.block].extent == 1) p.block = p.tile;
-    p.copy = x_is_widened(k, d) || k->nxchain > 0 || !groups_lie(k, d->k);
+    p.copy = k->x->dt != d->a || k->nxchain > 0 || !groups_lie(k, d->k);
     return p;
 }
 
@@ -171,17 +169,25 @@ static void pass_over(struct candidates *out, const struct intrin_row *row, cons
     va_end(ap);
 }
 
+/* 8 bits of the other sign: what moves x there. */
+static int offset_to(const struct tensor *x, enum dtype to)
+{
+    if (x->dt == DT_I8 && to == DT_U8) return 128;
+    return x->dt == DT_U8 && to == DT_I8 ? -128 : 0;
+}
+
 static bool row_serves(const struct contraction *k, const struct intrin *in, const struct dot *d, struct candidates *out)
 {
     const struct tensor *x = k->x, *w = k->w;
-    if (x->dt != d->a && (dt_bytes(d->a) <= dt_bytes(x->dt) || !holds(d->a, x->range)))
+    int64_t offset = offset_to(x, d->a);
+    struct range r = {x->range.lo + offset, x->range.hi + offset};
+    if (x->dt != d->a && !offset && (dt_bytes(d->a) <= dt_bytes(x->dt) || !holds(d->a, x->range)))
         return pass_over(out, in->row, "it takes %s activations, %s holds %s", dtype_info[d->a].name, x->name, dtype_info[x->dt].name), false;
     if (w->dt != d->b && (dt_bytes(d->b) <= dt_bytes(w->dt) || !holds(d->b, w->range)))
         return pass_over(out, in->row, "it takes %s weights, %s holds %s", dtype_info[d->b].name, w->name, dtype_info[w->dt].name), false;
-    if (!pairs_fit(in->row->pair_i16, x->range, w->range)) {
+    if (!pairs_fit(in->row->pair_i16, r, w->range)) {
         pass_over(out, in->row, "a sum of %d products of %lld..%lld by %lld..%lld may not fit 16 bits%s", in->row->pair_i16,
-                  (long long)x->range.lo, (long long)x->range.hi, (long long)w->range.lo, (long long)w->range.hi,
-                  x->dt == DT_U8 ? "; declare activations `in 0..127`" : "");
+                  (long long)r.lo, (long long)r.hi, (long long)w->range.lo, (long long)w->range.hi, x->dt == DT_U8 ? "; declare activations `in 0..127`" : "");
         return false;
     }
     return true;
@@ -246,10 +252,10 @@ static void candidates(const struct contraction *k, struct candidates *out)
         if (!dot_row(in, &d) || !row_serves(k, in, &d, out)) continue;
         struct part p = parts(k, &d);
         int64_t m = p.tile < 0 ? 1 : k->data[p.tile].extent, o = k->data[p.channel].extent;
-        for (int nr = d.lanes; nr <= 8 * d.lanes; nr += d.lanes)
+        for (int nr = d.lanes; nr <= 8 * d.lanes && nr <= 64; nr += d.lanes)
             for (int mr = 1; mr <= 14 && mr <= m; mr++) {
                 if (!tile_fits(t, in, &d, mr, nr) || (nr > d.lanes && nr >= o + d.lanes)) continue;
-                struct choice c = {.row = in, .mr = mr, .nr = nr};
+                struct choice c = {.row = in, .mr = mr, .nr = nr, .offset = offset_to(k->x, d.a)};
                 c.rows = out->fixed.rows ? out->fixed.rows : block_rows(k, &p, &d, mr);
                 c.outer = pixel_blocks(k, &p, c.rows) < 4 && ceil_div(o, nr) >= 8;
                 c.outer |= p.tile < 0;
@@ -286,9 +292,11 @@ static void pack_layout(const struct contraction *k, const struct choice *c, con
 /* x, padded and widened; its vectors run along memory. */
 static void convert(const struct contraction *k, const struct part *p, const char *sum, const char *name, struct str *out)
 {
-    str_printf(out, "cache_read %s global %s", k->x->name, sum);
-    if (p->as != k->x->dt) str_printf(out, " as=%s", dtype_info[p->as].name);
-    str_printf(out, " -> %s\n", name);
+    if (!offset_to(k->x, p->as)) { /* else `offset` has made the copy */
+        str_printf(out, "cache_read %s global %s", k->x->name, sum);
+        if (p->as != k->x->dt) str_printf(out, " as=%s", dtype_info[p->as].name);
+        str_printf(out, " -> %s\n", name);
+    }
     for (int i = 0; i < k->nxchain; i++) str_printf(out, "compute_inline %s\n", k->xchain[i]->name);
     if (k->xgroup != k->x->ndim - 1) {
         str_printf(out, "transform_layout %s ", name);
@@ -349,13 +357,19 @@ static void steps(const struct contraction *k, const struct choice *c, struct st
     dot_row(c->row, &d);
     struct part p = parts(k, &d);
     const char *last = k->last->tensor->name, *sum = k->sum->tensor->name;
-    if (k->last == k->sum) {
+    const char *x = tmpl_fresh(k, arena_printf(&ctx->arena, "%s_x", k->xroot->name));
+    const char *w = tmpl_fresh(k, arena_printf(&ctx->arena, "%s_w", k->w->name));
+    if (c->offset) {
+        const char *sums = tmpl_fresh(k, arena_printf(&ctx->arena, "%s_sums", k->w->name));
+        sum = tmpl_fresh(k, arena_printf(&ctx->arena, "%s_acc", sum));
+        str_printf(out, "offset %s %s %d as=%s -> %s %s %s\n", k->x->name, k->sum->tensor->name, c->offset,
+                   dtype_info[d.a].name, x, sum, sums);
+        if (k->last != k->sum) str_printf(out, "compute_inline %s\n", k->sum->tensor->name);
+    } else if (k->last == k->sum) {
         sum = tmpl_fresh(k, arena_printf(&ctx->arena, "%s_acc", last));
         str_printf(out, "cache_write %s local -> %s\n", last, sum);
     }
     for (int i = 0; i < k->ninline; i++) str_printf(out, "compute_inline %s\n", k->inlined[i]->name);
-    const char *x = tmpl_fresh(k, arena_printf(&ctx->arena, "%s_x", k->xroot->name));
-    const char *w = tmpl_fresh(k, arena_printf(&ctx->arena, "%s_w", k->w->name));
     if (p.copy) convert(k, &p, sum, x, out);
     str_printf(out, "cache_read %s global %s", k->w->name, sum);
     if (d.b != k->w->dt) str_printf(out, " as=%s", dtype_info[d.b].name);

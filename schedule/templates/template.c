@@ -198,6 +198,7 @@ static void put_choice(struct str *out, const struct choice *c)
     if (c->mr) str_printf(out, " mr=%d nr=%d", c->mr, c->nr);
     if (c->rows) str_printf(out, " rows=%d outer=%d", c->rows, c->outer);
     if (c->tile) str_printf(out, " tile=%d", c->tile);
+    if (c->offset) str_printf(out, " by activations %+d", c->offset);
     str_printf(out, ", about %.3g Mcycles", c->cycles / 1e6);
 }
 

@@ -20,6 +20,7 @@ struct choice {
     int rows;                       /* extent of the block axis whose activations are converted together */
     int outer;                      /* parallel loop: 0 blocks of pixels, 1 panels of channels */
     int tile;                       /* Winograd's output tile; 0: direct */
+    int offset;                     /* added to the activations for the instruction's sake: 0, 128, -128 */
     double cycles;                  /* the model's estimate */
 };
 

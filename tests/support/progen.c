@@ -173,7 +173,7 @@ static const char *gen_structural(struct arena *a, struct rng *r, const struct s
     int other;
     const char *consumer = stage(r, s, &other), *scope = PICK(r, "global", "local", "shared");
     const struct program *p = sch_program(s);
-    switch (N(0, 12)) {
+    switch (N(0, 13)) {
     case 0: return arena_printf(a, "compute_inline %s", g);
     case 1: case 2: case 3: return arena_printf(a, "compute_at %s %s.%s", g, consumer, axis(r, s, other));
     case 4: return arena_printf(a, "compute_root %s", g);
@@ -184,6 +184,9 @@ static const char *gen_structural(struct arena *a, struct rng *r, const struct s
     case 9: return arena_printf(a, "rfactor %s.%s", g, axis(r, s, gi));
     case 10: return gen_winograd(a, r);
     case 11: return arena_printf(a, "merge %s.%s %s", g, axis(r, s, gi), axis(r, s, gi));
+    case 12:
+        return arena_printf(a, "offset %s %s %d%s", any_tensor(r, s), g, (int)(N(0, 1) ? 128 : N(0, 1) ? -128 : N(-300, 300)),
+                            PICK(r, "", " as=u8", " as=i8", " as=i16"));
     default: {
         const struct tensor *t = p->tensor[N(0, p->ntensor - 1)];
         return arena_printf(a, "transform_layout %s %s", t->name, t->ndim ? layout_of(a, r, t) : "N");
@@ -300,7 +303,8 @@ bool gen_schedule(struct rng *r, struct sched *s, long *taken, long *refused, lo
 {
     struct arena *a = &s->c->arena;
     bool ok = rng_int(r, 0, 3) || take(s, gen_winograd(a, r), taken, refused, tensorized);
-    const char *plan = rng_int(r, 0, 1) ? gen_plan(a, r, s) : NULL;
+    int how = (int)rng_int(r, 0, 3);
+    const char *plan = how > 1 ? gen_plan(a, r, s) : how ? "template\n" : NULL;
     while (ok && plan && *plan) { /* a line a step; a refused one does not stop the rest */
         size_t len = strcspn(plan, "\n");
         ok = take(s, arena_strndup(a, plan, len), taken, refused, tensorized);
