@@ -73,18 +73,20 @@ struct entrant {
     const struct contender *who;
     void *p;
     int calls;
-    double spent;
+    double spent, second;       /* ms of all windows; of the second best one, a call */
 };
 
+/* Windows in turns until each contender has had its budget and its best window was met again, within 2 %; where
+ * neighbours keep that from happening, four times the budget. */
 static void race(struct entrant *e, int n, struct row *r, double budget_ms)
 {
-    enum { WINDOW_MS = 2, ROUNDS_MIN = 5 };
+    enum { WINDOW_MS = 2, ROUNDS_MIN = 5, PATIENCE = 4 };
     for (int i = 0; i < n; i++) {
         if (!e[i].p) continue;
         double ms = window(e[i].who, e[i].p, 1, r->threads);
         e[i].calls = ms > 0 && ms < WINDOW_MS ? (int)(WINDOW_MS / ms) : 1;
         if (e[i].calls > 100000) e[i].calls = 100000;
-        r->cell[i].ms = ms;
+        r->cell[i].ms = e[i].second = ms;
     }
     bool again = true;
     for (int round = 0; again; round++) {
@@ -94,10 +96,16 @@ static void race(struct entrant *e, int n, struct row *r, double budget_ms)
         for (int k = 0; k < n; k++) {
             struct entrant *at = &e[(k + round) % n];
             struct cell *c = &r->cell[at - e];
-            if (!at->p || (at->spent >= budget_ms && round >= ROUNDS_MIN)) continue;
+            bool sure = at->spent >= budget_ms && round >= ROUNDS_MIN && at->second < c->ms * 1.02;
+            if (!at->p || sure || at->spent >= budget_ms * PATIENCE) continue;
             double begin = now_ms(), ms = window(at->who, at->p, at->calls, r->threads);
             at->spent += now_ms() - begin;
-            if (ms < c->ms) c->ms = ms;
+            if (ms < c->ms) {
+                at->second = c->ms;
+                c->ms = ms;
+            } else if (ms < at->second) {
+                at->second = ms;
+            }
             again = true;
         }
     }
