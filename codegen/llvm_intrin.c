@@ -3,7 +3,7 @@
  *
  * targets/recipe.h has the rules. Types known without LLVM were checked when the row was read; what an
  * LLVM intrinsic takes is checked here, before anything ill-typed is built. Small operands (up to 64 bits)
- * are read as one integer: what is then broadcast is one scalar load. */
+ * are read as one integer: what is then broadcast is one scalar load. So are parts of operands. */
 #include <llvm-c/Support.h>
 
 #include <stdlib.h>
@@ -15,6 +15,7 @@
 struct row {
     struct emit *m;
     const struct meaning *meaning;
+    const struct expr *const *arg;          /* where the operands are */
     LLVMValueRef operand[MEANING_MAX_OPERANDS];
 };
 
@@ -230,6 +231,23 @@ static LLVMValueRef eval_conv(struct row *r, const struct recipe *p)
     return p->name[0] == 's' ? LLVMBuildSExt(m->b, v, to, "") : LLVMBuildZExt(m->b, v, to, "");
 }
 
+/* The type in which so much memory is read at once. */
+static LLVMTypeRef read_type(struct row *r, LLVMTypeRef t)
+{
+    int bits = bits_of(t);
+    bool small = is_vec(t) && (bits == 16 || bits == 32 || bits == 64);
+    return small ? LLVMIntTypeInContext(r->m->llvm, (unsigned)bits) : t;
+}
+
+static LLVMValueRef eval_part(struct row *r, const struct recipe *p, LLVMTypeRef want)
+{
+    const struct expr *a = r->arg[p->operand];
+    const struct expr *at = ir_add(r->m->c, a->kid[0], ir_idx(r->m->c, p->value * p->type.lanes));
+    LLVMTypeRef t = named_type(r, p->type);
+    LLVMValueRef v = load_run(r->m, a->val.buffer, at, read_type(r, t));
+    return want ? v : fit(r, v, t);
+}
+
 /* The value of a recipe; `want` is what its place asks for, if anything (a number needs it; an operand may be
  * handed over as it was read). */
 static LLVMValueRef eval(struct row *r, const struct recipe *p, LLVMTypeRef want)
@@ -245,29 +263,22 @@ static LLVMValueRef eval(struct row *r, const struct recipe *p, LLVMTypeRef want
     case RCP_BIN: return eval_bin(r, p, want);
     case RCP_CONV: return eval_conv(r, p);
     case RCP_ASM: return eval_asm(r, p);
+    case RCP_PART: return eval_part(r, p, want);
     }
     return NULL;
 }
 
-/* The type in which an operand is read or written at once. */
-static LLVMTypeRef access_type(struct row *r, int i)
-{
-    LLVMTypeRef t = operand_type(r, i);
-    int bits = bits_of(t);
-    bool small = i > 0 && is_vec(t) && (bits == 16 || bits == 32 || bits == 64);
-    return small ? LLVMIntTypeInContext(r->m->llvm, (unsigned)bits) : t;
-}
-
 bool emit_intrin(struct emit *m, const struct stmt *s)
 {
-    struct row r = {.m = m, .meaning = s->u.intrin.meaning};
+    struct row r = {.m = m, .meaning = s->u.intrin.meaning, .arg = s->u.intrin.arg};
     const struct intrin *in = target_intrin(m->target, r.meaning->name);
     size_t known = memo_mark(m);
     QJ_ASSERT(in); /* check_func */
     for (int i = 0; i < r.meaning->nop; i++) {
         const struct expr *a = s->u.intrin.arg[i];
-        bool unread = i == 0 && !r.meaning->accumulate;
-        if (!unread) r.operand[i] = load_run(m, a->val.buffer, a->kid[0], access_type(&r, i));
+        bool unread = (i == 0 && !r.meaning->accumulate) || !recipe_loads(in->recipe, i);
+        LLVMTypeRef t = operand_type(&r, i);
+        if (!unread) r.operand[i] = load_run(m, a->val.buffer, a->kid[0], i ? read_type(&r, t) : t);
     }
     LLVMTypeRef out = operand_type(&r, 0);
     LLVMValueRef v = fit(&r, eval(&r, in->recipe, out), out);

@@ -157,7 +157,7 @@ static bool same_extents(struct match *t, const struct region *r)
     return false;
 }
 
-/* Every product of two operands, and any sum of `pair` of them, stays within i16. */
+/* Every sum of `pair` products of two operands stays within i16, as then does every shorter one. */
 static bool pairs_fit(struct match *t, int pair)
 {
     struct range p[2];

@@ -245,6 +245,38 @@ static struct node read_conv(struct reader *rd, const char *word)
     return finish(rd, r, to);
 }
 
+static int named_operand(const struct reader *rd, const char *s, size_t n)
+{
+    for (int i = 0; i < rd->m->nop; i++)
+        if (strlen(rd->m->op[i]->name) == n && !memcmp(rd->m->op[i]->name, s, n)) return i;
+    return -1;
+}
+
+/* part.i8x32(B, 1) */
+static struct node read_part(struct reader *rd)
+{
+    struct recipe r = {.kind = RCP_PART, .name = "part"};
+    if (!accept(rd, '.')) return fail(rd, "expected a type: part.i8x32(B, 1)");
+    if (!read_type(rd, &r.type)) return bad;
+    if (!accept(rd, '(')) return fail(rd, "expected \"(\"");
+    skip_blanks(rd);
+    size_t n = word_length(rd);
+    r.operand = named_operand(rd, rd->p, n);
+    if (r.operand < 0) return fail(rd, "expected an operand");
+    rd->p += n;
+    if (!accept(rd, ',')) return fail(rd, "expected \",\"");
+    skip_blanks(rd);
+    struct node which = read_int(rd);
+    if (!which.r) return bad;
+    struct type whole = read_operand(rd, r.operand).type;
+    if (!whole.lanes) return bad;
+    r.value = which.r->value;
+    if (whole.dt != r.type.dt || r.value < 0 || r.value >= whole.lanes / r.type.lanes)
+        return fail_types(rd, "the operand has no such part", whole, r.type);
+    if (!accept(rd, ')')) return fail(rd, "expected \")\"");
+    return finish(rd, r, r.type);
+}
+
 /* asm "template" "constraints" (...).type */
 static struct node read_asm(struct reader *rd)
 {
@@ -283,9 +315,10 @@ static struct node read_one(struct reader *rd)
     const char *word;
     if (*rd->p == '(' && (word = find_word(bins, ARRAY_LEN(bins), begin, n))) return read_bin(rd, word);
     if (*rd->p == '.' && (word = find_word(convs, ARRAY_LEN(convs), begin, n))) return read_conv(rd, word);
+    if (*rd->p == '.' && n == 4 && !memcmp(begin, "part", 4)) return read_part(rd);
     if (*rd->p == '"' && n == 3 && !memcmp(begin, "asm", 3)) return read_asm(rd);
-    for (int i = 0; i < rd->m->nop; i++)
-        if (strlen(rd->m->op[i]->name) == n && !memcmp(rd->m->op[i]->name, begin, n)) return read_operand(rd, i);
+    int operand = named_operand(rd, begin, n);
+    if (operand >= 0) return read_operand(rd, operand);
     rd->p = begin;
     return fail(rd, "neither an operand nor an operation");
 }
@@ -297,6 +330,14 @@ static struct node read_recipe(struct reader *rd)
     struct node n = read_one(rd);
     rd->depth--;
     return n;
+}
+
+bool recipe_loads(const struct recipe *r, int k)
+{
+    if (r->kind == RCP_OPERAND) return r->operand == k;
+    for (int i = 0; i < r->nkid; i++)
+        if (recipe_loads(r->kid[i], k)) return true;
+    return false;
 }
 
 const struct recipe *recipe_parse(struct ir_ctx *c, const struct meaning *m, const char *text, bool allow_asm,

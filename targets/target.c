@@ -347,9 +347,11 @@ static bool check_pair(struct ir_ctx *c, const struct intrin *r, struct span at)
     const struct meaning *m = r->meaning;
     if (!pair) return true;
     bool sums = m->accumulate && m->combiner == RED_SUM && m->naxes > m->nout;
-    if (pair > 0 && sums && m->axis[m->naxes - 1]->extent % pair == 0) return true;
-    err_set(&c->err, ERR_INTRIN, at, "%s: pair_i16 of %d does not divide the last summed axis", r->row->name, pair);
-    err_hint(&c->err, "pair_i16 adjacent products of a `+=` meaning are summed in 16 bits; 0 when none are");
+    int64_t terms = 1;
+    for (int i = m->nout; i < m->naxes; i++) terms *= m->axis[i]->extent;
+    if (pair > 0 && sums && terms % pair == 0) return true;
+    err_set(&c->err, ERR_INTRIN, at, "%s: pair_i16 of %d does not divide the number of terms summed", r->row->name, pair);
+    err_hint(&c->err, "pair_i16 products of a `+=` meaning are summed in 16 bits; 0 when none are");
     return false;
 }
 

@@ -33,8 +33,8 @@ struct intrin_row {
     const char *meaning;
     const char *recipe;     /* see targets/recipe.h: value stored to operand 0 */
     const char *needs;      /* features, space separated */
-    int pair_i16;           /* >0: exact only if every sum of this many adjacent products (along the last
-                               reduced axis) fits i16; checked against value ranges when matched */
+    int pair_i16;           /* >0: sums this many products of a lane in 16 bits, so exact only if such sums
+                               fit i16; checked against value ranges when matched */
     double mac_per_cycle;   /* sustained, rough: for ranking */
     const char *mnemonic;   /* must occur in the assembly of the row alone */
     const char *help;

@@ -141,6 +141,15 @@ static const struct cpu cpus[] = {
 #define MADDUBS4(madd, ubsw, u, s) "add(C, " madd "(" ubsw "(" u ", " s "), 1))"
 #define MADDUBS4_HELP "exact where each sum of two products fits 16 bits: activations up to 127, small weights"
 
+/* Chains: products of G groups of four are added in 16 bits before they are widened once. */
+#define CHAIN_OPS(n, g) "C: i32[" #n "], A: u8[" #g ",4], B: i8[" #g "," #n ",4]"
+#define CHAIN_DOT "C[i] += i32(A[g,k]) * i32(B[g,i,k])"
+#define CHAIN1(ubsw, t, g) ubsw "(part.i8x4(A, " #g "), part." t "(B, " #g "))"
+#define CHAIN2(ubsw, t, g, h) "add(" CHAIN1(ubsw, t, g) ", " CHAIN1(ubsw, t, h) ")"
+#define CHAIN4(ubsw, t) "add(" CHAIN2(ubsw, t, 0, 1) ", " CHAIN2(ubsw, t, 2, 3) ")"
+#define WIDEN(madd, sums) "add(C, " madd "(" sums ", 1))"
+#define CHAIN_HELP "exact where the products that meet in 16 bits fit there: short ranges of A or B"
+
 /* -2139062144 is 0x80808080: (a ^ 0x80) as unsigned is a + 128, so 128 times the sum of B is too much. */
 #define SIGNED4(busd, bytes)                                                                      \
     "sub(" busd "(C, xor(repeat." bytes "(A), -128), B), " busd "(0, -2139062144, B))"
@@ -228,6 +237,19 @@ static const struct intrin_row rows[] = {
     {"dot4_i8u8_maddubs_avx512", OPS(16, 4, i8, u8), DOT,
      MADDUBS4(MADD512, UBSW512, "B", "A"),
      "avx512bw", 2, 42, "pmaddubsw", MADDUBS4_HELP},
+
+    {"dot4x2_u8i8_maddubs_avx2", CHAIN_OPS(8, 2), CHAIN_DOT,
+     WIDEN(MADD256, CHAIN2(UBSW256, "i8x32", 0, 1)),
+     "avx2", 4, 37, "pmaddubsw", CHAIN_HELP},
+    {"dot4x4_u8i8_maddubs_avx2", CHAIN_OPS(8, 4), CHAIN_DOT,
+     WIDEN(MADD256, CHAIN4(UBSW256, "i8x32")),
+     "avx2", 8, 39, "pmaddubsw", CHAIN_HELP},
+    {"dot4x2_u8i8_maddubs_avx512", CHAIN_OPS(16, 2), CHAIN_DOT,
+     WIDEN(MADD512, CHAIN2(UBSW512, "i8x64", 0, 1)),
+     "avx512bw", 4, 52, "pmaddubsw", CHAIN_HELP},
+    {"dot4x4_u8i8_maddubs_avx512", CHAIN_OPS(16, 4), CHAIN_DOT,
+     WIDEN(MADD512, CHAIN4(UBSW512, "i8x64")),
+     "avx512bw", 8, 54, "pmaddubsw", CHAIN_HELP},
 
     /* AVX512-VNNI */
     {"dot4_u8i8_vnni128", OPS(4, 4, u8, i8), DOT,

@@ -52,6 +52,7 @@ intrinsic NAME operands "..." meaning "..." recipe "..." [needs "..."]
   recipe    how LLVM does it, the value stored to the first operand:
             "add(C, @llvm.x86.avx2.pmadd.wd(repeat.i16x16(A), B))"
             @llvm.NAME(...)  add sub mul and or xor shl lshr ashr fadd fmul
+            part.i8x32(B, 1): the second 32 bytes of B, loaded alone
             sext zext trunc bitcast repeat .TYPE (x)   TYPE as i16x16; asm "..." needs --allow-asm
   needs     CPU features, as "avx2"
   check runs the row against its meaning with the kernel: a row that lies is a mismatch.

@@ -226,8 +226,9 @@ static void rows(void **s)
                 const struct tensor *x = in->meaning->op[o];
                 int64_t n = 1;
                 for (int d = 0; d < x->ndim; d++) n *= x->shape[d];
-                str_printf(&text, "%s%s X%d[3, %" PRId64 "] : %s%s", o ? ", " : "", o ? "arg" : "out", o, n, dtype_info[x->dt].name,
-                           in->row->pair_i16 && o && x->dt == DT_I8 ? " in -64..64" : "");
+                str_printf(&text, "%s%s X%d[3, %" PRId64 "] : %s", o ? ", " : "", o ? "arg" : "out", o, n, dtype_info[x->dt].name);
+                if (in->row->pair_i16 && o && x->dt == DT_I8)
+                    str_printf(&text, " in %d..%d", -128 / in->row->pair_i16, 128 / in->row->pair_i16);
                 str_printf(&args, "%sX%d[i, 0]", o ? ", " : "", o);
             }
             str_printf(&text, ") { for i in 0..3 { %s(%s) } }", in->row->name, str_text(&args));

@@ -439,6 +439,14 @@ static void bad_recipes_are_refused(void **state)
         {"asm \"x\" \"=x,x\" (C)", "result's type"},
         {"asm \"x\" \"=x,x\" (C, C).i32x8", "the constraints"},
         {"asm \"x\" \"x,x\" (C).i32x8", "the constraints"},
+        {"part(C, 0)", "neither an operand"},
+        {"part.i8x4(D, 0)", "expected an operand"},
+        {"part.i8x4(A)", "expected \",\""},
+        {"part.i8x4(A, C)", "expected a number"},
+        {"part.i8x4(A, -1)", "no such part"},
+        {"part.i8x4(A, 1)", "no such part"},
+        {"part.i16x2(A, 0)", "no such part"},
+        {"part.i8x8(A, 0)", "no such part"},
         {"\x1b[31m", "?[31m"},
     };
     const struct meaning *m = meaning_parse(c, "m", dot.operands, dot.meaning, nowhere);

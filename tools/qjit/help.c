@@ -52,6 +52,7 @@ static const char intrinsic_help[] =
     "  recipe    how LLVM does it, the value stored to the first operand:\n"
     "            \"add(C, @llvm.x86.avx2.pmadd.wd(repeat.i16x16(A), B))\"\n"
     "            @llvm.NAME(...)  add sub mul and or xor shl lshr ashr fadd fmul\n"
+    "            part.i8x32(B, 1): the second 32 bytes of B, loaded alone\n"
     "            sext zext trunc bitcast repeat .TYPE (x)   TYPE as i16x16; asm \"...\" needs --allow-asm\n"
     "  needs     CPU features, as \"avx2\"\n"
     "  check runs the row against its meaning with the kernel: a row that lies is a mismatch.\n";
