@@ -49,14 +49,21 @@ struct part {
     enum dtype as;      /* to this type */
 };
 
+/* How many elements along dimension dim lie together in blocks of t's layout; 0: the layout has no such blocks. */
+static int64_t inner_block(const struct contraction *k, const struct tensor *t, int dim)
+{
+    const struct layout *l = state_layout(k->s->state, t);
+    const struct layout_dim *in = l ? &l->phys[l->nphys - 1] : NULL;
+    return in && in->dim == dim && in->stride == 1 ? in->size : 0;
+}
+
 /* Does the group axis lie k at a time in x's memory as it is? */
 static bool groups_lie(const struct contraction *k, int group)
 {
-    const struct layout *l = state_layout(k->s->state, k->x);
     if (k->x->shape[k->xgroup] % group) return false;
-    if (!l) return k->xgroup == k->x->ndim - 1;
-    const struct layout_dim *in = &l->phys[l->nphys - 1];
-    return in->dim == k->xgroup && in->stride == 1 && in->size % group == 0;
+    if (!state_layout(k->s->state, k->x)) return k->xgroup == k->x->ndim - 1;
+    int64_t block = inner_block(k, k->x, k->xgroup);
+    return block && block % group == 0;
 }
 
 static struct part parts(const struct contraction *k, const struct dot *d)
@@ -316,6 +323,18 @@ static const char *blocks_loop(const struct contraction *k, const struct part *p
     return arena_printf(&k->s->c->arena, "%s_b", k->data[p->block].out);
 }
 
+/* The panel of a tile as vectors: blocks of the output's layout are vectors of their own. */
+static void output_lanes(const struct contraction *k, const struct choice *c, const struct part *p, struct str *out)
+{
+    const char *last = k->last->tensor->name, *o = k->data[p->channel].out;
+    int dim = 0;
+    while (strcmp(k->last->iter[dim].name, o)) dim++;
+    int64_t block = inner_block(k, k->last->tensor, dim);
+    if (block > 1 && block < c->nr)
+        str_printf(out, "split %s.%s_v %lld -> %s_w %s_v\nunroll %s.%s_w\n", last, o, (long long)block, o, o, last, o);
+    str_printf(out, "vectorize %s.%s_v\n", last, o);
+}
+
 /* Loops of the last stage: [panel] images groups block [panel] row tile | pixel channel. */
 static void order_loops(const struct contraction *k, const struct choice *c, const struct part *p, struct str *out)
 {
@@ -325,7 +344,8 @@ static void order_loops(const struct contraction *k, const struct choice *c, con
         str_printf(out, "reorder %s %s_p", last, o);
         for (int i = 0; i < k->ndata; i++)
             if (is_outer(p, i)) str_printf(out, " %s", k->data[i].out);
-        str_printf(out, " %s_v\nparallel %s.%s_p\nvectorize %s.%s_v\n", o, last, o, last, o);
+        str_printf(out, " %s_v\nparallel %s.%s_p\n", o, last, o);
+        output_lanes(k, c, p, out);
         return;
     }
     const char *tile = k->data[p->tile].out, *block = k->data[p->block].out;
@@ -347,7 +367,38 @@ static void order_loops(const struct contraction *k, const struct choice *c, con
             if (is_outer(p, i)) str_printf(out, "%s ", k->data[i].out);
         str_printf(out, "%s_b -> blocks\n", block);
     }
-    str_printf(out, "parallel %s.%s\nunroll %s.%s_u\nvectorize %s.%s_v\n", last, parallel, last, tile, last, o);
+    str_printf(out, "parallel %s.%s\nunroll %s.%s_u\n", last, parallel, last, tile);
+    output_lanes(k, c, p, out);
+}
+
+/* Lanes of the conversion: as many channels as lie together in x, a vector of them at most. */
+static int convert_lanes(const struct contraction *k)
+{
+    int64_t block = inner_block(k, k->xroot, k->xgroup);
+    int lanes = k->s->target->vector_bits / 16;
+    if (block > 1 && block < lanes) lanes = (int)block;
+    return lanes;
+}
+
+/* The loops of the converted x: channels innermost, in vectors; within `at` of the last stage, or by threads before. */
+static void convert_loops(const struct contraction *k, const char *x, const char *at, struct str *out)
+{
+    const char *along = k->x->dim_name[k->xgroup], *shared = NULL;
+    str_printf(out, "split %s.%s %d tail=peel -> %s_p %s_v\n", x, along, convert_lanes(k), along, along);
+    if (k->xgroup != k->x->ndim - 1) {
+        str_printf(out, "reorder %s", x);
+        for (int i = 0; i < k->x->ndim; i++)
+            if (i != k->xgroup) str_printf(out, " %s", k->x->dim_name[i]);
+        str_printf(out, " %s_p %s_v\n", along, along);
+    }
+    str_printf(out, "vectorize %s.%s_v\n", x, along);
+    if (at) {
+        str_printf(out, "compute_at %s %s.%s\n", x, k->last->tensor->name, at);
+        return;
+    }
+    for (int i = k->x->ndim - 1; i >= 0; i--)
+        if (i != k->xgroup && k->x->shape[i] > 1) shared = k->x->dim_name[i];
+    if (shared) str_printf(out, "parallel %s.%s\n", x, shared);
 }
 
 static void steps(const struct contraction *k, const struct choice *c, struct str *out)
@@ -379,19 +430,24 @@ static void steps(const struct contraction *k, const struct choice *c, struct st
     str_putc(out, '\n');
     if (k->data[p.channel].extent % c->nr) str_printf(out, "pad %s.%s %d\n", sum, o, c->nr);
     if (k->over[k->group].extent % d.k) str_printf(out, "pad %s.%s %d\n", sum, g, d.k);
+    if (p.channel != k->ndata - 1) { /* lanes lie along memory */
+        str_printf(out, "transform_layout %s ", sum);
+        for (int i = 0; i < k->ndata; i++)
+            if (i != p.channel) str_putc(out, (char)('A' + i));
+        str_printf(out, "%c axes=%.*s\n", 'A' + p.channel, k->ndata, "ABCDEFGH");
+    }
     order_loops(k, c, &p, out);
     const char *inner = p.tile < 0 ? arena_printf(&ctx->arena, "%s_p", k->data[p.channel].out)
                                    : arena_printf(&ctx->arena, "%s_t", k->data[p.tile].out);
     str_printf(out, "compute_at %s %s.%s\n", sum, last, inner);
     for (int i = 0; i < k->nside; i++) str_printf(out, "compute_at %s %s.%s\n", k->side[i]->name, last, inner);
-    if (p.copy) {
-        const char *along = k->x->dim_name[k->xgroup];
-        int lanes = k->s->target->vector_bits / 16;
-        str_printf(out, "split %s.%s %d tail=peel -> %s_p %s_v\nvectorize %s.%s_v\n", x, along, lanes, along, along, x, along);
-        if (!c->outer) str_printf(out, "compute_at %s %s.%s\n", x, last, blocks_loop(k, &p));
-    }
+    if (p.copy) convert_loops(k, x, c->outer ? NULL : blocks_loop(k, &p), out);
     str_printf(out, "split %s.%s %d tail=pad -> %s_n %s_l\n", sum, o, d.lanes, o, o);
-    str_printf(out, "split %s.%s %d -> %s_g %s_k\nreorder %s", sum, g, d.k, g, g, sum);
+    int64_t block = p.copy ? 0 : inner_block(k, k->x, k->xgroup);
+    bool blocked = block > d.k; /* a loop over blocks, so that addresses move evenly inside */
+    if (blocked) str_printf(out, "split %s.%s %lld -> %s_b %s_i\n", sum, g, (long long)block, g, g);
+    str_printf(out, "split %s.%s%s %d -> %s_g %s_k\nreorder %s", sum, g, blocked ? "_i" : "", d.k, g, g, sum);
+    if (blocked) str_printf(out, " %s_b", g);
     for (int i = 0; i < k->nsum; i++)
         if (i != k->group) str_printf(out, " %s", k->over[i].name);
     str_printf(out, " %s_g", g);
