@@ -1,17 +1,18 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* pass_partition.c - a loop marked `peel` is cut where guards inside it change their mind.
+/* pass_partition.c - a loop marked `peel` is cut where guards and selects inside it change their mind.
  *
  *     for o in 0..4 peel {                       for o in 0..3 { for i in 0..16 { S } }
  *       for i in 0..16 {                  ->     for i in 0..2 { S with o = 3 }
  *         if (o*16 + i < 50) S
  *
- * Each comparison in an `if` that is affine in the loop's variable is true for all values of the other
- * variables up to (or from) some iteration and false from (or up to) another: the loop is cut there. The
- * parts run in the old order, so f32 sums keep theirs. pass_simplify then drops guards and trims loops. */
+ * Each comparison in an `if`, or of a select as between elements and padding, that is affine in the loop's
+ * variable is true for all values of the other variables up to (or from) some iteration and false from (or up to)
+ * another: the loop is cut there. The parts run in the old order, so f32 sums keep theirs. pass_simplify then drops
+ * guards and trims loops. */
 #include "codegen/passes.h"
 #include "ir/simplify.h"
 
-enum { MAX_CUTS = 4 };
+enum { MAX_CUTS = 8 };
 
 struct cuts {
     struct ir_ctx *c;
@@ -60,9 +61,16 @@ static bool cut_at(const struct expr *e, void *u)
     return false;
 }
 
+static bool cut_select(const struct expr *e, void *u)
+{
+    if (e->op == OP_SELECT) ir_walk(e->kid[0], cut_at, u);
+    return true;
+}
+
 static bool cut_stmt(const struct stmt *s, void *u)
 {
     if (s->kind == STMT_IF) ir_walk(s->u.cond.cond, cut_at, u);
+    if (s->kind == STMT_STORE) ir_walk(s->u.store.value, cut_select, u);
     return true;
 }
 

@@ -209,14 +209,42 @@ static const struct expr *both(struct widen *w, const struct expr *mask, const s
     return ir_select(w->c, mask, cond, ir_bcast(w->c, ir_bool(w->c, false), w->lanes));
 }
 
+/* What is taken apart into dimensions by / and % may run straight through memory: A[0, i/3, i%3] of A[h, w, 3]. It is
+ * put together while it is scalar. The new number of indices, in *at. */
+static int straighten(struct ir_ctx *c, const struct buffer *b, const struct var *v, int n, const struct expr *const *idx,
+                      const struct expr **at)
+{
+    bool straight = true;
+    const struct expr *base;
+    int64_t step;
+    for (int i = 0; i < n; i++) straight = straight && (!ir_uses(idx[i], v) || ir_affine(c, idx[i], 1, &v, &step, &base));
+    for (int i = 0; i < n; i++) at[i] = idx[i];
+    if (straight) return n;
+    const struct expr *flat = flat_index(c, b, n, idx);
+    if (!ir_affine(c, flat, 1, &v, &step, &base)) return n;
+    at[0] = flat;
+    return 1;
+}
+
+static const struct expr *straight_load(struct ir_ctx *c, const struct expr *e, void *u)
+{
+    const struct widen *w = u;
+    const struct expr *at[QJ_MAX_PHYS];
+    if (e->op != OP_LOAD) return NULL;
+    int n = straighten(c, e->val.buffer, w->v, e->nkid, e->kid, at);
+    return n == e->nkid ? NULL : ir_load(c, e->val.buffer, n, at);
+}
+
 static const struct stmt *widen_stmt(struct widen *w, const struct stmt *s, const struct expr *mask);
 
 static const struct stmt *widen_store(struct widen *w, const struct stmt *s, const struct expr *mask)
 {
     const struct expr *idx[QJ_MAX_PHYS];
-    for (int i = 0; i < s->u.store.nidx; i++) idx[i] = wide(w, s->u.store.idx[i]);
+    int n = straighten(w->c, s->u.store.buffer, w->v, s->u.store.nidx, s->u.store.idx, idx);
+    for (int i = 0; i < n; i++) idx[i] = wide(w, idx[i]);
     if (s->u.store.mask) mask = both(w, mask, wide(w, s->u.store.mask));
-    return ir_store(w->c, s->u.store.buffer, s->u.store.nidx, idx, wide(w, s->u.store.value), mask);
+    const struct expr *value = ir_rewrite(w->c, s->u.store.value, straight_load, w);
+    return ir_store(w->c, s->u.store.buffer, n, idx, wide(w, value), mask);
 }
 
 static const struct stmt *widen_if(struct widen *w, const struct stmt *s, const struct expr *mask)

@@ -196,7 +196,7 @@ struct stmt {
         } loop;
         struct {                            /* buffer[idx...] = value, where mask (NULL: always) */
             const struct buffer *buffer;
-            int nidx;                       /* buffer->ndim, or 1 after flatten */
+            int nidx;                       /* buffer->ndim, or 1: flat */
             const struct expr *const *idx;  /* i64; a lane vector once vectorised */
             const struct expr *value;
             const struct expr *mask;        /* bool with value's lanes */

@@ -19,7 +19,9 @@
  *
  *     c*m*(y/m) + c*(y%m)           -> c*y
  *     c*m*((y/m)%n) + c*(y%m)       -> c*(y % (m*n))
- *     c*y - c*m*(y/m)               -> c*(y%m) */
+ *     c*y - c*m*(y/m)               -> c*(y%m)
+ *
+ * A comparison drops what cannot change it: 16*x + b < 64 -> x < 4, y/3 < 5 -> y < 15. */
 #include "ir/simplify_impl.h"
 
 static bool is_index(const struct expr *e) { return type_eq(e->type, TYPE_I64); }
@@ -349,6 +351,22 @@ static bool drop_small(struct simp *s, struct linear *l)
     return false;
 }
 
+/* y/d + rest < 0 is y + d*rest < 0, and rest - y/d < 0 is d*(rest + 1) - 1 - y < 0. */
+static bool drop_div(struct linear *l)
+{
+    for (int i = 0; i < l->n; i++) {
+        struct term t = l->t[i];
+        struct linear rest = *l, now = {0};
+        if (!by_const(t.e, OP_DIV) || (t.c != 1 && t.c != -1) || !lin_add_atom(&rest, -t.c, t.e)) continue;
+        if ((t.c < 0 && !lin_add_const(&rest, 1)) || !lin_add_lin(&now, t.e->kid[1]->val.i, &rest) ||
+            (t.c < 0 && !lin_add_const(&now, -1)) || !lin_add(&now, t.c, t.e->kid[0]))
+            continue;
+        *l = now;
+        return true;
+    }
+    return false;
+}
+
 static const struct expr *less(struct simp *s, const struct expr *a, const struct expr *b, bool or_equal)
 {
     struct linear l;
@@ -360,7 +378,7 @@ static const struct expr *less(struct simp *s, const struct expr *a, const struc
         int64_t g = lin_gcd(&l);
         for (int i = 0; i < l.n && g > 1; i++) l.t[i].c /= g;
         if (g > 1) l.k = floor_div(l.k, g); /* g*x + k < 0 -> x < ceil(-k/g) */
-    } while (drop_small(s, &l));
+    } while (drop_small(s, &l) || drop_div(&l));
     for (const struct fact *f = s->known.facts; f; f = f->next) {
         int yes = f->is_less ? index_follows(&f->less, &l, s->known.env, &s->bounds) : -1;
         if (yes >= 0) return ir_bool(s->c, yes);

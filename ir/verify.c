@@ -180,6 +180,12 @@ static bool read(struct check *k, const struct expr *e)
     return indices(k, e, t->name, t->ndim);
 }
 
+/* How many indices an access with n of them should have. */
+static int indices_of(const struct check *k, const struct buffer *b, int n)
+{
+    return k->flags & VERIFY_FLAT || (k->flags & VERIFY_VECTORS && n == 1) ? 1 : b->ndim;
+}
+
 static bool load(struct check *k, const struct expr *e)
 {
     const struct buffer *b = e->val.buffer;
@@ -187,7 +193,7 @@ static bool load(struct check *k, const struct expr *e)
     if (!find_buffer(k, b))
         return fail_at(k, ERR_SYNTAX, "`%s`: buffer %s is not allocated here", text_of(k, e), b->name);
     if (e->type.dt != b->dt) return bad_type(k, e, "not the buffer's type");
-    return indices(k, e, b->name, k->flags & VERIFY_FLAT ? 1 : b->ndim);
+    return indices(k, e, b->name, indices_of(k, b, e->nkid));
 }
 
 static bool vector(struct check *k, const struct expr *e)
@@ -377,7 +383,7 @@ static bool store(struct check *k, const struct stmt *s)
     const struct buffer *b = s->u.store.buffer;
     const struct expr *v = s->u.store.value, *mask = s->u.store.mask;
     const struct bound *at = find_buffer(k, b);
-    int want = k->flags & VERIFY_FLAT ? 1 : b->ndim, wide = 0;
+    int want = indices_of(k, b, s->u.store.nidx), wide = 0;
     if (!at) return fail_at(k, ERR_SYNTAX, "buffer %s is not allocated here", b->name);
     if (!at->writable) return fail_at(k, ERR_SYNTAX, "argument %s is not written by this function", b->name);
     if (!expr(k, v, 0)) return false;

@@ -9,7 +9,7 @@
 
 enum verify_flag {
     VERIFY_FLAT = 1,        /* loads and stores have one index */
-    VERIFY_VECTORS = 2,     /* vector types allowed, no LOOP_VECTORIZED left */
+    VERIFY_VECTORS = 2,     /* vector types allowed, no LOOP_VECTORIZED left; an access may have one, flat index */
     VERIFY_NO_UNROLL = 4    /* no LOOP_UNROLLED left */
 };
 bool verify_program(struct ir_ctx *c, const struct program *p);

@@ -160,10 +160,9 @@ static void make_loops(struct lower *w, struct lstage *x)
     for (int r = 0; r < g->nrel; r++) {
         const struct rel *s = &g->rel[r];
         const struct expr *cond = rel_guard(c, s, x->ext, x->val);
-        if (!cond) continue;
-        add_guard(w, x, cond);
+        if (cond) add_guard(w, x, cond);
         bool peel = s->tail == TAIL_PEEL ||
-                    (g->tensorize_tail == TAIL_PEEL && state_leaf_pos(g, s->inner) >= tensor_pos);
+                    (cond && g->tensorize_tail == TAIL_PEEL && state_leaf_pos(g, s->inner) >= tensor_pos);
         for (int i = 0; peel && i < g->nleaf; i++) {
             const struct var *v = x->loop[g->leaf[i]];
             if (v && ir_uses(x->val[s->outer], v)) x->peel[g->leaf[i]] = true;

@@ -15,7 +15,8 @@ show
   Prints the loop nest that the steps so far give.
 split STAGE.AXIS FACTOR | parts=N [tail=guard|peel|pad] [-> OUTER INNER]
   Cuts one loop into two: OUTER over ceil(extent/FACTOR), INNER over FACTOR. A rest is guarded by an
-  if, peeled into loops of its own, or computed on padding.
+  if, peeled into loops of its own, or computed on padding. `peel` also sets apart iterations that
+  are all elements of a padded tensor from those that may be padding.
   before:  for i in 0..20
   after:   for io in 0..3 { for ii in 0..8 { if (io*8 + ii < 20) ... } }
 tensorize STAGE.AXIS [with] INTRINSIC [tail=error|pad|peel]

@@ -66,6 +66,27 @@ static void peeled(void **s)
     assert_non_null(strstr(text, "ramp(48, 1, 2)"));
 }
 
+/* Padding, and dimensions that lie behind one another: whole vectors inside, selects only at the ends. */
+static void padded_rows(void **s)
+{
+    const char *nest = "func f(arg A[4, 17, 3] : u8, out P[4, 64] : i16) {\n"
+        "  for h in 0..4 { for o in 0..8 peel { vectorized i in 0..8 {\n"
+        "    P[h, o * 8 + i] = i16(select(3 <= o * 8 + i & o * 8 + i < 54, A[h, (o * 8 + i) / 3 - 1, (o * 8 + i) % 3], 0))\n"
+        "  } } }\n}\n";
+    nest_check(nest);
+    const char *text = nest_passes(nest, "x86-64-v3");
+    assert_non_null(strstr(text, "for o in 0..5 {"));
+    assert_non_null(strstr(text, "= i16(A[ramp("));
+    assert_null(strstr(text, "%"));
+    assert_null(strstr(text, "/"));
+    /* a store through such a layout; what stays apart is left as it is */
+    nest_check("func g(arg A[48] : u8, out P[2, 8, 3] : u8, out Q[16, 4] : u8) {\n"
+        "  for o in 0..6 { vectorized i in 0..8 {\n"
+        "    P[(o * 8 + i) / 24, (o * 8 + i) / 3 % 8, (o * 8 + i) % 3] = A[o * 8 + i]\n"
+        "    Q[(o * 8 + i) / 3, (o * 8 + i) % 3] = A[o * 8 + i]\n"
+        "  } }\n}\n");
+}
+
 static void refused(const char *text, const char *cpu, enum err_code code, const char *part)
 {
     const struct target *t = nest_target(cpu);
@@ -97,7 +118,7 @@ int main(void)
 {
 #define T(f) cmocka_unit_test_setup_teardown(f, nestrun_open, nestrun_close)
     const struct CMUnitTest tests[] = {
-        T(serial_loops), T(peeled), T(refusals),
+        T(serial_loops), T(peeled), T(padded_rows), T(refusals),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -155,6 +155,14 @@ static void comparisons(void **state)
     gives(c, OR(LT(a, I(3)), LT(I(3), a)), "3 < a | a < 3"); /* not a == 3 */
     gives(c, OR(LT(a, I(4)), LT(I(3), a)), "bool(1)");
     gives(c, AND(LT(a, I(3)), NOT(LT(a, I(3)))), "bool(0)");
+    gives(c, LT(DIV(y, 3), I(7)), "y < 21");
+    gives(c, LE(DIV(y, 3), I(7)), "y < 24");
+    gives(c, LT(I(2), DIV(y, 3)), "8 < y");
+    gives(c, LE(I(-3), DIV(SUB(y, I(20)), 3)), "10 < y");
+    gives(c, LT(DIV(SUB(y, I(20)), 3), I(-2)), "y < 14");
+    gives(c, LT(ADD(MUL(a, 2), DIV(y, 3)), I(5)), "a * 6 + y < 15");
+    gives(c, LT(MUL(a, 2), DIV(y, 3)), "a * 6 < y - 2");
+    gives(c, LT(ADD(DIV(a, 2), DIV(y, 3)), b), "a + y / 3 * 2 < b * 2");
     assert_true(ir_prove(c, LT(SUB(ADD(a, y), a), I(56)), NULL));
     assert_false(ir_prove(c, LT(SUB(ADD(a, y), a), I(55)), NULL));
     assert_true(ir_refute(c, LT(ADD(a, I(1)), a), NULL));

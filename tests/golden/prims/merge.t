@@ -112,7 +112,7 @@ qjit> merge C.r t
     alloc global X[5, 24] : i16 in 0..255 {
       for h in 0..5 {
         for q in 0..24 {
-          X[h, q] = i16(select(0 < q / 3 & q / 3 < 7, A[h, q / 3 - 1, q % 3], 0))
+          X[h, q] = i16(select(2 < q & q < 21, A[h, q / 3 - 1, q % 3], 0))
         }
       }
       for y in 0..4 {
@@ -139,7 +139,7 @@ qjit> merge Wp.o r
     alloc global X[5, 24] : i16 in 0..255 {
       for h in 0..5 {
         for q in 0..24 {
-          X[h, q] = i16(select(0 < q / 3 & q / 3 < 7, A[h, q / 3 - 1, q % 3], 0))
+          X[h, q] = i16(select(2 < q & q < 21, A[h, q / 3 - 1, q % 3], 0))
         }
       }
       for y in 0..4 {
@@ -167,7 +167,7 @@ qjit> merge C.y x
     alloc global X[5, 24] : i16 in 0..255 {
       for h in 0..5 {
         for q in 0..24 {
-          X[h, q] = i16(select(0 < q / 3 & q / 3 < 7, A[h, q / 3 - 1, q % 3], 0))
+          X[h, q] = i16(select(2 < q & q < 21, A[h, q / 3 - 1, q % 3], 0))
         }
       }
       for y in 0..4 {
@@ -199,7 +199,7 @@ func kernel(arg A[5, 6, 3] : u8, arg Wp[4, 2, 5, 4, 2] : i16 in -128..127, out C
       alloc global X[2, 10] : i16 in 0..255 {
         for h in 0..2 {
           for q in 0..10 {
-            X[h, q] = i16(select(0 < x * 2 + q / 3 & x * 2 + q / 3 < 7, A[y + h, x * 2 + q / 3 - 1, q % 3], 0))
+            X[h, q] = i16(select(2 < x * 6 + q & x * 6 + q < 21, A[y + h, x * 2 + q / 3 - 1, q % 3], 0))
           }
         }
         for o2 in 0..4 {
