@@ -57,11 +57,28 @@ static double wrong_pct(const struct contender *who, void *p, const struct layer
     return 100.0 * (double)wrong / (double)n;
 }
 
-/* Milliseconds a call over a window of `calls`; one call before it brings the contender's own data back into the
- * caches, where that is not a window's work by itself. Negative: a call failed. */
+static double cpu_ms(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &t);
+    return (double)t.tv_sec * 1e3 + (double)t.tv_nsec * 1e-6;
+}
+
+/* Waits until nobody's workers spin any more: some do for 15 ms after a call, on the processor the next one needs. */
+static void settle(void)
+{
+    for (int i = 0; i < 200; i++) {
+        double begin = now_ms(), used = cpu_ms();
+        nanosleep(&(struct timespec){.tv_nsec = 300000}, NULL);
+        if (cpu_ms() - used < 0.1 * (now_ms() - begin)) return;
+    }
+}
+
+/* Milliseconds a call over a window; one call before it brings the contender's own data back into the caches and wakes
+ * its workers, where that is not a window's work by itself. Negative: a call failed. */
 static double window(const struct contender *who, void *p, int calls, int threads)
 {
-    if (threads > 1) nanosleep(&(struct timespec){.tv_nsec = 2000000}, NULL); /* others' workers stop spinning */
+    if (threads > 1) settle();
     if ((calls > 1 || threads > 1) && !who->run(p)) return -1;
     double begin = now_ms();
     for (int i = 0; i < calls; i++)
@@ -69,24 +86,28 @@ static double window(const struct contender *who, void *p, int calls, int thread
     return (now_ms() - begin) / calls;
 }
 
+/* How many calls make a window, when one takes that long. */
+static int window_calls(double ms, int threads)
+{
+    double want = threads > 1 ? 4 : 2;
+    return ms <= 0 || ms >= want ? 1 : ms < want / 100000 ? 100000 : (int)(want / ms);
+}
+
 struct entrant {
     const struct contender *who;
     void *p;
-    int calls;
     double spent, second;       /* ms of all windows; of the second best one, a call */
 };
 
 /* Windows in turns until each contender has had its budget and its best window was met again, within 2 %; where
- * neighbours keep that from happening, four times the budget. */
+ * neighbours keep that from happening, four times the budget and thirty windows. */
 static void race(struct entrant *e, int n, struct row *r, double budget_ms)
 {
-    enum { WINDOW_MS = 2, ROUNDS_MIN = 5, PATIENCE = 4 };
+    enum { ROUNDS_MIN = 5, ROUNDS_MAX = 30, PATIENCE = 4 };
     for (int i = 0; i < n; i++) {
         if (!e[i].p) continue;
-        double ms = window(e[i].who, e[i].p, 1, r->threads);
-        e[i].calls = ms > 0 && ms < WINDOW_MS ? (int)(WINDOW_MS / ms) : 1;
-        if (e[i].calls > 100000) e[i].calls = 100000;
-        r->cell[i].ms = e[i].second = ms;
+        settle();
+        r->cell[i].ms = e[i].second = window(e[i].who, e[i].p, 1, r->threads);
     }
     bool again = true;
     for (int round = 0; again; round++) {
@@ -97,9 +118,11 @@ static void race(struct entrant *e, int n, struct row *r, double budget_ms)
             struct entrant *at = &e[(k + round) % n];
             struct cell *c = &r->cell[at - e];
             bool sure = at->spent >= budget_ms && round >= ROUNDS_MIN && at->second < c->ms * 1.02;
-            if (!at->p || sure || at->spent >= budget_ms * PATIENCE) continue;
-            double begin = now_ms(), ms = window(at->who, at->p, at->calls, r->threads);
-            at->spent += now_ms() - begin;
+            bool enough = at->spent >= budget_ms * PATIENCE && round >= ROUNDS_MAX;
+            if (!at->p || sure || enough) continue;
+            int calls = window_calls(c->ms, r->threads);
+            double ms = window(at->who, at->p, calls, r->threads);
+            at->spent += ms * calls;
             if (ms < c->ms) {
                 at->second = c->ms;
                 c->ms = ms;
