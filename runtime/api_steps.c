@@ -16,18 +16,6 @@ bool qj_step(qj_ctx *q, const char *text)
     return api_run(q, API_KEEP, body_step, &text);
 }
 
-static bool body_template(struct qj_ctx *q, void *u)
-{
-    const char *text = *(const char *const *)u;
-    return api_sched(q) && sch_text_steps(q->sched, arena_printf(&q->ir.arena, "template %s", text));
-}
-
-bool qj_template(qj_ctx *q, const char *text)
-{
-    if (!text) text = "";
-    return api_run(q, API_KEEP, body_template, &text);
-}
-
 static bool body_undo(struct qj_ctx *q, void *u)
 {
     (void)u;

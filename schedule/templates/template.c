@@ -8,17 +8,18 @@
 static const struct tmpl *const templates[] = {&tmpl_conv2d, &tmpl_dense, &tmpl_plain};
 
 const struct prim_info sch_template = {
-    "template", "[NAME] [stage=STAGE] [row=INTRINSIC] [mr=N] [nr=N] [rows=N] [outer=0|1] [tile=0|2|4]",
+    "template", "[NAME] [stage=STAGE] [row=INTRINSIC] [mr=N] [nr=N] [rows=N] [outer=0|1] [tile=0|2|4] [nth=N] [pick=N]",
     "Chooses the steps of every sum of products that has none yet: by the first template that fits, or by NAME, and the "
     "candidate that the model expects to be fastest among those with the given knobs. mr by nr: pixels (rows of a matrix) by "
     "channels (columns) of a register tile. rows: how many rows of activations are converted together. outer: threads share "
-    "out blocks of pixels (0) or panels of channels (1). tile: a side of Winograd's output tile, 0 for none. `explain` shows "
+    "out blocks of pixels (0) or panels of channels (1). tile: a side of Winograd's output tile, 0 for none. nth: not the "
+    "best but the N-th in the model's order; pick: the fastest on this machine of the best N. `explain` shows "
     "what it would choose and why, `steps` what it chose; they are steps like others, to be edited and undone.",
     "for m { for n { for k } }", "parallel m_b { for n_p { for m_t { dot4_u8i8_vnni512(...) x 24 } } }",
 };
 
 const struct knob tmpl_knob[TMPL_KNOBS] = {{"row"}, {"mr"}, {"nr"}, {"rows"}, {"outer"}, {"tile"}};
-const char *const sch_template_words[] = {"conv2d", "dense", "plain", "stage=", "row=", "mr=", "nr=", "rows=", "outer=", "tile=", NULL};
+const char *const sch_template_words[] = {"conv2d", "dense", "plain", "stage=", "row=", "mr=", "nr=", "rows=", "outer=", "tile=", "nth=", "pick=", NULL};
 
 const char *tmpl_fresh(const struct contraction *k, const char *base)
 {
@@ -63,6 +64,7 @@ struct wish {
     const struct tmpl *tmpl;        /* NULL: the first that fits */
     int stage;                      /* -1: every sum of products without steps */
     struct choice fixed;
+    int nth;                        /* in the model's order, from 1 */
     struct span at;
 };
 
@@ -75,10 +77,10 @@ static bool apply_best(struct sched *s, const struct contraction *k, const struc
     struct candidates *list = ARENA_NEW(&c->arena, struct candidates);
     list->fixed = w->fixed;
     t->candidates(k, list);
-    if (list->n == 0) return false;
+    if (list->n < w->nth) return false;
     qsort(list->at, (size_t)list->n, sizeof list->at[0], by_cycles);
     const struct intrin *refused = NULL;
-    for (int i = 0, tries = 0; i < list->n && tries < TMPL_ATTEMPTS; i++) {
+    for (int i = w->nth - 1, tries = 0; i < list->n && tries < TMPL_ATTEMPTS; i++) {
         if (refused && list->at[i].row == refused) continue; /* what one tile was refused for, others are too */
         struct str text = str_on(&c->arena);
         t->steps(k, &list->at[i], &text);
@@ -127,7 +129,7 @@ static bool unknown(struct sched *s, const struct step_arg *a, const char *what,
     for (size_t i = 0; i < ARRAY_LEN(templates); i++) str_printf(&all, "%s%s", i ? ", " : "", templates[i]->name);
     str_put(&all, "; knobs: ");
     for (size_t i = 0; i < ARRAY_LEN(tmpl_knob); i++) str_printf(&all, "%s%s", i ? ", " : "", tmpl_knob[i].name);
-    err_hint(&s->c->err, "templates: %s, stage", str_text(&all));
+    err_hint(&s->c->err, "templates: %s, stage, nth", str_text(&all));
     return false;
 }
 
@@ -138,6 +140,10 @@ static bool knob(struct sched *s, const struct step_arg *a, struct wish *w)
         for (int i = 0; a->word && i < s->state->nstage; i++)
             if (!strcmp(s->state->stage[i]->tensor->name, a->word)) w->stage = i;
         return w->stage >= 0 || unknown(s, a, "stage", a->word ? a->word : "?");
+    }
+    if (!strcmp(a->key, "nth")) {
+        w->nth = !a->word && a->i > 0 && a->i <= TMPL_MAX_CANDIDATES ? (int)a->i : 0;
+        return w->nth || err_set(&s->c->err, ERR_TEMPLATE, a->span, "nth= takes a number from 1 to %d", TMPL_MAX_CANDIDATES);
     }
     for (int i = 0; i < TMPL_KNOBS; i++) {
         if (strcmp(tmpl_knob[i].name, a->key)) continue;
@@ -156,7 +162,7 @@ static bool knob(struct sched *s, const struct step_arg *a, struct wish *w)
 
 bool tmpl_apply(struct sched *s, const struct step_arg *arg, int narg, struct span at)
 {
-    struct wish w = {.stage = -1, .fixed = {.outer = -1, .tile = -1}, .at = at};
+    struct wish w = {.stage = -1, .nth = 1, .fixed = {.outer = -1, .tile = -1}, .at = at};
     for (int i = 0; i < narg; i++) {
         if (arg[i].key) {
             if (!knob(s, &arg[i], &w)) return false;

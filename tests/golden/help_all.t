@@ -27,7 +27,7 @@ Schedule steps:
   tensorize STAGE.AXIS [with] INTRINSIC [tail=error|pad|peel]
   annotate STAGE[.AXIS] KEY VALUE
   winograd STAGE.Y X tile=2|4 [parts=N] [-> U V M]
-  template [NAME] [stage=STAGE] [row=INTRINSIC] [mr=N] [nr=N] [rows=N] [outer=0|1] [tile=0|2|4]
+  template [NAME] [stage=STAGE] [row=INTRINSIC] [mr=N] [nr=N] [rows=N] [outer=0|1] [tile=0|2|4] [nth=N] [pick=N]
 
 Commands:
   show                    Prints the loop nest that the steps so far give.

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* session.c - the state behind a script or a prompt. Contract in session.h. */
+#include "schedule/sched.h"
 #include "tools/qjit/session.h"
 
 #include <stdlib.h>
@@ -144,8 +145,11 @@ bool session_define(struct session *s)
 
 bool session_step(struct session *s)
 {
-    char *text = statement_text(s->piece);
-    qj_step(s->q, text);
+    char *text = statement_text(s->piece), *word = text + strspn(text, " \t\n");
+    size_t n = strcspn(word, " \t\n");
+    bool timed = n == strlen(sch_template.name) && !memcmp(word, sch_template.name, n) && strstr(word + n, "pick=");
+    if (timed) qj_template(s->q, word + n);
+    else qj_step(s->q, text);
     free(text);
     bool ok = session_ok(s);
     if (!ok) return false;

@@ -1,0 +1,75 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* api_template.c - templates for a host, and the choice by time among a template's best few: built on the public
+ * calls alone. */
+#include "runtime/api.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+enum { PICK_MAX = 64 };
+static const double pick_budget_ms = 6; /* a candidate's share: a layer is to be chosen within a blink */
+
+static bool body_template(struct qj_ctx *q, void *u)
+{
+    const char *text = *(const char *const *)u;
+    return api_sched(q) && sch_text_steps(q->sched, arena_printf(&q->ir.arena, "template %s", text));
+}
+
+static bool choose(qj_ctx *q, const char *text)
+{
+    return api_run(q, API_KEEP, body_template, &text);
+}
+
+/* Takes back to n steps; leaves an error that stands alone. */
+static void back_to(qj_ctx *q, int n)
+{
+    while (!qj_last_error(q) && qj_nsteps(q) > n && qj_undo(q)) continue;
+}
+
+/* Milliseconds of candidate nth; 0: there is no such candidate. The schedule is as it was. */
+static double time_of(qj_ctx *q, const char *rest, int nth)
+{
+    int before = qj_nsteps(q);
+    char text[512];
+    snprintf(text, sizeof text, "%s nth=%d", rest, nth);
+    if (!choose(q, text)) {
+        qj_clear_error(q); /* fewer candidates than asked for */
+        return 0;
+    }
+    qj_timing t = {.size = sizeof t};
+    qj_kernel *k = qj_build(q);
+    bool ok = k && qj_time(q, k, NULL, 0, pick_budget_ms, &t);
+    qj_kernel_free(k);
+    back_to(q, before);
+    return ok ? t.best_ms : 0;
+}
+
+static bool bad_pick(struct qj_ctx *q, void *u)
+{
+    (void)u;
+    return err_set(&q->ir.err, ERR_TEMPLATE, (struct span){0}, "pick= takes a number from 1 to %d", PICK_MAX);
+}
+
+bool qj_template(qj_ctx *q, const char *text)
+{
+    if (!text) text = "";
+    const char *at = strstr(text, "pick=");
+    if (!at || (at > text && at[-1] != ' ' && at[-1] != '\t')) return choose(q, text);
+    char *end, rest[384];
+    long n = strtol(at + 5, &end, 10);
+    if (end == at + 5 || (*end && *end != ' ' && *end != '\t') || n < 1 || n > PICK_MAX || strlen(text) >= sizeof rest)
+        return api_run(q, API_SCRATCH, bad_pick, NULL);
+    snprintf(rest, sizeof rest, "%.*s %s", (int)(at - text), text, end);
+    int best = 1;
+    double best_ms = 0;
+    for (int nth = 1; nth <= n && !qj_last_error(q); nth++) {
+        double ms = time_of(q, rest, nth);
+        if (ms <= 0) break;
+        if (best_ms > 0 && ms >= best_ms) continue;
+        best_ms = ms;
+        best = nth;
+    }
+    char chosen[512];
+    snprintf(chosen, sizeof chosen, "%s nth=%d", rest, best);
+    return choose(q, chosen);
+}
