@@ -14,7 +14,7 @@ struct command_line {
 
 /* Each ends with out_finish and returns the exit status; a usage error is set in e and printed here. */
 typedef int sub_fn(struct command_line *c, struct out *out, struct err_state *e);
-sub_fn sub_repl, sub_run, sub_compile, sub_targets, sub_explain, sub_help, sub_version;
+sub_fn sub_repl, sub_run, sub_compile, sub_layer, sub_targets, sub_explain, sub_help, sub_version;
 
 void print_usage(FILE *f);
 

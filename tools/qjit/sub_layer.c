@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* sub_layer.c - the subcommand `layer`: the program of an int8 layer, from a line of settings. */
+#include "schedule/templates/layer.h"
+
+#include "tools/qjit/sub.h"
+
+static bool usage(struct err_state *e, const char *hint, const char *text)
+{
+    err_set(e, ERR_USAGE, (struct span){0}, "%s", text);
+    err_hint(e, "%s", hint);
+    return false;
+}
+
+static bool read_layer(const struct command_line *c, struct arena *a, struct layer *l, struct err_state *e)
+{
+    const char *why, *kind = c->narg ? c->arg[0] : "";
+    int k = 0;
+    while (k < LAYER_KINDS && strcmp(kind, layer_kind_name[k])) k++;
+    if (k == LAYER_KINDS)
+        return usage(e, "`qjit layer conv2d h=56 w=56 c=64 o=64 k=3 pad=1`; `qjit layer conv2d` lists the settings",
+                     arena_printf(a, "`%s`: the kinds of layers are conv2d, depthwise, dense and batched", kind));
+    *l = layer_default((enum layer_kind)k);
+    const char *hint = arena_printf(a, "`qjit layer %s` lists the settings", kind);
+    for (int i = 1; i < c->narg; i++) {
+        const char *eq = strchr(c->arg[i], '=');
+        if (!eq) return usage(e, hint, arena_printf(a, "`%s` is no KEY=VALUE", c->arg[i]));
+        if (!layer_set(a, l, arena_strndup(a, c->arg[i], (size_t)(eq - c->arg[i])), eq + 1, &why)) return usage(e, hint, why);
+    }
+    return true;
+}
+
+int sub_layer(struct command_line *c, struct out *out, struct err_state *e)
+{
+    struct ir_ctx ctx;
+    ir_ctx_init(&ctx, 0);
+    struct layer l;
+    struct str text = str_on(&ctx.arena);
+    const char *why;
+    bool ok = read_layer(c, &ctx.arena, &l, e);
+    if (ok && c->narg == 1) {
+        str_printf(&text, "settings of %s (without a value in brackets: 1):\n", c->arg[0]);
+        layer_help(&text, l.kind);
+    } else if (ok && !layer_text(&text, &l, &why)) {
+        ok = usage(e, "change the settings that contradict each other", why);
+    } else if (ok) {
+        layer_steps(&text, &l);
+        str_put(&text, "\ntemplate\n");
+    }
+    if (ok && out->json) out_str(out, "text", str_text(&text));
+    else if (ok) fputs(str_text(&text), stdout);
+    if (!ok) out_error(out, &e->first);
+    int status = out_finish(out, ok ? NULL : &e->first);
+    ir_ctx_release(&ctx);
+    return status;
+}
