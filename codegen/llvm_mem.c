@@ -5,7 +5,11 @@
  *     scalar             one access                     a branch on "any lane" around it
  *     bcast(x)           one access, spread             the same
  *     ramp(x, 1)         one vector                     llvm.masked.load / store
+ *     runs of lanes      a vector a run, shuffled       as other vectors
  *     other vectors      one access a lane              llvm.masked.gather / scatter (LLVM splits them)
+ *
+ * Runs of lanes: the index is lane 0's plus constants that cover a few runs of elements, in any order. So
+ * interleaving, transposing and repeating are vector loads and shuffles.
  *
  * Buffers on the stack are read and written in pieces of one size, so that SROA can keep each piece in a
  * register whatever the width of the vectors that initialise or drain them. */
@@ -204,6 +208,53 @@ static void scatter(struct emit *m, const struct buffer *b, const struct expr *a
                     (unsigned)elem_bytes(b));
 }
 
+/* ---- runs of lanes ---- */
+
+static LLVMValueRef load_runs(struct emit *m, const struct expr *e, LLVMTypeRef type, const struct run *run, int n,
+                              const int *where)
+{
+    struct ir_ctx *c = m->c;
+    const struct expr *zero = lane_of(c, e->kid[0], 0);
+    LLVMValueRef v[MAX_RUNS], *pick = ARENA_ARRAY(&c->arena, LLVMValueRef, e->type.lanes);
+    int longest = 0;
+    for (int k = 0; k < n; k++) longest = run[k].n > longest ? run[k].n : longest;
+    for (int k = 0; k < n; k++) {
+        const struct expr *at = ir_simplify(c, ir_add(c, zero, ir_idx(c, run[k].first)), NULL);
+        v[k] = load_run(m, e->val.buffer, at, l_vec(LLVMGetElementType(type), run[k].n));
+        if (run[k].n == 1) v[k] = LLVMBuildInsertElement(m->b, LLVMGetPoison(l_vec(LLVMTypeOf(v[k]), 1)), v[k], l_idx(m, 0), "");
+        if (run[k].n < longest) v[k] = l_slice(m, v[k], 0, longest);
+    }
+    int lanes = longest;
+    for (; n > 1; n = (n + 1) / 2, lanes *= 2) /* one after the other */
+        for (int k = 0; k < n; k += 2)
+            v[k / 2] = LLVMBuildShuffleVector(m->b, v[k], k + 1 < n ? v[k + 1] : LLVMGetPoison(LLVMTypeOf(v[k])),
+                                              l_lanes(m, 0, 1, 2 * lanes, m->i32), "");
+    for (int l = 0; l < e->type.lanes; l++)
+        pick[l] = l_const(m->i32, where[l] / MAX_LANES * longest + where[l] % MAX_LANES);
+    return LLVMBuildShuffleVector(m->b, v[0], LLVMGetPoison(LLVMTypeOf(v[0])), LLVMConstVector(pick, e->type.lanes), "");
+}
+
+/* false: two lanes write one element, the last of which must win. */
+static bool store_runs(struct emit *m, const struct buffer *b, const struct expr *at, LLVMValueRef v, const struct run *run,
+                       int n, const int *where)
+{
+    int total = 0;
+    for (int k = 0; k < n; k++) total += run[k].n;
+    if (total < at->type.lanes) return false;
+    const struct expr *zero = lane_of(m->c, at, 0);
+    for (int k = 0; k < n; k++) {
+        LLVMValueRef *pick = ARENA_ARRAY(&m->c->arena, LLVMValueRef, run[k].n);
+        for (int l = 0; l < at->type.lanes; l++)
+            if (where[l] / MAX_LANES == k) pick[where[l] % MAX_LANES] = l_const(m->i32, l);
+        LLVMValueRef part = LLVMBuildShuffleVector(m->b, v, LLVMGetPoison(LLVMTypeOf(v)),
+                                                   LLVMConstVector(pick, (unsigned)run[k].n), "");
+        const struct expr *to = ir_simplify(m->c, ir_add(m->c, zero, ir_idx(m->c, run[k].first)), NULL);
+        if (run[k].n == 1) part = LLVMBuildExtractElement(m->b, part, l_idx(m, 0), "");
+        store_run(m, b, to, part);
+    }
+    return true;
+}
+
 /* ---- loads ---- */
 
 static LLVMValueRef load_bits(struct emit *m, const struct expr *e)
@@ -221,7 +272,9 @@ static LLVMValueRef load_bits(struct emit *m, const struct expr *e)
         LLVMValueRef arg[4] = {p, l_const(m->i32, elem_bytes(b)), mask, LLVMConstNull(type)};
         return l_call(m, "llvm.masked.load", 2, over, 4, arg);
     }
-    return gather(m, e, type, mask);
+    struct run run[MAX_RUNS];
+    int where[MAX_LANES], n = mask ? 0 : lane_runs(m->c, at, run, where);
+    return n ? load_runs(m, e, type, run, n, where) : gather(m, e, type, mask);
 }
 
 LLVMValueRef emit_load(struct emit *m, const struct expr *e)
@@ -264,7 +317,11 @@ static void store_all(struct emit *m, const struct stmt *s)
     LLVMValueRef v = value_to_store(m, s->u.store.value);
     if (at->type.lanes == 1) store_run(m, s->u.store.buffer, at, v);
     else if (at->op == OP_RAMP && ir_is_int(at->kid[1], 1)) store_run(m, s->u.store.buffer, at->kid[0], v);
-    else scatter(m, s->u.store.buffer, at, v, NULL);
+    else {
+        struct run run[MAX_RUNS];
+        int where[MAX_LANES], n = lane_runs(m->c, at, run, where);
+        if (!n || !store_runs(m, s->u.store.buffer, at, v, run, n, where)) scatter(m, s->u.store.buffer, at, v, NULL);
+    }
 }
 
 void emit_store(struct emit *m, const struct stmt *s)

@@ -318,6 +318,15 @@ static void note(const struct noting *n, const char *code, const char *text)
     n->o->on_note(n->o->u, &x);
 }
 
+/* The lanes cover a few runs of neighbours: vectors and shuffles. */
+static bool in_runs(struct ir_ctx *c, const struct access *a, const struct var *v)
+{
+    struct widen w = {c, v, (int)v->extent};
+    struct run run[MAX_RUNS];
+    int where[MAX_LANES];
+    return v->extent <= MAX_LANES && lane_runs(c, wide(&w, flat_index(c, a->buffer, a->nidx, a->idx)), run, where) > 0;
+}
+
 /* One note a buffer and direction: accesses whose neighbours lie apart. */
 static void note_accesses(const struct noting *n, const struct stmt *s, const struct inside *in)
 {
@@ -326,7 +335,7 @@ static void note_accesses(const struct noting *n, const struct stmt *s, const st
         const struct expr *base;
         int64_t step = 0;
         bool affine = ir_affine(n->c, flat_index(n->c, a->buffer, a->nidx, a->idx), 1, in->var, &step, &base);
-        bool told = affine && (step == 0 || step == 1);
+        bool told = (affine && (step == 0 || step == 1)) || (!affine && in_runs(n->c, a, in->var[0]));
         for (size_t k = 0; k < i && !told; k++)
             told = in->access.at[k].buffer == a->buffer && in->access.at[k].write == a->write;
         if (told) continue;

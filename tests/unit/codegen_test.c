@@ -156,6 +156,23 @@ static void masks(void **s)
     assert_non_null(strstr(nr.notes, "gather"));
 }
 
+/* Lanes in a few runs of neighbours are vectors and shuffles; a lane written twice is not. */
+static void runs(void **s)
+{
+    nest_check("func zip(arg A[2, 70] : u8, out O[16, 2] : i16, out P[48] : u8, out R[4, 8] : u8, out S[64] : u8) {\n"
+          "  vectorized v in 0..32 { O[v / 2, v % 2] = i16(A[v % 2, v / 2]) }\n"
+          "  vectorized v in 0..48 { P[v] = A[v / 3 % 2, v % 3 + v / 6 * 3] }\n"
+          "  vectorized v in 0..32 { R[v % 4, v / 4] = A[1, v] }\n"
+          "  for y in 0..2 { vectorized v in 0..32 { S[y * 32 + v % 16 * 2 + v / 16] = A[y, v + 3] } }\n"
+          "}\n");
+    nest_check("func zip4(arg A[4, 3, 16] : u8, out O[3, 64] : u8, out T[40] : u8, out U[40] : u8) {\n"
+          "  for y in 0..3 { vectorized v in 0..64 { O[y, v] = A[v % 4, y, v / 4] } }\n"
+          "  vectorized v in 0..40 { T[v] = A[0, v / 16, v % 16] }\n"
+          "  vectorized v in 0..40 { if (v < 33) { U[v] = A[v % 2, 1, v / 4] } }\n"
+          "}\n");
+    assert_null(strstr(nr.notes, "reads elements here and there of A, one lane at a time [gather]\nnote: vectorized loop y"));
+}
+
 /* ---- storage and parallel loops ---- */
 
 static const char parallel_text[] =
@@ -319,7 +336,7 @@ int main(void)
 {
 #define T(f) cmocka_unit_test_setup_teardown(f, nestrun_open, nestrun_close)
     const struct CMUnitTest tests[] = {
-        T(operations), T(signed_constants), T(index_arithmetic), T(conversions), T(floats), T(fused), T(lazy), T(masks), T(parallel), T(stack_limits), T(rows), T(user_row), T(bad_rows), T(registers),
+        T(operations), T(signed_constants), T(index_arithmetic), T(conversions), T(floats), T(fused), T(lazy), T(masks), T(runs), T(parallel), T(stack_limits), T(rows), T(user_row), T(bad_rows), T(registers),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
