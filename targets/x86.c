@@ -10,6 +10,8 @@
  *
  *     C: i32[8], A: u8[4], B: i8[8,4]      C[i] += i32(A[k]) * i32(B[i,k])
  *
+ * In rows named dot2_lanes_... and dot4_lanes_... both hold one group a lane: a sum in each channel by itself.
+ *
  * All are exact for all values (sums wrap modulo 2^32, as ir.h says), but for those with pair_i16:
  * vpmaddubsw saturates the sum of two products to 16 bits. */
 #include "targets/target.h"
@@ -116,6 +118,8 @@ static const struct cpu cpus[] = {
 
 #define OPS(n, k, a, b) "C: i32[" #n "], A: " #a "[" #k "], B: " #b "[" #n "," #k "]"
 #define DOT "C[i] += i32(A[k]) * i32(B[i,k])"
+#define LANES(n, k, a, b) "C: i32[" #n "], A: " #a "[" #n "," #k "], B: " #b "[" #n "," #k "]"
+#define DOT_LANES "C[i] += i32(A[i,k]) * i32(B[i,k])"
 #define FMA_OPS(n) "C: f32[" #n "], A: f32[], B: f32[" #n "]"
 #define FMA_ONE "C[i] fma= A[] * B[i]"
 
@@ -319,6 +323,35 @@ static const struct intrin_row rows[] = {
     {"dot4_u8i8_avxvnniint8", OPS(8, 4, u8, i8), DOT,
      "@llvm.x86.avx2.vpdpbsud.256(C, B, A)",
      "avxvnniint8", 0, 64, "vpdpbsud", "one instruction, exact"},
+
+    /* lane by lane: A and B hold the same channels, k of each side by side */
+    {"dot2_lanes_i16_sse2", LANES(4, 2, i16, i16), DOT_LANES,
+     "add(C, " MADD128 "(A, B))",
+     "sse2", 0, 12, "pmaddwd", "exact on 16-bit operands; depthwise"},
+    {"dot2_lanes_i16_avx2", LANES(8, 2, i16, i16), DOT_LANES,
+     "add(C, " MADD256 "(A, B))",
+     "avx2", 0, 25, "pmaddwd", "exact on 16-bit operands; depthwise"},
+    {"dot2_lanes_i16_avx512", LANES(16, 2, i16, i16), DOT_LANES,
+     "add(C, " MADD512 "(A, B))",
+     "avx512bw", 0, 32, "pmaddwd", "exact on 16-bit operands; depthwise"},
+    {"dot2_lanes_i16_avxvnni", LANES(8, 2, i16, i16), DOT_LANES,
+     WSSD(256) "(C, A, B)",
+     "avxvnni", 0, 32, "vpdpwssd", "one instruction, exact; depthwise"},
+    {"dot2_lanes_i16_vnni256", LANES(8, 2, i16, i16), DOT_LANES,
+     WSSD(256) "(C, A, B)",
+     "avx512vnni avx512vl", 0, 32, "vpdpwssd", "one instruction, exact; depthwise"},
+    {"dot2_lanes_i16_vnni512", LANES(16, 2, i16, i16), DOT_LANES,
+     WSSD(512) "(C, A, B)",
+     "avx512vnni", 0, 64, "vpdpwssd", "one instruction, exact; depthwise"},
+    {"dot4_lanes_u8i8_avxvnni", LANES(8, 4, u8, i8), DOT_LANES,
+     BUSD(256) "(C, A, B)",
+     "avxvnni", 0, 64, "vpdpbusd", "one instruction, exact; depthwise"},
+    {"dot4_lanes_u8i8_vnni256", LANES(8, 4, u8, i8), DOT_LANES,
+     BUSD(256) "(C, A, B)",
+     "avx512vnni avx512vl", 0, 64, "vpdpbusd", "one instruction, exact; depthwise"},
+    {"dot4_lanes_u8i8_vnni512", LANES(16, 4, u8, i8), DOT_LANES,
+     BUSD(512) "(C, A, B)",
+     "avx512vnni", 0, 128, "vpdpbusd", "one instruction, exact; depthwise"},
 
     /* f32, one rounding a step */
     {"fma_f32_fma", FMA_OPS(4), FMA_ONE,

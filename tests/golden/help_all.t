@@ -23,6 +23,7 @@ Schedule steps:
   set_scope STAGE global|shared|local
   rfactor STAGE.AXIS [-> NAME]
   pad STAGE.AXIS MULTIPLE
+  slide STAGE.TAP AXIS FACTOR [-> KERNEL]
   transform_layout TENSOR LAYOUT [axes=LETTERS]
   tensorize STAGE.AXIS [with] INTRINSIC [tail=error|pad|peel]
   annotate STAGE[.AXIS] KEY VALUE

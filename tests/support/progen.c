@@ -173,7 +173,7 @@ static const char *gen_structural(struct arena *a, struct rng *r, const struct s
     int other;
     const char *consumer = stage(r, s, &other), *scope = PICK(r, "global", "local", "shared");
     const struct program *p = sch_program(s);
-    switch (N(0, 13)) {
+    switch (N(0, 14)) {
     case 0: return arena_printf(a, "compute_inline %s", g);
     case 1: case 2: case 3: return arena_printf(a, "compute_at %s %s.%s", g, consumer, axis(r, s, other));
     case 4: return arena_printf(a, "compute_root %s", g);
@@ -187,6 +187,7 @@ static const char *gen_structural(struct arena *a, struct rng *r, const struct s
     case 12:
         return arena_printf(a, "offset %s %s %d%s", any_tensor(r, s), g, (int)(N(0, 1) ? 128 : N(0, 1) ? -128 : N(-300, 300)),
                             PICK(r, "", " as=u8", " as=i8", " as=i16"));
+    case 13: return arena_printf(a, "slide %s.%s %s %d", g, axis(r, s, gi), axis(r, s, gi), N(1, 4));
     default: {
         const struct tensor *t = p->tensor[N(0, p->ntensor - 1)];
         return arena_printf(a, "transform_layout %s %s", t->name, t->ndim ? layout_of(a, r, t) : "N");
@@ -249,6 +250,9 @@ const char *gen_plan(struct arena *a, struct rng *r, const struct sched *s)
     if (!acc) acc = tensor_named(s, "Out");
     if (!x || !w || !acc || acc->dt != DT_I32 || !t->nintrin || acc->body->op != OP_REDUCE) return NULL;
     const char *k = acc->body->kid[acc->body->nkid - 1]->val.var->name;
+    if (N(0, 3) == 0) /* windows of neighbours */
+        return arena_printf(a, "cache_read %s %s%s -> X\nslide %s.%s %s %d\n", x->name, PICK(r, "global", "local"),
+                            N(0, 1) ? "" : " as=i16", acc->name, PICK(r, "s", "s", "r"), PICK(r, "x", "x", "y"), N(1, 4));
     if (strcmp(k, "k") && strcmp(k, "c")) return NULL; /* depthwise: no channels to reduce */
     const struct intrin *in = NULL; /* one whose operand types these can be stored as */
     for (int tries = 0; tries < 40 && !in; tries++) {
