@@ -164,6 +164,27 @@ static double total_cycles(const struct contraction *k, const struct choice *c, 
     return (double)(batch * pixels * panels) * row + (p->copy ? per_converted * (double)xs : 0);
 }
 
+/* Does w already lie in panels of nr channels by groups of k, as OIHW4i16o4i does? Then nothing is packed. */
+static bool packed_so(const struct contraction *k, const struct choice *c, const struct dot *d, const struct part *p)
+{
+    const struct layout *l = state_layout(k->s->state, k->w);
+    if (!l || l->nphys < 2 || k->w->dt != d->b || state_stage_of(k->s->state, k->w) >= 0) return false;
+    const struct layout_dim *group = &l->phys[l->nphys - 1], *panel = &l->phys[l->nphys - 2];
+    const struct expr *o = k->wread->kid[panel->dim];
+    bool is_channel = o->op == OP_VAR && o->val.var == k->sum->root_var[p->channel];
+    return group->dim == k->wgroup && group->stride == 1 && group->size == d->k && k->over[k->group].extent % d->k == 0 &&
+           is_channel && panel->stride == 1 && panel->size == c->nr && k->data[p->channel].extent % c->nr == 0;
+}
+
+/* The channels of the block around w's groups: 16 in OIHW4i16o4i; 0: none. */
+static int64_t group_block(const struct contraction *k)
+{
+    const struct layout *l = state_layout(k->s->state, k->w);
+    for (int i = 0; i < l->nphys - 1; i++)
+        if (l->phys[i].dim == k->wgroup && l->phys[i].size) return l->phys[i].size * l->phys[i].stride;
+    return 0;
+}
+
 /* ---- candidates ---- */
 
 static void pass_over(struct candidates *out, const struct intrin_row *row, const char *fmt, ...) QJ_PRINTF(3, 4);
@@ -268,6 +289,7 @@ static void candidates(const struct contraction *k, struct candidates *out)
                 c.outer |= p.tile < 0;
                 if (out->fixed.outer >= 0 && p.tile >= 0) c.outer = out->fixed.outer;
                 c.cycles = total_cycles(k, &c, &d, &p);
+                if (packed_so(k, &c, &d, &p)) c.cycles *= 0.85; /* the caller chose this layout for it */
                 cand_add(out, c);
             }
     }
@@ -293,7 +315,7 @@ static void pack_layout(const struct contraction *k, const struct choice *c, con
             if (a != k->group && ir_uses(k->wread->kid[i], k->sum->root_var[k->ndata + a])) str_putc(out, (char)('A' + i));
     for (int i = 0; i < n; i++)
         if (k->wread->kid[i]->op == OP_INT) str_putc(out, (char)('A' + i));
-    str_printf(out, "%c%d%c%d%c axes=%.*s", 'A' + k->wgroup, c->nr, 'a' + o, d->k, 'a' + k->wgroup, n, "ABCDEFGH");
+    str_printf(out, "%c%d%c%d%c axes=%.*s\n", 'A' + k->wgroup, c->nr, 'a' + o, d->k, 'a' + k->wgroup, n, "ABCDEFGH");
 }
 
 /* x, padded and widened; its vectors run along memory. */
@@ -422,12 +444,14 @@ static void steps(const struct contraction *k, const struct choice *c, struct st
     }
     for (int i = 0; i < k->ninline; i++) str_printf(out, "compute_inline %s\n", k->inlined[i]->name);
     if (p.copy) convert(k, &p, sum, x, out);
-    str_printf(out, "cache_read %s global %s", k->w->name, sum);
-    if (d.b != k->w->dt) str_printf(out, " as=%s", dtype_info[d.b].name);
-    str_printf(out, " -> %s\ntransform_layout %s ", w, w);
-    pack_layout(k, c, &d, &p, out);
+    bool packed = packed_so(k, c, &d, &p);
+    if (!packed) {
+        str_printf(out, "cache_read %s global %s", k->w->name, sum);
+        if (d.b != k->w->dt) str_printf(out, " as=%s", dtype_info[d.b].name);
+        str_printf(out, " -> %s\ntransform_layout %s ", w, w);
+        pack_layout(k, c, &d, &p, out);
+    }
     const char *o = k->data[p.channel].name, *g = k->over[k->group].name;
-    str_putc(out, '\n');
     if (k->data[p.channel].extent % c->nr) str_printf(out, "pad %s.%s %d\n", sum, o, c->nr);
     if (k->over[k->group].extent % d.k) str_printf(out, "pad %s.%s %d\n", sum, g, d.k);
     if (p.channel != k->ndata - 1) { /* lanes lie along memory */
@@ -443,7 +467,8 @@ static void steps(const struct contraction *k, const struct choice *c, struct st
     for (int i = 0; i < k->nside; i++) str_printf(out, "compute_at %s %s.%s\n", k->side[i]->name, last, inner);
     if (p.copy) convert_loops(k, x, c->outer ? NULL : blocks_loop(k, &p), out);
     str_printf(out, "split %s.%s %d tail=pad -> %s_n %s_l\n", sum, o, d.lanes, o, o);
-    int64_t block = p.copy ? 0 : inner_block(k, k->x, k->xgroup);
+    int64_t block = p.copy ? 0 : inner_block(k, k->x, k->xgroup), wblock = packed ? group_block(k) : 0;
+    if (wblock > d.k && (block <= d.k || wblock < block)) block = wblock;
     bool blocked = block > d.k; /* a loop over blocks, so that addresses move evenly inside */
     if (blocked) str_printf(out, "split %s.%s %lld -> %s_b %s_i\n", sum, g, (long long)block, g, g);
     str_printf(out, "split %s.%s%s %d -> %s_g %s_k\nreorder %s", sum, g, blocked ? "_i" : "", d.k, g, g, sum);
