@@ -7,7 +7,8 @@
  *     static void NAME.part0(void *ctx, int64_t begin, int64_t end);         unpacks ctx, calls the body
  *
  * and a call of the weak qjrt_parallel_for(part, ctx, n), or of the body for 0..n when nobody brought one.
- * Loops run at least once (extents are positive), but for the parts of parallel ones. */
+ * Loops run at least once (extents are positive), but for the parts of parallel ones and those whose whole body is
+ * guarded by `v < end`, end not changing: they run to the end. */
 #include <llvm-c/DebugInfo.h>
 
 #include "codegen/llvm_impl.h"
@@ -49,13 +50,41 @@ void loop_close(struct emit *m, struct loop_blocks *l)
     l_at(m, l->done);
 }
 
+static bool see_change(const struct expr *e, void *u)
+{
+    if (e->op == OP_LOAD && (e->val.buffer->scope != SCOPE_ARG || e->val.buffer->written)) *(bool *)u = true;
+    return true;
+}
+
+/* The body is `if (v < end) S` with an end that stays as it is while the loop runs: S, and *end. Else NULL. */
+static const struct stmt *runs_until(const struct stmt *s, const struct expr **end)
+{
+    const struct stmt *b = s->u.loop.body;
+    if (b->kind != STMT_IF || b->u.cond.cond->op != OP_LT) return NULL;
+    const struct expr *x = b->u.cond.cond->kid[0], *e = b->u.cond.cond->kid[1];
+    bool changes = false;
+    ir_walk(e, see_change, &changes);
+    if (x->op != OP_VAR || x->val.var != s->u.loop.var || ir_uses(e, s->u.loop.var) || changes) return NULL;
+    *end = e;
+    return b->u.cond.then;
+}
+
 static bool emit_for(struct emit *m, const struct stmt *s)
 {
     const struct var *v = s->u.loop.var;
     size_t scope = m->frame->bind.n;
-    struct loop_blocks l = loop_open(m, v->name, l_idx(m, 0), l_idx(m, v->extent), false);
+    const struct expr *end;
+    const struct stmt *body = runs_until(s, &end);
+    LLVMValueRef to = l_idx(m, v->extent);
+    if (body) {
+        size_t known = memo_mark(m);
+        LLVMValueRef e = emit_expr(m, end);
+        to = LLVMBuildSelect(m->b, LLVMBuildICmp(m->b, LLVMIntSLT, e, to, ""), e, to, "");
+        memo_forget(m, known);
+    }
+    struct loop_blocks l = loop_open(m, v->name, l_idx(m, 0), to, body != NULL);
     bind(m, (struct binding){v, l.i, 0, 0});
-    bool ok = emit_stmt(m, s->u.loop.body);
+    bool ok = emit_stmt(m, body ? body : s->u.loop.body);
     m->frame->bind.n = scope;
     loop_close(m, &l);
     return ok;

@@ -133,6 +133,11 @@ struct range { int64_t lo, hi; };    /* inclusive */
 
 struct layout;         /* ir/layout.h */
 
+/* What is known of runs of elements along a dimension, each starting at a multiple of `run`: of each four of a run take
+ * the first two, or the last two; the positive ones of all these sum to at most pos, the negative ones to at least -neg.
+ * Whoever makes the tensor makes it so. */
+struct chain { int dim; int64_t run, pos, neg; };
+
 struct tensor {
     const char *name;
     enum tensor_kind kind;
@@ -142,6 +147,7 @@ struct tensor {
     const char *dim_name[QJ_MAX_RANK];      /* never NULL: "n", "h"; or "d0", "d1" */
     struct range range;                     /* of the elements; declared or derived; dtype's if not */
     bool range_declared;
+    const struct chain *chain;              /* NULL: nothing is known */
     const struct layout *layout;            /* of the argument in memory; NULL: row-major */
     const char *keyword;                    /* how it was declared: "input" "weight" "bias" "scale" */
     const struct var *axis[QJ_MAX_RANK];    /* COMPUTE: data-parallel axes, extent = shape */

@@ -10,12 +10,16 @@
 #include "schedule/relations.h"
 #include "schedule/state.h"
 
-enum { MAX_GUARDS = MAX_RELS + 2 * QJ_MAX_RANK, MAX_ROOTS = QJ_MAX_RANK + QJ_MAX_PHYS };
+enum { MAX_GUARDS = MAX_RELS + 2 * QJ_MAX_RANK + 4, MAX_ROOTS = QJ_MAX_RANK + QJ_MAX_PHYS };
 
 /* Where a stage is computed. */
 enum place { PLACE_NONE, PLACE_MAIN, PLACE_PACK };   /* NONE: inlined, or nobody reads it */
 
-struct guard { const struct expr *cond; int pos; };  /* pos: innermost leaf it uses, -1: none */
+struct guard {
+    const struct expr *cond;
+    int pos;                                    /* innermost leaf it uses, -1: none */
+    bool term;                                  /* beyond it a reduction's terms are zero: the init is not guarded */
+};
 
 struct lstage {
     const struct stage *g;

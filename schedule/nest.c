@@ -81,7 +81,7 @@ static const struct stmt *init_guards(struct lower *w, const struct lstage *x, i
                                       const struct var *const *old, const struct expr *const *with)
 {
     for (int k = 0; k < x->nguard; k++) {
-        if (x->guard[k].pos != i) continue;
+        if (x->guard[k].pos != i || x->guard[k].term) continue;
         bool data_only = true;
         for (int r = 0; r < x->g->nleaf; r++) {
             int it = x->g->leaf[r];
@@ -132,6 +132,7 @@ struct region lower_region_at(struct lower *w, const struct lstage *x, int pos)
         reduce[r.nvar++] = g->iter[g->leaf[i]].reduce;
     }
     if (red) r.combiner = (enum combiner)red->val.i;
+    r.source = x->value;
     r.value = ir_simplify(c, to_loads(w, x->value), NULL);
     int n = lower_index(w, x, x->at, phys);
     r.target = ir_load(c, x->buf, n, phys);
@@ -229,7 +230,7 @@ static const struct stmt *nest(struct lower *w, int i, int pos, bool scalar)
         int it = g->leaf[pos];
         s = producers(w, i, it, nest(w, i, pos + 1, scalar));
         for (int k = 0; k < x->nguard; k++)
-            if (x->guard[k].pos == pos) s = ir_if(w->c, x->guard[k].cond, s);
+            if (x->guard[k].pos == pos) s = ir_if(w->c, to_loads(w, x->guard[k].cond), s);
         s = s ? loop(w, x, it, x->loop[it], g->iter[it].how, s) : NULL;
     }
     bool starts = stage_reduce(g) && !(scalar && pos > tensor_pos(x)) &&
@@ -244,6 +245,6 @@ const struct stmt *lower_nest(struct lower *w, int i)
     const struct lstage *x = &w->stage[i];
     const struct stmt *s = nest(w, i, 0, false);
     for (int k = 0; k < x->nguard; k++)
-        if (x->guard[k].pos < 0) s = ir_if(w->c, x->guard[k].cond, s);
+        if (x->guard[k].pos < 0) s = ir_if(w->c, to_loads(w, x->guard[k].cond), s);
     return s;
 }

@@ -134,7 +134,35 @@ static void add_guard(struct lower *w, struct lstage *x, const struct expr *cond
     for (int i = 0; i < x->g->nleaf; i++)
         if (x->loop[x->g->leaf[i]] && ir_uses(cond, x->loop[x->g->leaf[i]])) pos = i;
     QJ_ASSERT(x->nguard < MAX_GUARDS);
-    x->guard[x->nguard++] = (struct guard){cond, pos};
+    x->guard[x->nguard++] = (struct guard){cond, pos, false};
+}
+
+/* Does the condition depend on tables, all of them computed before everything? */
+struct tables { const struct lower *w; bool any, elsewhere; };
+static bool see_table(const struct expr *e, void *u)
+{
+    struct tables *s = u;
+    if (e->op != OP_READ) return true;
+    int i = state_stage_of(s->w->st, e->val.tensor);
+    s->any = true;
+    s->elsewhere |= i >= 0 && s->w->st->stage[i]->attach != ATTACH_ROOT;
+    return true;
+}
+
+/* sum(.., i) select(i < count[b], term, 0) runs while i < count[b]: a guard, which codegen makes the loop's end. */
+static void guard_terms(struct lower *w, struct lstage *x)
+{
+    const struct expr *red = stage_reduce(x->g);
+    if (!red || red->val.i != RED_SUM || !dt_is_int(x->g->tensor->dt)) return;
+    for (int n = 0; n < 4 && x->value->op == OP_SELECT && ir_is_int(x->value->kid[2], 0); n++) {
+        struct tables s = {w, false, false};
+        ir_walk(x->value->kid[0], see_table, &s);
+        if (!s.any || s.elsewhere) return;
+        int before = x->nguard;
+        add_guard(w, x, x->value->kid[0]);
+        if (x->nguard > before) x->guard[before].term = true;
+        x->value = x->value->kid[1];
+    }
 }
 
 static void make_loops(struct lower *w, struct lstage *x)
@@ -156,6 +184,7 @@ static void make_loops(struct lower *w, struct lstage *x)
         x->at[i] = ir_simplify(c, v, NULL);
     }
     x->value = ir_subst(c, stage_reduce(g) ? x->body->kid[0] : x->body, g->nroot, g->root_var, x->at);
+    guard_terms(w, x);
     int tensor_pos = g->tensorize_iter >= 0 ? state_leaf_pos(g, g->tensorize_iter) : g->nleaf;
     for (int r = 0; r < g->nrel; r++) {
         const struct rel *s = &g->rel[r];

@@ -19,6 +19,7 @@ static prim_fn *const prim_run[PRIM_COUNT] = {
     [PRIM_OFFSET] = prim_offset, [PRIM_CACHE_WRITE] = prim_cache_write, [PRIM_SET_SCOPE] = prim_set_scope, [PRIM_RFACTOR] = prim_rfactor,
     [PRIM_PAD] = prim_pad, [PRIM_SLIDE] = prim_slide, [PRIM_TRANSFORM_LAYOUT] = prim_transform_layout,
     [PRIM_TENSORIZE] = prim_tensorize, [PRIM_ANNOTATE] = prim_annotate, [PRIM_WINOGRAD] = prim_winograd,
+    [PRIM_CAP] = prim_cap,
 };
 
 bool prim_by_name(const char *s, size_t n, enum prim *out)

@@ -92,7 +92,7 @@ struct applying {
 typedef bool prim_fn(struct applying *a);
 prim_fn prim_split, prim_fuse, prim_merge, prim_reorder, prim_tile, prim_mark, prim_bind, prim_compute_at, prim_compute_inline,
     prim_compute_root, prim_cache_read, prim_offset, prim_cache_write, prim_set_scope, prim_rfactor, prim_pad,
-    prim_transform_layout, prim_slide, prim_tensorize, prim_annotate, prim_winograd;
+    prim_transform_layout, prim_slide, prim_tensorize, prim_annotate, prim_winograd, prim_cap;
 
 /* Positional argument k as a stage, an axis ("Out.o", or "o" once a stage is known), a number, a scope. */
 struct stage *arg_stage(struct applying *a, int k, int *index);
@@ -137,6 +137,7 @@ struct region {
     enum combiner combiner;
     bool reduction;
     const struct expr *value;           /* body (under the reduction), with LOADs */
+    const struct expr *source;          /* value with READs of tensors instead */
     const struct expr *target;          /* a LOAD of the element written */
 };
 /* True: arg[] filled with base addresses. False: *why says the first difference. */

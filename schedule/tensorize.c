@@ -6,7 +6,8 @@
  *     operands in the place of loads (same element type)?
  *  2. Is there an assignment of the region's loops to the instruction's axes (same extent, same kind) under
  *     which every operand's address moves as the instruction reads it: contiguous, row-major?
- *  3. Do the value ranges keep an instruction with narrow intermediate sums exact?
+ *  3. Do the value ranges, or what a tensor knows of its chains (ir.h), keep an instruction with narrow intermediate
+ *     sums exact?
  * It compares access relations, not printed trees: layouts, splits and fused loops are already folded into the
  * addresses, and loops of extent 1 do not count. */
 #include "ir/print.h"
@@ -181,6 +182,53 @@ static bool pairs_fit(struct match *t, int pair)
     return false;
 }
 
+/* The one READ of a tensor in the region's value; NULL: none or several. */
+struct find_read { const struct tensor *t; const struct expr *read; bool several; };
+static bool see_read(const struct expr *e, void *u)
+{
+    struct find_read *f = u;
+    if (e->op == OP_READ && e->val.tensor == f->t) {
+        f->several |= f->read && f->read != e;
+        f->read = e;
+    }
+    return true;
+}
+
+/* Operand k is a tensor that knows its chains, and the instruction adds up just one of them in each 16-bit lane. */
+static bool chain_fits(struct assign *s, int k)
+{
+    struct match *t = s->t;
+    const struct meaning *m = t->m;
+    struct ir_ctx *c = t->c;
+    const struct tensor *x = t->load[k]->val.buffer->tensor;
+    const struct range a = t->load[3 - k]->val.buffer->range;
+    const struct chain *q = x ? x->chain : NULL;
+    struct find_read f = {x, NULL, false};
+    if (!q || a.lo < 0 || a.hi * q->pos > INT16_MAX || -a.hi * q->neg < INT16_MIN) return false;
+    ir_walk(s->r->source, see_read, &f);
+    int64_t terms = 1, coef[MAX_ITERS];
+    for (int i = m->nout; i < m->naxes; i++) terms *= m->axis[i]->extent;
+    if (!f.read || f.several || terms != q->run || m->axis[m->naxes - 1]->extent != 4) return false;
+    for_kids(f.read, d) {
+        const struct expr *base;
+        if (!ir_affine(c, ir_simplify(c, f.read->kid[d], NULL), s->r->nvar, s->r->var, coef, &base)) return false;
+        for (int v = 0; v < s->r->nvar; v++) { /* the row-major place among the summed axes */
+            int64_t step = d == q->dim && s->r->reduce[v] ? 1 : 0;
+            for (int i = s->axis_of[v] + 1; i < m->naxes; i++) step *= m->axis[i]->extent;
+            if (coef[v] != step && (s->r->reduce[v] || d == q->dim)) return false;
+        }
+        if (d == q->dim && !ir_is_int(ir_simplify(c, ir_mod(c, base, ir_idx(c, q->run)), NULL), 0)) return false;
+    }
+    return true;
+}
+
+static bool sums_fit(struct assign *s, int pair)
+{
+    struct match *t = s->t;
+    if (t->m->nop == 3 && pair > 0 && (chain_fits(s, 1) || chain_fits(s, 2))) return true;
+    return pairs_fit(t, pair);
+}
+
 static bool addresses_fit(struct assign *s)
 {
     struct match *t = s->t;
@@ -234,7 +282,7 @@ bool tensorize_match(struct ir_ctx *c, const struct intrin *in, const struct reg
     const struct expr *zero[MAX_ITERS];
     for (int v = 0; v < r->nvar; v++) zero[v] = ir_idx(c, 0);
     ok = ok && (addresses_fit(&s) || swapped_fit(&s));
-    ok = ok && (in->row->pair_i16 == 0 || pairs_fit(&t, in->row->pair_i16));
+    ok = ok && (in->row->pair_i16 == 0 || sums_fit(&s, in->row->pair_i16));
     *why = t.why ? t.why : "its axes do not correspond to the loops";
     for (int k = 0; ok && k < m->nop; k++) {
         const struct expr *idx[QJ_MAX_PHYS];

@@ -33,8 +33,9 @@ struct intrin_row {
     const char *meaning;
     const char *recipe;     /* see targets/recipe.h: value stored to operand 0 */
     const char *needs;      /* features, space separated */
-    int pair_i16;           /* >0: sums this many products of a lane in 16 bits, so exact only if such sums
-                               fit i16; checked against value ranges when matched */
+    int pair_i16;           /* n > 0: sums n products of a lane in 16 bits - two neighbours along the last summed axis,
+                               for each of n / 2 steps along the summed axes before it - so exact only if such sums
+                               fit i16; checked when matched */
     double mac_per_cycle;   /* sustained, rough: for ranking */
     const char *mnemonic;   /* must occur in the assembly of the row alone */
     const char *help;

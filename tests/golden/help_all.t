@@ -27,6 +27,7 @@ Schedule steps:
   transform_layout TENSOR LAYOUT [axes=LETTERS]
   tensorize STAGE.AXIS [with] INTRINSIC [tail=error|pad|peel]
   annotate STAGE[.AXIS] KEY VALUE
+  cap STAGE.K GROUPS N BLOCK [most=PERCENT] [-> FAST REST]
   winograd STAGE.Y X tile=2|4 [parts=N] [-> U V M]
   template [NAME] [stage=STAGE] [row=INTRINSIC] [mr=N] [nr=N] [rows=N] [outer=0|1] [tile=0|2|4] [nth=N] [pick=N]
 
