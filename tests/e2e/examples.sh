@@ -28,7 +28,7 @@ for layer in conv_56 winograd_56 dense_128 dense_512; do
 done
 
 # The others against the oracle; where this machine lacks a feature, they still compile (exit 4 is "cannot run here").
-for script in depthwise_56 gemm_f32 maxpool_112 dense_512_vnni dense_chain; do
+for script in stem_224 depthwise_56 gemm_f32 maxpool_112 dense_512_vnni dense_chain; do
     rc=0
     "$QJIT" -c "load \"$examples/$script.qj\"; check" || rc=$?
     [ $rc = 0 ] || [ $rc = 4 ]
