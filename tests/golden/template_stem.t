@@ -39,7 +39,7 @@ qjit> P = pad(A, h: 1 1, w: 1 1)
 qjit> Acc[n, y, x, o] : i32 = sum(r, s, c) i32(P[n, y*2 + r, x*2 + s, c]) * i32(W[o, r, s, c])
 qjit> Out[n, y, x, o] : i8  = requantize(Acc[n, y, x, o] + B[o], scale: M[o], zero: 0, round: half_even)
 qjit> target x86-64-v3
-qjit> template row=dot4_u8i8_avx2
+qjit> template row=dot4_u8i8_avx2 mr=2 nr=24 rows=5
 qjit> steps
   1  cache_read P global Acc -> P_rows
   2  merge P_rows.w c
