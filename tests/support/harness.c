@@ -11,7 +11,18 @@ static int64_t elems(const struct tensor *t)
     return n;
 }
 
+static void by_gen_data(void *u, struct rng *r, const struct tensor *t, void *data)
+{
+    (void)u;
+    gen_data(r, t, data);
+}
+
 bool oracle_init(struct ir_ctx *c, struct oracle *o, const struct program *p, uint64_t seed)
+{
+    return oracle_init_by(c, o, p, seed, by_gen_data, NULL);
+}
+
+bool oracle_init_by(struct ir_ctx *c, struct oracle *o, const struct program *p, uint64_t seed, fill_fn *fill_with, void *u)
 {
     struct rng r = {seed};
     o->program = p;
@@ -24,7 +35,7 @@ bool oracle_init(struct ir_ctx *c, struct oracle *o, const struct program *p, ui
         if (t->kind == TENSOR_COMPUTE) {
             ok = eval_all(ev, t, o->data[i]);
         } else {
-            gen_data(&r, t, o->data[i]);
+            fill_with(u, &r, t, o->data[i]);
             eval_bind(ev, t, o->data[i]);
         }
     }

@@ -15,6 +15,9 @@ struct oracle {
     void **data;
 };
 bool oracle_init(struct ir_ctx *c, struct oracle *o, const struct program *p, uint64_t seed);
+/* The same with data by `fill`, a tensor at a time, in logical order. */
+typedef void fill_fn(void *u, struct rng *r, const struct tensor *t, void *data);
+bool oracle_init_by(struct ir_ctx *c, struct oracle *o, const struct program *p, uint64_t seed, fill_fn *fill, void *u);
 void oracle_free(struct oracle *o);
 
 /* Runs `pack` then `main` by the given functions on guarded physical copies; true when every output is bit
