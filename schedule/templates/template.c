@@ -92,7 +92,8 @@ static bool apply_best(struct sched *s, const struct contraction *k, const struc
     return false;
 }
 
-static bool choose(struct sched *s, int stage, const struct wish *w)
+/* *served: a template has done it, which may take no steps at all. */
+static bool choose(struct sched *s, int stage, const struct wish *w, bool *served)
 {
     struct ir_ctx *c = s->c;
     struct contraction k;
@@ -109,7 +110,7 @@ static bool choose(struct sched *s, int stage, const struct wish *w)
             if (w->tmpl) return err_set(&c->err, ERR_TEMPLATE, w->at, "%s does not fit %s: %s", t->name, name, why);
             continue;
         }
-        if (apply_best(s, &k, t, w)) return true;
+        if (apply_best(s, &k, t, w)) return *served = true;
         if (!w->tmpl && i + 1 < ARRAY_LEN(templates)) err_clear(&c->err);
         else if (!err_is(&c->err)) {
             err_set(&c->err, ERR_TEMPLATE, w->at, "%s has no candidate for %s with these knobs on target %s", t->name, name,
@@ -174,19 +175,18 @@ bool tmpl_apply(struct sched *s, const struct step_arg *arg, int narg, struct sp
     }
     struct sched_save before;
     sch_save(s, &before);
-    int done = 0;
+    bool done = false;
     for (int again = 1; again;) { /* steps make new stages: look again after each */
         again = 0;
         for (int i = 0; i < s->state->nstage && !again; i++) {
             if (w.stage >= 0 && i != w.stage) continue;
             if (w.stage < 0 && !con_candidate(s, i)) continue;
             int steps = sch_nsteps(s);
-            if (!choose(s, i, &w)) {
+            if (!choose(s, i, &w, &done)) {
                 sch_restore(s, &before);
                 return false;
             }
             again = w.stage < 0 && sch_nsteps(s) > steps;
-            done += sch_nsteps(s) > steps;
         }
     }
     if (done) return true;

@@ -176,7 +176,7 @@ static const char *draw_template(struct arena *a, struct rng *r, const struct ta
 {
     struct str s = str_on(a);
     str_put(&s, "template");
-    if (ONE_IN(2)) return str_text(&s);
+    if (N(0, 2)) return str_text(&s);
     if (ONE_IN(3) && t->nintrin) str_printf(&s, " row=%s", t->intrin[N(0, t->nintrin - 1)].row->name);
     if (ONE_IN(3)) str_printf(&s, " mr=%d", (int)N(1, 6));
     if (ONE_IN(4)) str_printf(&s, " nr=%d", (int)PICK(4, 8, 16, 32));
