@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "ir/eval.h"
 #include "runtime/call.h"
 #include "runtime/tensor.h"
 
@@ -188,9 +189,36 @@ static bool check_overlap(const struct qj_artifact *a, qj_tensor *const *args, s
     return true;
 }
 
+/* Every logical element of an argument within its declared range. */
+static bool check_range(const struct qj_artifact *a, int i, const qj_tensor *t, struct why *w)
+{
+    const struct artifact_arg *g = artifact_call_arg(a, i);
+    const struct layout *l = a->call[i].layout.nphys ? &a->call[i].layout : NULL;
+    if (g->role == ARG_OUTPUT || !dt_is_int(g->dt)) return true;
+    if (g->range.lo <= dtype_info[g->dt].lo && g->range.hi >= dtype_info[g->dt].hi) return true;
+    int64_t idx[QJ_MAX_RANK] = {0}, n = elems_of(g);
+    for (int64_t at = 0; at < n; at++) {
+        int64_t v = value_load(g->dt, qj_tensor_data(t), l ? layout_offset(l, g->ndim, g->shape, idx) : at).i;
+        if (v < g->range.lo || v > g->range.hi)
+            return why_set(w, "element %" PRId64 " of %s is %" PRId64 ", outside the declared %" PRId64 "..%" PRId64, at,
+                           g->name, v, g->range.lo, g->range.hi);
+        for (int d = g->ndim; d-- > 0;) {
+            if (++idx[d] < g->shape[d]) break;
+            idx[d] = 0;
+        }
+    }
+    return true;
+}
+
 enum need { FOR_CALL, FOR_CALL_PACKED, FOR_PACK };
 
-static bool check_args(const struct qj_kernel *k, qj_tensor *const *args, int nargs, enum need need,
+#ifdef QJ_DEBUG
+enum { ALWAYS_CHECK_RANGES = 1 };
+#else
+enum { ALWAYS_CHECK_RANGES = 0 };
+#endif
+
+static bool check_args(const struct qj_kernel *k, qj_tensor *const *args, int nargs, enum need need, bool ranges,
                        struct why *w)
 {
     const struct qj_artifact *a = k->artifact;
@@ -201,6 +229,7 @@ static bool check_args(const struct qj_kernel *k, qj_tensor *const *args, int na
         bool needed = need == FOR_PACK ? c->pack >= 0 : need == FOR_CALL_PACKED ? c->main >= 0 : true;
         if (!args[i] && needed) return why_set(w, "%s is missing", artifact_call_arg(a, i)->name);
         if (needed && !check_tensor(artifact_call_arg(a, i), args[i], false, w)) return false;
+        if (needed && (ranges || ALWAYS_CHECK_RANGES) && !check_range(a, i, args[i], w)) return false;
     }
     return need == FOR_PACK || check_overlap(a, args, w);
 }
@@ -276,7 +305,7 @@ qj_packed *qj_kernel_pack(const qj_kernel *k, qj_tensor *const *args, int nargs,
 {
     qj_call o = options_of(options);
     struct why w = {o.why, o.why_size};
-    if (!k || !check_args(k, args, nargs, FOR_PACK, &w)) return NULL;
+    if (!k || !check_args(k, args, nargs, FOR_PACK, o.check_ranges, &w)) return NULL;
     return pack(k, args, &w);
 }
 
@@ -329,7 +358,7 @@ bool kernel_bind(struct bound *b, const struct qj_kernel *k, qj_tensor *const *a
 {
     qj_call o = options_of(options);
     *b = (struct bound){.k = k, .narg = k->artifact->a->narg + (k->artifact->a->workspace != 0)};
-    if (!check_args(k, args, nargs, o.packed ? FOR_CALL_PACKED : FOR_CALL, w)) return false;
+    if (!check_args(k, args, nargs, o.packed ? FOR_CALL_PACKED : FOR_CALL, o.check_ranges, w)) return false;
     if (!prepare(k, args, &o, &b->packed, &b->workspace, w)) return false;
     b->arg = calloc((size_t)b->narg + 1, sizeof *b->arg);
     if (!b->arg) {
@@ -355,7 +384,7 @@ bool qj_kernel_call(const qj_kernel *k, qj_tensor *const *args, int nargs, const
     struct why w = {o.why, o.why_size};
     struct qj_packed *packed;
     void *workspace, *ptr[CALL_MAX_ARGS];
-    if (!k || !check_args(k, args, nargs, o.packed ? FOR_CALL_PACKED : FOR_CALL, &w)) return false;
+    if (!k || !check_args(k, args, nargs, o.packed ? FOR_CALL_PACKED : FOR_CALL, o.check_ranges, &w)) return false;
     if (!prepare(k, args, &o, &packed, &workspace, &w)) return false;
     fill_args(k->artifact, args, o.packed ? o.packed : packed, o.workspace ? o.workspace : workspace, ptr);
     int rc = call_uniform(k->entry_call, ptr);

@@ -297,6 +297,8 @@ typedef struct qj_call {
     void *workspace;            /* qj_kernel_workspace bytes, 64-byte aligned; NULL: allocated for this call */
     char *why;                  /* on failure: what is wrong, NUL-terminated; may be NULL */
     size_t why_size;
+    bool check_ranges;          /* first look whether inputs and weights lie in their declared ranges, on which the choice
+                                   of instructions rests; always done by a debug build */
 } qj_call;
 
 /* Checks the tensors and calls the kernel; no allocation when the options give what it needs. A tensor has the
