@@ -33,6 +33,7 @@ struct contraction {
     struct con_sum over[QJ_MAX_PHYS];
     int group;                                  /* in over[]: indexes a dimension of x and one of w alone; -1: none */
     int xgroup, wgroup;                         /* those dimensions */
+    int planes;                                 /* neighbours along xgroup come from as many planes of x in turn; 0: from one */
     int ninline;
     const struct tensor *inlined[MAX_STAGES];   /* between sum and last */
     int nxchain;

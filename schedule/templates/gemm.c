@@ -396,6 +396,7 @@ static void order_loops(const struct contraction *k, const struct choice *c, con
 /* Lanes of the conversion: as many channels as lie together in x, a vector of them at most. */
 static int convert_lanes(const struct contraction *k)
 {
+    if (k->planes) return k->planes;
     int64_t block = inner_block(k, k->xroot, k->xgroup);
     int lanes = k->s->target->vector_bits / 16;
     if (block > 1 && block < lanes) lanes = (int)block;
@@ -413,7 +414,7 @@ static void convert_loops(const struct contraction *k, const char *x, const char
             if (i != k->xgroup) str_printf(out, " %s", k->x->dim_name[i]);
         str_printf(out, " %s_p %s_v\n", along, along);
     }
-    str_printf(out, "vectorize %s.%s_v\n", x, along);
+    str_printf(out, "%s %s.%s_v\n", k->planes ? "unroll" : "vectorize", x, along);
     if (at) {
         str_printf(out, "compute_at %s %s.%s\n", x, k->last->tensor->name, at);
         return;

@@ -85,6 +85,7 @@ static void merge(const struct contraction *k, const struct taps *t, struct cont
     m->wread = merged_read(k, m->w, k->wread, k->wgroup);
     m->xgroup = t->xdim - (k->xgroup < t->xdim);
     m->wgroup = t->wdim - (k->wgroup < t->wdim);
+    if (k->xgroup != t->xdim + 1) m->planes = (int)k->x->shape[k->xgroup];
     m->nxchain = 0;
     m->xchain[m->nxchain++] = m->x;
     for (int i = 0; i < k->nxchain; i++) m->xchain[m->nxchain++] = k->xchain[i];

@@ -102,8 +102,8 @@ qjit> steps
  20  unroll C.x_u
  21  vectorize C.o_v
  22  compute_at C_acc C.x_t
- 23  split A_x.wc 16 tail=peel -> wc_p wc_v
- 24  vectorize A_x.wc_v
+ 23  split A_x.wc 3 tail=peel -> wc_p wc_v
+ 24  unroll A_x.wc_v
  25  compute_at A_x C.y_b
  26  split C_acc.o 8 tail=pad -> o_n o_l
  27  split C_acc.sc 2 -> sc_g sc_k
@@ -112,7 +112,6 @@ qjit> steps
  30  unroll C_acc.x
  31  tensorize C_acc.o_l dot2_i16i8_avx2
 qjit> check
-note: vectorized loop wc_v reads elements here and there of A, one lane at a time [gather]
 note: vectorized loop o_v writes elements 56 apart of C, one lane at a time [scatter]
 note: vectorized loop o_v writes elements 56 apart of C, one lane at a time [scatter]
 exact: 3528 outputs under 7 patterns of data, every element
