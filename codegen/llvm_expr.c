@@ -255,6 +255,47 @@ static LLVMValueRef narrow(struct emit *m, const struct expr *e, LLVMValueRef x)
     return int_to_int(m, from, x, l_type(m, e->type));
 }
 
+/* A sum with a constant that fits 16 bits at every step, on the way to 8 bits: packed to 16 bits first, so that the
+ * addition is on half as many vectors. NULL: it is not such a sum. */
+static LLVMValueRef narrow_sum(struct emit *m, const struct expr *e)
+{
+    const struct expr *from = e->kid[0];
+    if (from->op != OP_ADD || from->type.dt != DT_I32 || from->type.lanes == 1 || dtype_info[e->type.dt].bits != 8)
+        return NULL;
+    const struct expr *term = from->kid[0], *more = from->kid[1];
+    struct range r = ir_bounds(term, NULL), all = ir_bounds(from, NULL);
+    if (ir_bounds(more, NULL).lo != ir_bounds(more, NULL).hi || r.lo < INT16_MIN || r.hi > INT16_MAX ||
+        all.lo < INT16_MIN || all.hi > INT16_MAX)
+        return NULL;
+    const struct expr *sum = ir_add(m->c, ir_cast(m->c, DT_I16, term), ir_cast(m->c, DT_I16, more));
+    return emit_expr(m, ir_cast(m->c, e->type.dt, sum));
+}
+
+/* Clamped between whole numbers it makes no difference whether rounding comes before or after, and conversion to
+ * integers rounds half to even by itself. NULL: e is no such conversion. */
+static LLVMValueRef round_to_int(struct emit *m, const struct expr *e)
+{
+    const struct expr *from = e->kid[0], *bound[8];
+    enum op side[8];
+    int n = 0;
+    if (e->type.lanes == 1 || e->type.dt != DT_I32 || from->type.dt != DT_F32 || m->target->family->kind != TARGET_CPU)
+        return NULL;
+    struct range r = ir_bounds(ir_cast(m->c, DT_I64, from), NULL);
+    if (may_be_nan(from) || r.lo < INT32_MIN || r.hi > INT32_MAX) return NULL;
+    for (; from->op == OP_MIN || from->op == OP_MAX; from = from->kid[0]) {
+        const struct expr *k = from->kid[1]->op == OP_BCAST ? from->kid[1]->kid[0] : from->kid[1];
+        if (n == (int)ARRAY_LEN(bound) || k->op != OP_FLT || k->val.f != (double)(int64_t)k->val.f) return NULL;
+        side[n] = (enum op)from->op;
+        bound[n++] = from->kid[1];
+    }
+    if (from->op != OP_RINT) return NULL;
+    const struct expr *x = from->kid[0];
+    while (n-- > 0) x = ir_bin(m->c, side[n], x, bound[n]);
+    LLVMValueRef v = emit_expr(m, x);
+    LLVMTypeRef over[2] = {l_type(m, e->type), LLVMTypeOf(v)};
+    return l_call(m, "llvm.lrint", 2, over, 1, &v);
+}
+
 static LLVMValueRef int_to_f32(struct emit *m, const struct expr *from, LLVMValueRef x)
 {
     LLVMTypeRef f = l_vec(m->f32, from->type.lanes);
@@ -324,10 +365,29 @@ static LLVMValueRef masked_arm(struct emit *m, const struct expr *e, LLVMValueRe
     return v;
 }
 
+/* The part of a vector condition that is the same in all lanes, as a scalar, and the rest; NULL: there is none. */
+static void split_condition(struct ir_ctx *c, const struct expr *e, const struct expr **same,
+                            const struct expr **rest)
+{
+    if (lanes_alike(e)) {
+        e = lane_of(c, e, 0);
+        *same = *same ? ir_and(c, *same, e) : e;
+    } else if (e->op == OP_AND) {
+        split_condition(c, e->kid[0], same, rest);
+        split_condition(c, e->kid[1], same, rest);
+    } else {
+        *rest = *rest ? ir_and(c, *rest, e) : e;
+    }
+}
+
 static LLVMValueRef select_lazy(struct emit *m, const struct expr *e)
 {
-    const struct expr *a = e->kid[1], *b = e->kid[2];
+    const struct expr *a = e->kid[1], *b = e->kid[2], *same = NULL, *rest = NULL;
     LLVMValueRef cond;
+    if (e->kid[0]->type.lanes > 1 && !m->mask && !is_safe(a) && is_safe(b) && is_safe(e->kid[0])) {
+        split_condition(m->c, e->kid[0], &same, &rest);
+        if (same && rest) return select_branch(m, emit_expr(m, same), ir_select(m->c, rest, a, b), b);
+    }
     if (e->kid[0]->type.lanes == 1) {
         cond = e->type.lanes == 1 ? emit_expr(m, e->kid[0]) : emit_uniform(m, e->kid[0]);
         if (!is_safe(a) || !is_safe(b)) return select_branch(m, cond, a, b);
@@ -377,7 +437,9 @@ static LLVMValueRef ramp(struct emit *m, const struct expr *e)
 
 static LLVMValueRef compute(struct emit *m, const struct expr *e)
 {
-    LLVMValueRef k[3] = {0};
+    LLVMValueRef k[3] = {0}, v = e->op == OP_CAST ? round_to_int(m, e) : NULL;
+    if (!v && e->op == OP_CAST) v = narrow_sum(m, e);
+    if (v) return v;
     bool plain = op_info[e->op].cls == OPC_ALU || op_info[e->op].cls == OPC_CMP;
     for (int i = 0; plain && e->op != OP_SELECT && i < e->nkid; i++) k[i] = emit_expr(m, e->kid[i]);
     switch ((enum op)e->op) {

@@ -8,6 +8,7 @@
  *     runs of lanes      a vector a run, shuffled       as other vectors
  *     other vectors      one access a lane              llvm.masked.gather / scatter (LLVM splits them)
  *
+ * A mask that is known is no mask: only lanes that are on are read.
  * Runs of lanes: the index is lane 0's plus constants that cover a few runs of elements, in any order. So
  * interleaving, transposing and repeating are vector loads and shuffles.
  *
@@ -210,6 +211,17 @@ static void scatter(struct emit *m, const struct buffer *b, const struct expr *a
 
 /* ---- runs of lanes ---- */
 
+/* Which lanes a constant mask leaves on. */
+static bool known_lanes(LLVMValueRef mask, int n, bool *on)
+{
+    for (int l = 0; l < n; l++) {
+        LLVMValueRef one = LLVMIsConstant(mask) ? LLVMGetAggregateElement(mask, (unsigned)l) : NULL;
+        if (!one || !LLVMIsAConstantInt(one)) return false;
+        on[l] = LLVMConstIntGetZExtValue(one) != 0;
+    }
+    return true;
+}
+
 static LLVMValueRef load_runs(struct emit *m, const struct expr *e, LLVMTypeRef type, const struct run *run, int n,
                               const int *where)
 {
@@ -221,7 +233,8 @@ static LLVMValueRef load_runs(struct emit *m, const struct expr *e, LLVMTypeRef 
     for (int k = 0; k < n; k++) {
         const struct expr *at = ir_simplify(c, ir_add(c, zero, ir_idx(c, run[k].first)), NULL);
         v[k] = load_run(m, e->val.buffer, at, l_vec(LLVMGetElementType(type), run[k].n));
-        if (run[k].n == 1) v[k] = LLVMBuildInsertElement(m->b, LLVMGetPoison(l_vec(LLVMTypeOf(v[k]), 1)), v[k], l_idx(m, 0), "");
+        if (run[k].n == 1)
+            v[k] = LLVMBuildInsertElement(m->b, LLVMGetPoison(l_vec(LLVMTypeOf(v[k]), 1)), v[k], l_idx(m, 0), "");
         if (run[k].n < longest) v[k] = l_slice(m, v[k], 0, longest);
     }
     int lanes = longest;
@@ -229,14 +242,17 @@ static LLVMValueRef load_runs(struct emit *m, const struct expr *e, LLVMTypeRef 
         for (int k = 0; k < n; k += 2)
             v[k / 2] = LLVMBuildShuffleVector(m->b, v[k], k + 1 < n ? v[k + 1] : LLVMGetPoison(LLVMTypeOf(v[k])),
                                               l_lanes(m, 0, 1, 2 * lanes, m->i32), "");
-    for (int l = 0; l < e->type.lanes; l++)
-        pick[l] = l_const(m->i32, where[l] / MAX_LANES * longest + where[l] % MAX_LANES);
-    return LLVMBuildShuffleVector(m->b, v[0], LLVMGetPoison(LLVMTypeOf(v[0])), LLVMConstVector(pick, e->type.lanes), "");
+    for (int l = 0; l < e->type.lanes; l++) {
+        int at = where[l] / MAX_LANES * longest + where[l] % MAX_LANES;
+        pick[l] = where[l] < 0 ? LLVMGetPoison(m->i32) : l_const(m->i32, at);
+    }
+    LLVMValueRef order = LLVMConstVector(pick, e->type.lanes);
+    return LLVMBuildShuffleVector(m->b, v[0], LLVMGetPoison(LLVMTypeOf(v[0])), order, "");
 }
 
 /* false: two lanes write one element, the last of which must win. */
-static bool store_runs(struct emit *m, const struct buffer *b, const struct expr *at, LLVMValueRef v, const struct run *run,
-                       int n, const int *where)
+static bool store_runs(struct emit *m, const struct buffer *b, const struct expr *at, LLVMValueRef v,
+                       const struct run *run, int n, const int *where)
 {
     int total = 0;
     for (int k = 0; k < n; k++) total += run[k].n;
@@ -273,7 +289,10 @@ static LLVMValueRef load_bits(struct emit *m, const struct expr *e)
         return l_call(m, "llvm.masked.load", 2, over, 4, arg);
     }
     struct run run[MAX_RUNS];
-    int where[MAX_LANES], n = mask ? 0 : lane_runs(m->c, at, run, where);
+    bool on[MAX_LANES];
+    int where[MAX_LANES], n = 0;
+    if (!mask || (e->type.lanes <= MAX_LANES && known_lanes(mask, e->type.lanes, on)))
+        n = lane_runs(m->c, at, mask ? on : NULL, run, where);
     return n ? load_runs(m, e, type, run, n, where) : gather(m, e, type, mask);
 }
 
@@ -319,7 +338,7 @@ static void store_all(struct emit *m, const struct stmt *s)
     else if (at->op == OP_RAMP && ir_is_int(at->kid[1], 1)) store_run(m, s->u.store.buffer, at->kid[0], v);
     else {
         struct run run[MAX_RUNS];
-        int where[MAX_LANES], n = lane_runs(m->c, at, run, where);
+        int where[MAX_LANES], n = lane_runs(m->c, at, NULL, run, where);
         if (!n || !store_runs(m, s->u.store.buffer, at, v, run, n, where)) scatter(m, s->u.store.buffer, at, v, NULL);
     }
 }

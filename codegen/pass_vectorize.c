@@ -324,7 +324,7 @@ static bool in_runs(struct ir_ctx *c, const struct access *a, const struct var *
     struct widen w = {c, v, (int)v->extent};
     struct run run[MAX_RUNS];
     int where[MAX_LANES];
-    return v->extent <= MAX_LANES && lane_runs(c, wide(&w, flat_index(c, a->buffer, a->nidx, a->idx)), run, where) > 0;
+    return v->extent <= MAX_LANES && lane_runs(c, wide(&w, flat_index(c, a->buffer, a->nidx, a->idx)), NULL, run, where) > 0;
 }
 
 /* One note a buffer and direction: accesses whose neighbours lie apart. */

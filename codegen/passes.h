@@ -34,11 +34,14 @@ const struct expr *flat_index(struct ir_ctx *c, const struct buffer *b, int nidx
 
 /* Lane l of a vector expression, or NULL where it has loads inside. */
 const struct expr *lane_of(struct ir_ctx *c, const struct expr *e, int l);
-/* A vector of element numbers that is no ramp but covers a few runs of neighbours, in any order: 0, 64, 1, 65, 2, ...
- * The number of runs (first: elements after lane 0's), where[l] = run * MAX_LANES + place in it. 0: too many, or unknown. */
+/* All lanes are the same. */
+bool lanes_alike(const struct expr *e);
+/* A vector of element numbers that covers a few runs of neighbours, in any order: 0, 64, 1, 65, 2, ... The number of
+ * runs (first: elements after lane 0's), where[l] = run * MAX_LANES + place in it. 0: too many, or unknown. Only lanes
+ * that are on count (NULL: all); where[l] of the others is -1. */
 enum { MAX_RUNS = 8 };
 struct run { int64_t first; int n; };
-int lane_runs(struct ir_ctx *c, const struct expr *at, struct run *run, int *where);
+int lane_runs(struct ir_ctx *c, const struct expr *at, const bool *on, struct run *run, int *where);
 
 /* What vectorizing f will not do as one would hope, before it is done: loops run serially, gathers, scatters. */
 void vectorize_notes(struct ir_ctx *c, const struct func *f, const struct cg_options *o);

@@ -165,12 +165,29 @@ static void runs(void **s)
           "  vectorized v in 0..32 { R[v % 4, v / 4] = A[1, v] }\n"
           "  for y in 0..2 { vectorized v in 0..32 { S[y * 32 + v % 16 * 2 + v / 16] = A[y, v + 3] } }\n"
           "}\n");
-    nest_check("func zip4(arg A[4, 3, 16] : u8, out O[3, 64] : u8, out T[40] : u8, out U[40] : u8) {\n"
+    nest_check("func zip4(arg A[4, 3, 16] : u8, out O[3, 64] : u8, out T[40] : u8, out U[40] : u8, out V[3, 32] : u8, out W[3, 32] : u8) {\n"
           "  for y in 0..3 { vectorized v in 0..64 { O[y, v] = A[v % 4, y, v / 4] } }\n"
           "  vectorized v in 0..40 { T[v] = A[0, v / 16, v % 16] }\n"
           "  vectorized v in 0..40 { if (v < 33) { U[v] = A[v % 2, 1, v / 4] } }\n"
+          "  for y in 0..3 { vectorized v in 0..32 { V[y, v] = select(1 <= y & 1 <= v % 2, A[y, v % 2 - 1, v / 2], 7) } }\n"
+          "  for y in 0..3 { vectorized v in 0..32 { W[y, v] = select(0 <= v % 2 - 1, A[y, v % 2 - 1, v / 2], 7) } }\n"
           "}\n");
     assert_null(strstr(nr.notes, "reads elements here and there of A, one lane at a time [gather]\nnote: vectorized loop y"));
+}
+
+/* Rounding by conversion, and sums in 16 bits on the way to 8: with nan, infinity and ties among the data. */
+static void epilogues(void **s)
+{
+    nest_check("func q(arg A[64] : i32, arg M[64] : f32, arg F[64] : f32, out O[64] : i8, out P[64] : u8, out R[64] : i32, "
+          "out T[64] : i16, out U[64] : i8) {\n"
+          "  for o in 0..2 { vectorized i in 0..32 {\n"
+          "    O[o * 32 + i] = i8(i32(min(max(rint(f32(A[o * 32 + i]) * M[o * 32 + i]), -125.0), 130.0)) + -3)\n"
+          "    P[o * 32 + i] = u8(i32(min(max(rint(F[o * 32 + i]), -7.0), 248.0)) + 7)\n"
+          "    R[o * 32 + i] = i32(max(min(rint(F[o * 32 + i] * 0.5), 100000.0), -100000.5))\n"
+          "    T[o * 32 + i] = i16(i32(min(max(rint(F[o * 32 + i]), -32768.0), 32767.0)))\n"
+          "    U[o * 32 + i] = i8(min(max(A[o * 32 + i], -40000), 40000) + 9)\n"
+          "  } }\n"
+          "}\n");
 }
 
 /* ---- storage and parallel loops ---- */
@@ -336,7 +353,7 @@ int main(void)
 {
 #define T(f) cmocka_unit_test_setup_teardown(f, nestrun_open, nestrun_close)
     const struct CMUnitTest tests[] = {
-        T(operations), T(signed_constants), T(index_arithmetic), T(conversions), T(floats), T(fused), T(lazy), T(masks), T(runs), T(parallel), T(stack_limits), T(rows), T(user_row), T(bad_rows), T(registers),
+        T(operations), T(signed_constants), T(index_arithmetic), T(conversions), T(floats), T(fused), T(lazy), T(masks), T(runs), T(epilogues), T(parallel), T(stack_limits), T(rows), T(user_row), T(bad_rows), T(registers),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
