@@ -96,11 +96,32 @@ static void free_args(struct artifact_arg *a, int n)
     free(a);
 }
 
+static void free_note(struct artifact_note *n)
+{
+    free(n->code);
+    free(n->place);
+    free(n->text);
+}
+
+bool artifact_note(struct artifact *a, const struct note *note)
+{
+    struct artifact_note *more = realloc(a->note, (size_t)(a->nnote + 1) * sizeof *more);
+    if (!more) return false;
+    a->note = more;
+    struct artifact_note *n = &more[a->nnote];
+    *n = (struct artifact_note){own(note->code), own(note->place), own(note->text)};
+    if (n->code && n->place && n->text) return a->nnote++, true;
+    free_note(n);
+    return false;
+}
+
 void artifact_free(struct artifact *a)
 {
     if (!a) return;
     free_args(a->arg, a->narg);
     free_args(a->pack, a->npack);
+    for (int i = 0; i < a->nnote; i++) free_note(&a->note[i]);
+    free(a->note);
     char *const text[] = {a->bytes, a->name, a->pack_name, a->target, a->triple, a->cpu, a->features, a->steps, a->program};
     for (size_t i = 0; i < ARRAY_LEN(text); i++) free(text[i]);
     free(a);
@@ -283,6 +304,15 @@ const char *artifact_json(struct arena *arena, const struct artifact *a)
         put_json_args(&o, "args", a->pack, a->npack);
         json_close(&o);
     }
+    json_open(&o, "notes", '[');
+    for (int i = 0; i < a->nnote; i++) {
+        json_open(&o, NULL, '{');
+        json_put_text(&o, "code", a->note[i].code);
+        json_put_text(&o, "place", a->note[i].place);
+        json_put_text(&o, "text", a->note[i].text);
+        json_close(&o);
+    }
+    json_close(&o);
     json_put_text(&o, "program", a->program);
     json_put_text(&o, "steps", a->steps);
     json_close(&o);

@@ -56,8 +56,9 @@ static void dump_func(struct ir_ctx *c, const struct cg_options *o, const struct
 
 /* ---- the passes before LLVM ---- */
 
-const struct func *cg_run_passes(struct ir_ctx *c, const struct func *f, const struct target *t,
-                                 const struct cg_options *o)
+/* notes: NULL, nobody asks. */
+static const struct func *run_passes(struct ir_ctx *c, const struct func *f, const struct target *t,
+                                     const struct cg_options *o, struct note_list *notes)
 {
     bool verify = o && o->verify;
 #ifdef QJ_DEBUG
@@ -66,7 +67,7 @@ const struct func *cg_run_passes(struct ir_ctx *c, const struct func *f, const s
     for (const struct cg_pass *p = cg_passes; f && p->name; p++) {
         const struct func *before = f;
         double since = cg_now_ms();
-        if (p->run == pass_vectorize) vectorize_notes(c, f, o);
+        if (notes && p->run == pass_vectorize) vectorize_notes(notes, f);
         f = p->run(c, f, t);
         cg_lap(o, p->name, &since);
         if (!f) break;
@@ -74,26 +75,43 @@ const struct func *cg_run_passes(struct ir_ctx *c, const struct func *f, const s
         if (verify && f != before && !verify_func(c, f, p->verify)) return NULL;
     }
     QJ_ASSERT(f || err_is(&c->err));
+    if (notes && f) vector_notes(notes, f, t);
     return f;
+}
+
+const struct func *cg_run_passes(struct ir_ctx *c, const struct func *f, const struct target *t,
+                                 const struct cg_options *o)
+{
+    return run_passes(c, f, t, o, NULL);
 }
 
 /* ---- the driver ---- */
 
 static void free_artifact(void *a) { artifact_free(a); }
 
+static bool keep_notes(struct artifact *a, const struct note_list *l)
+{
+    for (size_t i = 0; i < l->note.n; i++)
+        if (!artifact_note(a, &l->note.at[i]))
+            return err_set(&l->c->err, ERR_MEMORY, (struct span){0}, "no memory for the notes of %s", a->name);
+    return true;
+}
+
 struct artifact *cg_compile(struct ir_ctx *c, const struct lowered *l, const struct cg_options *o)
 {
     if (!l || err_is(&c->err)) return NULL;
     const struct func *from[2] = {l->main, l->pack}, *f[2] = {0};
+    struct note_list notes = {.c = c};
+    for (int i = 0; i < l->nnote; i++) note_add(&notes, l->note[i].code, l->note[i].place, l->note[i].text);
     for (int i = 0; i < 2; i++) {
         if (!from[i]) continue;
-        f[i] = cg_run_passes(c, from[i], l->target, o);
+        f[i] = run_passes(c, from[i], l->target, o, i ? NULL : &notes); /* packing is done once: no notes */
         if (!f[i] || !check_func(c, f[i], l->target)) return NULL;
     }
     struct artifact *a = artifact_new(c, l, o->kind);
     int keep = c->defers.n;
     defer(&c->defers, free_artifact, a);
-    if (a && emit_artifact(c, l, f, o, a)) {
+    if (a && emit_artifact(c, l, f, o, a) && keep_notes(a, &notes)) {
         defer_cancel(&c->defers, a);
         return a;
     }

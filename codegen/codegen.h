@@ -13,15 +13,11 @@
 
 enum cg_kind { CG_OBJ, CG_ASM, CG_LL, CG_BC };
 
-/* Told to the caller, never printed: e.g. "a gather in loop oi", "3 spills". */
-struct cg_note { const char *code, *text; };
-
 struct cg_options {
     enum cg_kind kind;
     const char *dump;                        /* pass flags to dump ("LPV", "all"), or NULL */
     void (*on_dump)(void *u, const char *pass, const char *text);   /* text "(unchanged)" when so */
     void (*on_time)(void *u, const char *pass, double ms);
-    void (*on_note)(void *u, const struct cg_note *note);
     void *u;
     bool verify;                             /* verify and interpretability checks after each pass */
 };
@@ -39,6 +35,7 @@ struct artifact_arg {
     bool range_declared;
     int64_t bytes;
 };
+struct artifact_note { char *code, *place, *text; };
 struct artifact {
     enum cg_kind kind;
     char *bytes;                             /* NUL-terminated for text kinds */
@@ -50,9 +47,12 @@ struct artifact {
     int64_t workspace;                       /* bytes, 64-byte aligned, passed last; 0: no such argument */
     int64_t pack_workspace;
     int64_t macs;
+    int nnote;
+    struct artifact_note *note;              /* slow paths of the kernel */
     char *target, *triple, *cpu, *features, *steps, *program;
 };
 void artifact_free(struct artifact *a);
+bool artifact_note(struct artifact *a, const struct note *note);     /* adds a copy; false: no memory */
 const char *artifact_header(struct arena *arena, const struct artifact *a);  /* the C header's text (C99, C++) */
 const char *artifact_json(struct arena *arena, const struct artifact *a);    /* the metadata's text */
 

@@ -19,7 +19,7 @@
 
 static int elem_bytes(const struct buffer *b) { return dt_bytes(b->dt); }
 
-static bool in_bounds(const struct buffer *b, const struct expr *at)
+bool in_bounds(const struct buffer *b, const struct expr *at)
 {
     struct range r = ir_bounds(at, NULL);
     return r.lo >= 0 && r.hi < buffer_elems(b);

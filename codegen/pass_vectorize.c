@@ -310,14 +310,6 @@ const struct func *pass_vectorize(struct ir_ctx *c, const struct func *f, const 
 
 /* ---- notes ---- */
 
-struct noting { struct ir_ctx *c; const struct cg_options *o; };
-
-static void note(const struct noting *n, const char *code, const char *text)
-{
-    struct cg_note x = {code, text};
-    n->o->on_note(n->o->u, &x);
-}
-
 /* The lanes cover a few runs of neighbours: vectors and shuffles. */
 static bool in_runs(struct ir_ctx *c, const struct access *a, const struct var *v)
 {
@@ -328,7 +320,7 @@ static bool in_runs(struct ir_ctx *c, const struct access *a, const struct var *
 }
 
 /* One note a buffer and direction: accesses whose neighbours lie apart. */
-static void note_accesses(const struct noting *n, const struct stmt *s, const struct inside *in)
+static void note_accesses(struct note_list *n, const struct stmt *s, const struct inside *in)
 {
     for (size_t i = 0; i < in->access.n; i++) {
         const struct access *a = &in->access.at[i];
@@ -341,28 +333,24 @@ static void note_accesses(const struct noting *n, const struct stmt *s, const st
         if (told) continue;
         const char *how = affine ? arena_printf(&n->c->arena, "elements %lld apart", (long long)step)
                                  : "elements here and there";
-        note(n, a->write ? "scatter" : "gather",
-             arena_printf(&n->c->arena, "vectorized loop %s %s %s of %s, one lane at a time",
-                          s->u.loop.var->name, a->write ? "writes" : "reads", how, a->buffer->name));
+        note_add(n, a->write ? "scatter" : "gather", s->u.loop.var->name,
+                 arena_printf(&n->c->arena, "vectorized loop %s %s %s of %s, one lane at a time",
+                              s->u.loop.var->name, a->write ? "writes" : "reads", how, a->buffer->name));
     }
 }
 
 static bool note_loop(const struct stmt *s, void *u)
 {
-    const struct noting *n = u;
+    struct note_list *n = u;
     if (s->kind != STMT_FOR || s->u.loop.how != LOOP_VECTORIZED) return true;
     struct inside in;
     const char *why = obstacle(n->c, s, &in);
     if (why)
-        note(n, "scalarised", arena_printf(&n->c->arena, "vectorized loop %s is run serially: it %s",
-                                           s->u.loop.var->name, why));
+        note_add(n, "scalarised", s->u.loop.var->name,
+                 arena_printf(&n->c->arena, "vectorized loop %s is run serially: it %s", s->u.loop.var->name, why));
     else
         note_accesses(n, s, &in);
     return true;
 }
 
-void vectorize_notes(struct ir_ctx *c, const struct func *f, const struct cg_options *o)
-{
-    struct noting n = {c, o};
-    if (o && o->on_note) ir_walk_stmt(f->body, note_loop, &n);
-}
+void vectorize_notes(struct note_list *l, const struct func *f) { ir_walk_stmt(f->body, note_loop, l); }

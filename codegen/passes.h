@@ -43,8 +43,20 @@ enum { MAX_RUNS = 8 };
 struct run { int64_t first; int n; };
 int lane_runs(struct ir_ctx *c, const struct expr *at, const bool *on, struct run *run, int *where);
 
-/* What vectorizing f will not do as one would hope, before it is done: loops run serially, gathers, scatters. */
-void vectorize_notes(struct ir_ctx *c, const struct func *f, const struct cg_options *o);
+/* ---- notes: what of a function is slower than it looks, each said once ---- */
+
+struct note_list {
+    struct ir_ctx *c;
+    VEC(struct note) note;
+};
+void note_add(struct note_list *l, const char *code, const char *place, const char *text);
+/* Before vectorizing, what will not be done as one would hope: loops run serially, gathers, scatters. */
+void vectorize_notes(struct note_list *l, const struct func *f);
+/* After all passes: operations and accesses on vectors that the target does a lane at a time. */
+void vector_notes(struct note_list *l, const struct func *f, const struct target *t);
+
+/* All of a vector access lies inside the buffer, whatever its mask: then no mask is needed to read it. */
+bool in_bounds(const struct buffer *b, const struct expr *at);
 
 /* What the target cannot do is refused here, before LLVM, which aborts on what it cannot select. */
 bool check_func(struct ir_ctx *c, const struct func *f, const struct target *t);

@@ -35,10 +35,9 @@ static bool missing(struct qj_ctx *q, const char *what)
 
 /* ---- compiling ---- */
 
-static void on_note(void *u, const struct cg_note *note)
+static void tell(const struct qj_ctx *q, const struct artifact *a)
 {
-    const struct qj_ctx *q = u;
-    if (q->opt.log) q->opt.log(q->opt.user, note->code, note->text);
+    for (int i = 0; q->opt.log && i < a->nnote; i++) q->opt.log(q->opt.user, a->note[i].code, a->note[i].text);
 }
 
 /* The artifact, registered to be freed. Of what the compile makes in the arena nothing stays; the loop nest
@@ -48,12 +47,13 @@ static struct qj_artifact *compile(struct qj_ctx *q, qj_format format)
     struct sched *s = api_sched(q);
     const struct lowered *l = s ? sch_lower(s) : NULL;
     if (!l) return NULL;
-    struct cg_options o = {.kind = (enum cg_kind)format, .on_note = on_note, .u = q};
+    struct cg_options o = {.kind = (enum cg_kind)format};
     struct ir_mark mark = ir_mark(&q->ir);
     struct artifact *a = cg_compile(&q->ir, l, &o);
     ir_reset(&q->ir, mark);
     struct qj_artifact *w = a ? artifact_wrap(&q->ir.err, l, a) : NULL;
     defer(&q->ir.defers, free_artifact, w);
+    if (w) tell(q, w->a);
     return w;
 }
 

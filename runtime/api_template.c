@@ -37,7 +37,10 @@ static double time_of(qj_ctx *q, const char *rest, int nth)
         return 0;
     }
     qj_timing t = {.size = sizeof t};
+    qj_options listening = q->opt;
+    q->opt.log = NULL; /* of candidates nobody wants to know what is slow */
     qj_kernel *k = qj_build(q);
+    q->opt = listening;
     bool ok = k && qj_time(q, k, NULL, 0, pick_budget_ms, &t);
     qj_kernel_free(k);
     back_to(q, before);

@@ -105,6 +105,16 @@ const void *qj_artifact_bytes(const qj_artifact *a, size_t *size)
 
 const char *qj_artifact_name(const qj_artifact *a) { return a ? a->a->name : NULL; }
 int qj_artifact_nargs(const qj_artifact *a) { return a ? a->a->narg : 0; }
+int qj_artifact_nnotes(const qj_artifact *a) { return a ? a->a->nnote : 0; }
+
+bool qj_artifact_note(const qj_artifact *a, int i, qj_note *out)
+{
+    if (!a || i < 0 || i >= a->a->nnote || !out) return false;
+    const struct artifact_note *n = &a->a->note[i];
+    *out = (qj_note){n->code, n->place, n->text};
+    return true;
+}
+
 int64_t qj_artifact_workspace(const qj_artifact *a) { return a ? a->a->workspace : 0; }
 
 bool qj_artifact_arg(const qj_artifact *a, int i, qj_arg *out)

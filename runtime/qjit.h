@@ -234,6 +234,11 @@ QJ_API const char *qj_artifact_name(const qj_artifact *a);
 QJ_API int qj_artifact_nargs(const qj_artifact *a);
 QJ_API bool qj_artifact_arg(const qj_artifact *a, int i, qj_arg *out);
 QJ_API int64_t qj_artifact_workspace(const qj_artifact *a);    /* bytes, 64-byte aligned; 0: no such argument */
+/* Slow paths of the kernel, as qj_options.log is told them: work done again, vectors taken apart, gathers, registers
+ * spilled, products without an instruction. codegen/README.md lists the codes. Strings live as long as the artifact. */
+typedef struct qj_note { const char *code, *place, *text; } qj_note;
+QJ_API int qj_artifact_nnotes(const qj_artifact *a);
+QJ_API bool qj_artifact_note(const qj_artifact *a, int i, qj_note *out);
 QJ_API char *qj_artifact_header(const qj_artifact *a);         /* C prototypes and macros */
 QJ_API char *qj_artifact_json(const qj_artifact *a);           /* the same facts as data */
 /* Writes to disk. "dir/conv.o", ".s", ".ll", ".bc" (the artifact's own format), ".h" or ".json": that one file.

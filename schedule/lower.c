@@ -286,5 +286,6 @@ struct lowered *lower_state(struct sched *s, const struct state *st)
         l->pack_arg = pargs.arg.at;
         l->pack = make_func(w, arena_printf(&c->arena, "%s_pack", s->program->name), &pargs, pack_body);
     }
+    lower_notes(w, l);
     return l->main && (!packs || l->pack) ? l : NULL;
 }

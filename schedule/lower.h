@@ -22,6 +22,13 @@ struct kernel_arg {
     const struct buffer *buffer;        /* physical shape */
 };
 
+/* A slow path, told to the caller: never printed, never an error. README.md of codegen lists the codes. */
+struct note {
+    const char *code;                   /* "recomputed" */
+    const char *place;                  /* the stage, loop, tensor or function it is about */
+    const char *text;
+};
+
 struct lowered {
     const struct program *program;
     const struct target *target;
@@ -30,6 +37,8 @@ struct lowered {
     const struct func *pack;            /* NULL when nothing is packed; args: weights read, then packed buffers */
     const struct kernel_arg *pack_arg;
     const char *steps;                  /* the schedule as text, replayable */
+    int nnote;                          /* of the main function: packing is done once, ahead */
+    const struct note *note;
     int64_t macs;                       /* multiply-accumulates of the program (reductions over a product) */
 };
 

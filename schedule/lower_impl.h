@@ -3,6 +3,7 @@
  *
  *   lower.c   inlines, decides what is packed ahead, makes arguments, puts the functions together
  *   region.c  consumers first: the region each stage computes, its loops and guards
+ *   notes.c   how often each stage is computed, and what of that is a slow path
  *   nest.c    one stage's loops: init, update, instruction, producers computed inside */
 #ifndef QJ_SCHEDULE_LOWER_IMPL_H
 #define QJ_SCHEDULE_LOWER_IMPL_H
@@ -58,6 +59,9 @@ const struct expr *lower_load(struct lower *w, const struct tensor *t, const str
 /* Physical indices of an element of a stage's storage. */
 int lower_index(struct lower *w, const struct lstage *g, const struct expr *const *idx, const struct expr **phys);
 bool lower_fail(struct lower *w, enum err_code code, const char *fmt, ...) QJ_PRINTF(3, 4);
+
+/* Slow paths that the schedule itself decided on: work done again, sums of products without an instruction. */
+void lower_notes(struct lower *w, struct lowered *l);
 
 /* The region of loops from leaf pos inward, for tensorize_match. Arrays live in the arena. */
 struct region lower_region_at(struct lower *w, const struct lstage *g, int pos);

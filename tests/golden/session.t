@@ -116,7 +116,6 @@ qjit> target generic
 qjit> target
 generic
 qjit> check
-note: vectorized loop ni reads elements 16 apart of W, one lane at a time [gather]
 exact: 448 outputs under 7 patterns of data, every element
 qjit> reset
 qjit> program

@@ -189,13 +189,18 @@ static void finish(struct run *r, const struct func *f, const char *who)
 
 const char *const nest_cpus[] = {"generic", "x86-64-v2", "x86-64-v3", "x86-64-v4", "native", NULL};
 
-static void keep_note(void *u, const struct cg_note *n)
+/* The compiler's notes, into nr. */
+static struct artifact *noted(struct artifact *a)
 {
-    size_t used = strlen(nr.notes);
-    snprintf(nr.notes + used, sizeof nr.notes - used, "%s: %s\n", n->code, n->text);
+    nr.notes[0] = 0;
+    for (int i = 0; a && i < a->nnote; i++) {
+        size_t used = strlen(nr.notes);
+        snprintf(nr.notes + used, sizeof nr.notes - used, "%s: %s\n", a->note[i].code, a->note[i].text);
+    }
+    return a;
 }
 
-const struct cg_options nest_options = {.kind = CG_OBJ, .verify = true, .on_note = keep_note};
+const struct cg_options nest_options = {.kind = CG_OBJ, .verify = true};
 
 void nest_check_on(const char *text, const struct target *t)
 {
@@ -221,8 +226,7 @@ void nest_check_on(const char *text, const struct target *t)
         nest_no_error();
         finish(&r, g, p->name);
     }
-    nr.notes[0] = 0;
-    struct artifact *a = cg_compile(&nr.c, nest_lowered(f, t), &nest_options);
+    struct artifact *a = noted(cg_compile(&nr.c, nest_lowered(f, t), &nest_options));
     nest_no_error();
     start(&r, f, first);
     if (target_runs_here(t)) run_object(a, data_of(&r, f->narg));
@@ -248,9 +252,8 @@ void nest_check(const char *text)
 struct artifact *nest_compile(const char *text, const char *cpu, enum cg_kind kind)
 {
     const struct target *t = nest_target(cpu);
-    struct cg_options o = {.kind = kind, .verify = true, .on_note = keep_note};
-    nr.notes[0] = 0;
-    struct artifact *a = cg_compile(&nr.c, nest_lowered(nest_parse(text, t), t), &o);
+    struct cg_options o = {.kind = kind, .verify = true};
+    struct artifact *a = noted(cg_compile(&nr.c, nest_lowered(nest_parse(text, t), t), &o));
     nest_no_error();
     return a;
 }

@@ -15,13 +15,13 @@ static void serial_loops(void **s)
 {
     nest_check("func f(arg A[16] : i32, out O[40] : i32, out P[16] : i32) {\n"
           "  O[0] = 1\n"
-          "  vectorized i in 0..16 { O[i + 1] = O[i] + A[i] }\n"         /* each iteration needs the one before */
-          "  vectorized i in 0..16 { O[0] = O[0] + A[i] }\n"             /* a reduction */
-          "  vectorized i in 0..4 { vectorized k in 0..4 { O[4 * i + k] = A[4 * i + k] } }\n"
-          "  vectorized i in 0..16 { O[i * 2 + 2] = O[i * 2] + 1 }\n"
-          "  vectorized i in 0..16 { O[i * 2] = O[i * 2 + 2] + 1 }\n"
-          "  vectorized i in 0..16 { if (O[i] < 5) { O[i] = O[i] + 100; P[i] = O[i] } }\n"
-          "  vectorized i in 0..5 { alloc local T[3] : i32 { for k in 0..3 { T[k] = A[i + k] }; O[i] = T[0] ^ T[2] } }\n"
+          "  vectorized a in 0..16 { O[a + 1] = O[a] + A[a] }\n"         /* each iteration needs the one before */
+          "  vectorized b in 0..16 { O[0] = O[0] + A[b] }\n"             /* a reduction */
+          "  vectorized c in 0..4 { vectorized k in 0..4 { O[4 * c + k] = A[4 * c + k] } }\n"
+          "  vectorized d in 0..16 { O[d * 2 + 2] = O[d * 2] + 1 }\n"
+          "  vectorized e in 0..16 { O[e * 2] = O[e * 2 + 2] + 1 }\n"
+          "  vectorized f in 0..16 { if (O[f] < 5) { O[f] = O[f] + 100; P[f] = O[f] } }\n"
+          "  vectorized g in 0..5 { alloc local T[3] : i32 { for k in 0..3 { T[k] = A[g + k] }; O[g] = T[0] ^ T[2] } }\n"
           "}\n");
     int n = 0;
     for (const char *p = nr.notes; (p = strstr(p, "scalarised")); p++) n++;

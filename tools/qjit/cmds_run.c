@@ -9,6 +9,24 @@ _Static_assert((int)QJ_F32 == (int)DT_F32 && (int)QJ_U8 == (int)DT_U8, "the publ
 
 /* ---- check, time ---- */
 
+/* The slow paths of the code: told once for each schedule, and facts of every result. */
+static void put_notes(struct session *s, const qj_artifact *a)
+{
+    struct out *o = s->out;
+    qj_note n;
+    out_open(o, "notes", '[');
+    for (int i = 0; qj_artifact_note(a, i, &n); i++) {
+        if (!s->noted) out_note(o, "%s [%s]", n.text, n.code);
+        out_open(o, NULL, '{');
+        out_str(o, "code", n.code);
+        out_str(o, "place", n.place);
+        out_str(o, "text", n.text);
+        out_close(o);
+    }
+    out_close(o);
+    s->noted = true;
+}
+
 bool cmd_check(struct session *s, const struct words *arg)
 {
     const qj_kernel *k = session_kernel(s);
@@ -66,6 +84,7 @@ bool cmd_time(struct session *s, const struct words *arg)
     if (ceiling > 0) out_str(o, "ceiling_intrinsic", t.row);
     if (share > 0) out_num(o, "share", share);
     out_int(o, "threads", t.threads);
+    put_notes(s, qj_kernel_artifact(k));
     return session_ok(s);
 }
 
@@ -125,6 +144,7 @@ static bool emit_to(struct session *s, const struct word *w, const char *path)
         free(beside);
         out_talk(o, object ? "wrote %s.o, .h and .json: int %s(...)" : "wrote %s: int %s(...)", object ? stem : path,
                  qj_artifact_name(a));
+        put_notes(s, a);
     } else {
         place_error(s, word_span(s, w));
     }

@@ -75,18 +75,11 @@ void place_error(struct session *s, struct span at)
 
 /* ---- life ---- */
 
-static void on_note(void *user, const char *code, const char *text)
-{
-    struct session *s = user;
-    out_note(s->out, "%s [%s]", text, code);
-}
-
 bool session_open(struct session *s, const struct session_options *o, struct out *out)
 {
     *s = (struct session){.opt = *o, .out = out};
     err_init(&s->err);
-    qj_options options = {.size = sizeof options, .memory_limit = (size_t)o->memory, .allow_asm = o->allow_asm,
-                          .log = on_note, .user = s};
+    qj_options options = {.size = sizeof options, .memory_limit = (size_t)o->memory, .allow_asm = o->allow_asm};
     s->q = qj_ctx_new(&options);
     if (!s->q) err_set(&s->err, ERR_MEMORY, (struct span){0}, "no memory for a context");
     if (o->threads) qj_set_threads(o->threads);
@@ -99,6 +92,7 @@ static void forget_kernel(struct session *s)
 {
     qj_kernel_free(s->kernel);
     s->kernel = NULL;
+    s->noted = false;
 }
 
 static void forget(struct session *s)

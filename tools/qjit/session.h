@@ -45,6 +45,7 @@ struct session {
     struct text_list intrinsics;/* user rows as statements */
     char *kernel_name;          /* NULL: none given */
     qj_kernel *kernel;          /* of the schedule as it is; NULL: not linked yet */
+    bool noted;                 /* its slow paths have been told */
     const struct piece *piece;  /* the statement at work */
     int depth;                  /* of load in load */
     bool quit, interactive;
