@@ -112,8 +112,6 @@ qjit> steps
  30  unroll C_acc.x
  31  tensorize C_acc.o_l dot2_i16i8_avx2
 qjit> check
-note: vectorized loop o_v writes elements 56 apart of C, one lane at a time [scatter]
-note: vectorized loop o_v writes elements 56 apart of C, one lane at a time [scatter]
 exact: 3528 outputs under 7 patterns of data, every element
 qjit> reset
 qjit> input  A[h:9, w:11, c:3] : u8
