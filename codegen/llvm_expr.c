@@ -208,7 +208,20 @@ static bool may_be_nan(const struct expr *e)
     }
 }
 
-/* Truncates toward zero, saturates, nan gives 0. Where the value is provably in range it is one instruction. */
+/* Clamping rint(x) to integers is rounding clamped x: e without its rint, or NULL. */
+static const struct expr *unrounded(struct ir_ctx *c, const struct expr *e)
+{
+    if (e->op == OP_RINT) return e->kid[0];
+    if (e->op != OP_MIN && e->op != OP_MAX) return NULL;
+    const struct expr *limit = e->kid[1]->op == OP_BCAST ? e->kid[1]->kid[0] : e->kid[1], *x;
+    if (limit->op != OP_FLT || !(limit->val.f > INT32_MIN && limit->val.f < INT32_MAX)) return NULL;
+    if ((int32_t)limit->val.f != limit->val.f) return NULL;
+    x = unrounded(c, e->kid[0]);
+    return x ? ir_bin(c, e->op, x, e->kid[1]) : NULL;
+}
+
+/* Truncates toward zero, saturates, nan gives 0. Where the value is provably in range it is one instruction, and
+ * rounding before it is part of it: cvtps2dq rounds to even, in the mode that all f32 arithmetic relies on. */
 static LLVMValueRef f32_to_int(struct emit *m, const struct expr *from, LLVMValueRef x, enum dtype to)
 {
     const struct dtype_info *d = &dtype_info[to];
@@ -230,7 +243,10 @@ static LLVMValueRef f32_to_int(struct emit *m, const struct expr *from, LLVMValu
         LLVMValueRef was = emit_expr(m, from), bad = LLVMBuildFCmp(m->b, LLVMRealUNO, was, was, "");
         x = LLVMBuildSelect(m->b, bad, LLVMConstNull(f), x, "");
     }
-    x = LLVMBuildFPToSI(m->b, x, wide, "");
+    const struct expr *raw = fits && !nan && to != DT_I64 && target_has(m->target, "sse2") ? unrounded(m->c, from) : NULL;
+    LLVMTypeRef both[2] = {wide, f};
+    LLVMValueRef arg = raw ? emit_expr(m, raw) : NULL;
+    x = raw ? l_call(m, "llvm.lrint", 2, both, 1, &arg) : LLVMBuildFPToSI(m->b, x, wide, "");
     return wide == t ? x : LLVMBuildTrunc(m->b, x, t, "");
 }
 
