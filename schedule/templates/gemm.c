@@ -9,7 +9,7 @@
  *                   bias, requantise, clamp, store: in vectors of nr
  *
  * A 1x1 convolution, a dense layer and a k x k convolution differ in the loops of the sum alone. */
-#include "schedule/templates/template.h"
+#include "schedule/templates/winograd.h"
 
 /* ---- rows ---- */
 
@@ -483,9 +483,24 @@ static void steps(const struct contraction *k, const struct choice *c, struct st
     str_printf(out, "tensorize %s.%s_l with %s\n", sum, o, c->row->row->name);
 }
 
+/* A convolution is done directly, or by Winograd's tiles where that fits. */
+static void conv_candidates(const struct contraction *k, struct candidates *out)
+{
+    const char *why;
+    candidates(k, out);
+    if (out->fixed.tile && wino_fits(k, &why)) wino_candidates(k, out);
+    else if (out->why && out->fixed.tile) str_printf(out->why, "    %-26s no: %s\n", "tile=2, tile=4", why);
+}
+
+static void conv_steps(const struct contraction *k, const struct choice *c, struct str *out)
+{
+    if (c->tile) wino_steps(k, c, out);
+    else steps(k, c, out);
+}
+
 const struct tmpl tmpl_conv2d = {
     "conv2d", "convolutions: tiles of pixels by output channels in registers, over window and input channels",
-    fits_conv2d, candidates, steps,
+    fits_conv2d, conv_candidates, conv_steps,
 };
 const struct tmpl tmpl_dense = {
     "dense", "dense layers and matrix products: tiles of rows by columns in registers, over the whole sum",
