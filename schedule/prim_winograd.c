@@ -8,7 +8,7 @@
  *
  *     Ur[i, .., s, ..]          rows of the weights: G w                     from weights alone, so packed ahead
  *     U[i, j, o, c]      : i16  columns: (G w) G'
- *     Uz[o]              : i32  z * the sum of the weights, when needed
+ *     Us[o], Uz[o]       : i32  the sum of the weights, and z times that; when needed
  *     Vr[i, n, ty, x, c] : i16  rows of the data: B d
  *     V[i, j, n, ty, tx, c]     columns: (B d) B'
  *     M[i, j, n, t, o]   : i32  sum over c of V * U; t = ty * tiles in a row + tx
@@ -45,7 +45,7 @@ static const struct variant variants[] = {
     {4, 6, 954437177, {{3, 0, 0}, {-2, -2, -2}, {-2, 2, -2}, {1, 2, 4}, {1, -2, 4}, {0, 0, 3}}, B4, {1, 1, 1, 0, 0, 0}},
 };
 
-enum { T_UR, T_U, T_UZ, T_VR, T_V, T_M, T_MR, T_COUNT };       /* the new tensors, producers first */
+enum { T_UR, T_U, T_US, T_UZ, T_VR, T_V, T_M, T_MR, T_COUNT };       /* the new tensors, producers first */
 enum { NROOTS = QJ_MAX_RANK + QJ_MAX_PHYS };
 
 struct wino {
@@ -466,19 +466,24 @@ static int sum_axes(struct wino *w, const struct expr *p, bool window, struct ro
     return n;
 }
 
+/* The sum of the weights, and z times that. */
 static bool offsets(struct wino *w)
 {
     const struct expr *e[QJ_MAX_RANK], *axes[NROOTS];
     struct roots r;
-    if (!w->z) return true;
-    struct shape s = begin(w, T_UZ);
-    if (w->nparts > 1) axis(&s, "p", w->nparts);
-    data_axes(&s, w->by_weight);
-    struct tensor *t = make(&s, DT_I32, e, &r);
-    if (!t) return false;
-    int n = sum_axes(w, w->nparts > 1 ? e[0] : NULL, true, &r, axes);
-    const struct expr *term = ir_mul(w->c, put(w, w->weight, &r), konst(w, DT_I32, w->z));
-    t->body = ir_reduce(w->c, RED_SUM, term, n, axes);
+    for (int which = T_US; which <= T_UZ && w->z; which++) {
+        struct shape s = begin(w, which);
+        if (w->nparts > 1) axis(&s, "p", w->nparts);
+        data_axes(&s, w->by_weight);
+        struct tensor *t = make(&s, DT_I32, e, &r);
+        if (!t) return false;
+        if (which == T_US) {
+            int n = sum_axes(w, w->nparts > 1 ? e[0] : NULL, true, &r, axes);
+            t->body = ir_reduce(w->c, RED_SUM, put(w, w->weight, &r), n, axes);
+        } else {
+            t->body = ir_mul(w->c, read_at(w, T_US, &r, w->nparts > 1, e), konst(w, DT_I32, w->z));
+        }
+    }
     return true;
 }
 
@@ -628,8 +633,8 @@ static bool edges(struct wino *w)
 
 static bool names(struct wino *w)
 {
-    static const char *const base[] = {"U", "V", "M"}, *const tail[] = {"r", "", "z", "r", "", "", "r"};
-    static const int of[] = {0, 0, 0, 1, 1, 2, 2};
+    static const char *const base[] = {"U", "V", "M"}, *const tail[] = {"r", "", "s", "z", "r", "", "", "r"};
+    static const int of[] = {0, 0, 0, 0, 1, 1, 2, 2};
     const struct step *st = w->a->step;
     if (st->nout && st->nout != 3) return fail_step(w->a, ERR_STEP_ARGS, NULL, "names three tensors after ->");
     for (int i = 0; i < T_COUNT; i++) {

@@ -59,6 +59,25 @@ static bool taken(const char *name) /* by an axis that the primitive makes */
 /* Both transforms fit 16 bits then, and sums can be proved. */
 static bool is_small(const struct tensor *t) { return dt_is_int(t->dt) && t->range.lo >= -327 && t->range.hi <= 327; }
 
+/* Does any of its values come from an input? Then they would be transformed again and again. */
+struct seek { const struct sched *s; bool input; };
+static bool see_input(const struct expr *e, void *u)
+{
+    struct seek *x = u;
+    if (e->op != OP_READ || x->input) return !x->input;
+    const struct tensor *t = e->val.tensor;
+    int i = state_stage_of(x->s->state, t);
+    if (i >= 0) ir_walk(x->s->state->stage[i]->body, see_input, u);
+    else x->input = t->kind == TENSOR_INPUT;
+    return true;
+}
+static bool constant(const struct contraction *k)
+{
+    struct seek x = {k->s, false};
+    ir_walk(k->wread, see_input, &x);
+    return !x.input;
+}
+
 bool wino_fits(const struct contraction *k, const char **why)
 {
     struct wpart p;
@@ -73,6 +92,7 @@ bool wino_fits(const struct contraction *k, const char **why)
     if (!find_part(k, &p)) return *why = "it has no 3x3 window with stride 1 and dilation 1", false;
     if (channels != 1 || batch || k->group < 0 || k->nsum != 3) return *why = "it has groups, or channels in several axes", false;
     if (!is_small(k->x) || !is_small(k->w)) return *why = "an operand's range is wider than -327..327", false;
+    if (!constant(k)) return *why = "its weights are not constant", false;
     if (k->nside) return *why = "the sum of activations is needed too", false;
     if (!names) return *why = "an axis is called i, j, p, t, ty, tx or yi, as axes of tiles are", false;
     if (k->data[p.y].extent < 2 || k->data[p.x].extent < 2 || k->over[k->group].extent < 8)
@@ -202,16 +222,21 @@ void wino_candidates(const struct contraction *k, struct candidates *out)
 
 /* ---- steps ---- */
 
+static void channels_last(const struct contraction *k, const char *copy, struct str *out)
+{
+    if (k->xgroup == k->x->ndim - 1) return;
+    str_printf(out, "transform_layout %s ", copy);
+    for (int i = 0; i < k->x->ndim; i++)
+        if (i != k->xgroup) str_putc(out, (char)('A' + i));
+    str_printf(out, "%c axes=%.*s\n", 'A' + k->xgroup, k->x->ndim, "ABCDEFGH");
+}
+
 /* The activations as the transform reads them: channels last, edges and overhang in place. */
 static void copy_x(const struct contraction *k, const char *name, struct str *out)
 {
     str_printf(out, "cache_read %s global %s -> %s\n", k->x->name, k->sum->tensor->name, name);
     for (int i = 0; i < k->nxchain; i++) str_printf(out, "compute_inline %s\n", k->xchain[i]->name);
-    if (k->xgroup == k->x->ndim - 1) return;
-    str_printf(out, "transform_layout %s ", name);
-    for (int i = 0; i < k->x->ndim; i++)
-        if (i != k->xgroup) str_putc(out, (char)('A' + i));
-    str_printf(out, "%c axes=%.*s\n", 'A' + k->xgroup, k->x->ndim, "ABCDEFGH");
+    channels_last(k, name, out);
 }
 
 /* The widest of these vectors that divides the channels; else the least, with a rest of its own. */
@@ -306,5 +331,6 @@ void wino_steps(const struct contraction *k, const struct choice *c, struct str 
     str_printf(out, "compute_at %sr %s.%s_p\nreorder %sr %s i\nunroll %sr.i\nvectorize %sr.%s\n", v, v, ch, v, col, v, v, ch);
     str_printf(out, "cache_read %s local %sr as=i16 -> %sx\ncompute_at %sx %sr.%s\nunroll %sx.%s\nvectorize %sx.%s\n", from, v, v, v, v, col,
                v, k->x->dim_name[p.ydim], v, k->x->dim_name[k->xgroup]);
+    channels_last(k, arena_printf(a, "%sx", v), out);
     if (!direct) copy_loops(k, x, c->outer ? NULL : block, &p, out);
 }
