@@ -6,7 +6,7 @@ P = pad(A, h: 1 1, w: 1 1, value: 0)
 Acc[n, y, x, o] : i32 = sum(r, s, c) i32(P[n, y + r, x + s, c]) * i32(W[o, r, s, c])
 Out[n, y, x, o] : i8 = requantize(Acc[n, y, x, o], shift: 10, round: shift)
 target x86-64-v3
-template conv2d tile=4
+template conv2d tile=4 row=dot2_i16_avx2 mr=3 nr=24 rows=12
 steps
 check
 reset
@@ -14,7 +14,7 @@ input A[h:18, w:34, c:32] : i8
 weight W[o:32, r:3, s:3, c:32] : i8
 Acc[y, x, o] : i32 = sum(r, s, c) i32(A[y + r, x + s, c]) * i32(W[o, r, s, c])
 target x86-64-v3
-template conv2d tile=2 rows=4 mr=4
+template conv2d tile=2 row=dot2_i16_avx2 mr=4 nr=16 rows=4
 steps
 check
 # expect
