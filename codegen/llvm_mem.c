@@ -233,9 +233,12 @@ static LLVMValueRef load_runs(struct emit *m, const struct expr *e, LLVMTypeRef 
     for (int k = 0; k < n; k++) {
         const struct expr *at = ir_simplify(c, ir_add(c, zero, ir_idx(c, run[k].first)), NULL);
         v[k] = load_run(m, e->val.buffer, at, l_vec(LLVMGetElementType(type), run[k].n));
-        if (run[k].n == 1)
-            v[k] = LLVMBuildInsertElement(m->b, LLVMGetPoison(l_vec(LLVMTypeOf(v[k]), 1)), v[k], l_idx(m, 0), "");
-        if (run[k].n < longest) v[k] = l_slice(m, v[k], 0, longest);
+        if (run[k].n == 1) { /* a scalar so far */
+            LLVMTypeRef whole = LLVMVectorType(LLVMTypeOf(v[k]), (unsigned)longest);
+            v[k] = LLVMBuildInsertElement(m->b, LLVMGetPoison(whole), v[k], l_idx(m, 0), "");
+        } else if (run[k].n < longest) {
+            v[k] = l_slice(m, v[k], 0, longest);
+        }
     }
     int lanes = longest;
     for (; n > 1; n = (n + 1) / 2, lanes *= 2) /* one after the other */

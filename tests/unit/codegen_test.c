@@ -165,6 +165,12 @@ static void runs(void **s)
           "  vectorized v in 0..32 { R[v % 4, v / 4] = A[1, v] }\n"
           "  for y in 0..2 { vectorized v in 0..32 { S[y * 32 + v % 16 * 2 + v / 16] = A[y, v + 3] } }\n"
           "}\n");
+    nest_check("func single(arg A[8, 5] : u8, arg C[8] : u8, out O[29] : i16, out Q[21] : u8, out R[3] : u8) {\n" /* runs of one lane */
+          "  vectorized v in 0..21 { Q[v] = A[v / 5, 4 - 4 * (v / 20)] }\n"
+          "  vectorized v in 0..29 { O[v] = i16(A[v / 5 + v / 25, v % 5 + v / 28]) }\n"
+          "  vectorized v in 0..3 { R[v] = C[v * 3 % 7] }\n"
+          "}\n");
+    nest_check("func single16(arg A[7, 16] : i8, out O[29] : i16) { vectorized v in 0..29 { O[v] = i16(A[v / 5 + v / 28, v % 5]) } }\n");
     nest_check("func zip4(arg A[4, 3, 16] : u8, out O[3, 64] : u8, out T[40] : u8, out U[40] : u8, out V[3, 32] : u8, out W[3, 32] : u8) {\n"
           "  for y in 0..3 { vectorized v in 0..64 { O[y, v] = A[v % 4, y, v / 4] } }\n"
           "  vectorized v in 0..40 { T[v] = A[0, v / 16, v % 16] }\n"
