@@ -159,7 +159,7 @@ static const struct cpu cpus[] = {
     "sub(" busd "(C, xor(repeat." bytes "(A), -128), B), " busd "(0, -2139062144, B))"
 #define SIGNED4_HELP "A moved up by 128 and the surplus taken off: the rows of a tile share that second product"
 
-/* mac_per_cycle: vpmaddwd and vpmaddubsw on 256 bits as measured on Zen 3; the others from port counts
+/* mac_per_cycle: vpmaddwd and vpmaddubsw on 256 bits as measured on Zen 3, chains of it on Zen 5; the others from port counts
  * in proportion, 512 bits on cores with two such units. */
 static const struct intrin_row rows[] = {
     /* 16-bit by 16-bit: A and B widened ahead */
@@ -244,16 +244,16 @@ static const struct intrin_row rows[] = {
 
     {"dot4x2_u8i8_maddubs_avx2", CHAIN_OPS(8, 2), CHAIN_DOT,
      WIDEN(MADD256, CHAIN2(UBSW256, "i8x32", 0, 1)),
-     "avx2", 4, 37, "pmaddubsw", CHAIN_HELP},
+     "avx2", 4, 40, "pmaddubsw", CHAIN_HELP},
     {"dot4x4_u8i8_maddubs_avx2", CHAIN_OPS(8, 4), CHAIN_DOT,
      WIDEN(MADD256, CHAIN4(UBSW256, "i8x32")),
-     "avx2", 8, 39, "pmaddubsw", CHAIN_HELP},
+     "avx2", 8, 43, "pmaddubsw", CHAIN_HELP},
     {"dot4x2_u8i8_maddubs_avx512", CHAIN_OPS(16, 2), CHAIN_DOT,
      WIDEN(MADD512, CHAIN2(UBSW512, "i8x64", 0, 1)),
-     "avx512bw", 4, 52, "pmaddubsw", CHAIN_HELP},
+     "avx512bw", 4, 56, "pmaddubsw", CHAIN_HELP},
     {"dot4x4_u8i8_maddubs_avx512", CHAIN_OPS(16, 4), CHAIN_DOT,
      WIDEN(MADD512, CHAIN4(UBSW512, "i8x64")),
-     "avx512bw", 8, 54, "pmaddubsw", CHAIN_HELP},
+     "avx512bw", 8, 60, "pmaddubsw", CHAIN_HELP},
 
     /* AVX512-VNNI */
     {"dot4_u8i8_vnni128", OPS(4, 4, u8, i8), DOT,

@@ -13,18 +13,24 @@
 
 /* ---- rows ---- */
 
-/* The shape of a dot-product row: C[lanes] += A[k] * B[lanes, k]. */
-struct dot { int lanes, k; enum dtype a, b; };
+/* The shape of a dot-product row: C[lanes] += A[groups, k] * B[groups, lanes, k]; mostly there is one group. */
+struct dot { int lanes, k, groups; enum dtype a, b; };
 
 static bool dot_row(const struct intrin *in, struct dot *d)
 {
     const struct meaning *m = in->meaning;
-    if (m->nop != 3 || !m->accumulate || m->combiner != RED_SUM || m->nout != 1 || m->naxes != 2) return false;
+    int chain = m->naxes - 2; /* 1: there is an axis of groups */
+    if (m->nop != 3 || !m->accumulate || m->combiner != RED_SUM || m->nout != 1 || chain < 0 || chain > 1) return false;
     const struct tensor *c = m->op[0], *a = m->op[1], *b = m->op[2];
-    if (c->dt != DT_I32 || a->ndim != 1 || b->ndim != 2 || m->op_axis[1][0] != 1 || m->op_axis[2][0] != 0) return false;
-    *d = (struct dot){(int)c->shape[0], (int)a->shape[0], a->dt, b->dt};
+    if (c->dt != DT_I32 || a->ndim != 1 + chain || b->ndim != 2 + chain || m->op_axis[1][chain] != 1 + chain ||
+        m->op_axis[2][chain] != 0 || (chain && (m->op_axis[1][0] != 1 || m->op_axis[2][0] != 1)))
+        return false;
+    *d = (struct dot){(int)c->shape[0], (int)a->shape[chain], chain ? (int)a->shape[0] : 1, a->dt, b->dt};
     return true;
 }
+
+/* Terms that one instruction adds to a lane. */
+static int terms(const struct dot *d) { return d->k * d->groups; }
 
 static bool holds(enum dtype dt, struct range r) { return dtype_range(dt).lo <= r.lo && r.hi <= dtype_range(dt).hi; }
 
@@ -78,7 +84,7 @@ static struct part parts(const struct contraction *k, const struct dot *d)
         if (k->data[i].role == CON_PIXEL && i != p.tile &&
             (p.block < 0 || k->data[p.block].extent < k->data[i].extent)) p.block = i;
     if (p.block < 0 || k->data[p.block].extent == 1) p.block = p.tile;
-    p.copy = k->x->dt != d->a || k->nxchain > 0 || !groups_lie(k, d->k);
+    p.copy = k->x->dt != d->a || k->nxchain > 0 || !groups_lie(k, terms(d));
     return p;
 }
 
@@ -130,7 +136,7 @@ static const double ops_per_cycle = 5, tile_start = 8, per_output = 0.3, per_con
 /* Operations of a row that are done for every product: what is done to A or B alone is shared by a tile. */
 static int row_ops(const struct intrin *in)
 {
-    static const char *const shared[] = {"repeat.", "bitcast.", "sext.", "zext."};
+    static const char *const shared[] = {"repeat.", "bitcast.", "sext.", "zext.", "part."};
     int n = 0;
     for (const char *at = in->row->recipe; (at = strchr(at, '(')); at++) n++;
     for (size_t i = 0; i < ARRAY_LEN(shared); i++)
@@ -141,9 +147,9 @@ static int row_ops(const struct intrin *in)
 static double tile_cycles(const struct contraction *k, const struct intrin *in, const struct dot *d, int mr, int nr)
 {
     int vectors = nr / d->lanes;
-    double groups = (double)sum_extent(k, d->k) / d->k, panel_bytes = (double)nr * d->k * dt_bytes(d->b);
-    double group = (double)mr * vectors * d->lanes * d->k / in->row->mac_per_cycle;
-    double ops = (mr + vectors + 2 + mr * vectors * row_ops(in)) / ops_per_cycle;
+    double groups = (double)sum_extent(k, terms(d)) / terms(d), panel_bytes = (double)nr * terms(d) * dt_bytes(d->b);
+    double group = (double)mr * vectors * d->lanes * terms(d) / in->row->mac_per_cycle;
+    double ops = ((mr + vectors) * d->groups + 2 + mr * vectors * row_ops(in)) / ops_per_cycle;
     if (ops > group) group = ops;
     if (groups * panel_bytes > 0.75 * k->s->target->l1_bytes && panel_bytes / l2_bytes_per_cycle > group)
         group = panel_bytes / l2_bytes_per_cycle;
@@ -161,6 +167,11 @@ static double total_cycles(const struct contraction *k, const struct choice *c, 
     if (m % c->mr) row += 1.05 * tile_cycles(k, c->row, d, (int)(m % c->mr), c->nr);
     int64_t panels = ceil_div(o, c->nr);
     for (int i = 0; i < k->x->ndim; i++) xs *= k->x->shape[i];
+    if (c->chain.rest) {
+        struct dot rest;
+        dot_row(c->chain.rest, &rest);
+        row += (double)m / c->mr * (c->chain.share * tile_cycles(k, c->chain.rest, &rest, c->mr, c->nr) + per_output * c->mr * c->nr);
+    }
     return (double)(batch * pixels * panels) * row + (p->copy ? per_converted * (double)xs : 0);
 }
 
@@ -168,7 +179,7 @@ static double total_cycles(const struct contraction *k, const struct choice *c, 
 static bool packed_so(const struct contraction *k, const struct choice *c, const struct dot *d, const struct part *p)
 {
     const struct layout *l = state_layout(k->s->state, k->w);
-    if (!l || l->nphys < 2 || k->w->dt != d->b || state_stage_of(k->s->state, k->w) >= 0) return false;
+    if (!l || l->nphys < 2 || k->w->dt != d->b || d->groups > 1 || c->chain.rest || state_stage_of(k->s->state, k->w) >= 0) return false;
     const struct layout_dim *group = &l->phys[l->nphys - 1], *panel = &l->phys[l->nphys - 2];
     const struct expr *o = k->wread->kid[panel->dim];
     bool is_channel = o->op == OP_VAR && o->val.var == k->sum->root_var[p->channel];
@@ -204,7 +215,8 @@ static int offset_to(const struct tensor *x, enum dtype to)
     return x->dt == DT_U8 && to == DT_I8 ? -128 : 0;
 }
 
-static bool row_serves(const struct contraction *k, const struct intrin *in, const struct dot *d, struct candidates *out)
+/* *capped: only if the weights are capped as they are packed. */
+static bool row_serves(const struct contraction *k, const struct intrin *in, const struct dot *d, struct candidates *out, bool *capped)
 {
     const struct tensor *x = k->x, *w = k->w;
     int64_t offset = offset_to(x, d->a);
@@ -213,7 +225,8 @@ static bool row_serves(const struct contraction *k, const struct intrin *in, con
         return pass_over(out, in->row, "it takes %s activations, %s holds %s", dtype_info[d->a].name, x->name, dtype_info[x->dt].name), false;
     if (w->dt != d->b && (dt_bytes(d->b) <= dt_bytes(w->dt) || !holds(d->b, w->range)))
         return pass_over(out, in->row, "it takes %s weights, %s holds %s", dtype_info[d->b].name, w->name, dtype_info[w->dt].name), false;
-    if (!pairs_fit(in->row->pair_i16, r, w->range)) {
+    *capped = !pairs_fit(in->row->pair_i16, r, w->range);
+    if (*capped && (x->dt != DT_U8 || w->dt != DT_I8)) {
         pass_over(out, in->row, "a sum of %d products of %lld..%lld by %lld..%lld may not fit 16 bits%s", in->row->pair_i16,
                   (long long)r.lo, (long long)r.hi, (long long)w->range.lo, (long long)w->range.hi, x->dt == DT_U8 ? "; declare activations `in 0..127`" : "");
         return false;
@@ -227,7 +240,8 @@ static bool tile_fits(const struct target *t, const struct intrin *in, const str
     int vectors = nr / d->lanes, own = in->row->pair_i16 ? 1 : 0;
     if (strstr(in->row->recipe, "ashr") || strstr(in->row->recipe, "lshr")) own = 4;    /* even and odd parts */
     if (strstr(in->row->recipe, "xor")) own = 3;
-    return mr * vectors + vectors + 2 + own <= t->vector_regs;
+    int weights = d->groups > 1 ? 2 * vectors : vectors;
+    return mr * vectors + weights + 2 + own <= t->vector_regs;
 }
 
 static int64_t block_pixels(const struct contraction *k, const struct part *p, int64_t rows)
@@ -277,13 +291,21 @@ static void candidates(const struct contraction *k, struct candidates *out)
         const struct intrin *in = &t->intrin[i];
         struct dot d;
         if (out->fixed.row && out->fixed.row != in) continue;
-        if (!dot_row(in, &d) || !row_serves(k, in, &d, out)) continue;
+        bool capped;
+        if (!dot_row(in, &d) || !row_serves(k, in, &d, out, &capped)) continue;
         struct part p = parts(k, &d);
+        struct chain_plan plan = {0};
+        const char *why = "one pixel at a time waits for memory";
+        if (capped && (p.tile < 0 || !chain_plan_of(k, in, d.groups, p.channel, d.lanes, out->fixed.row == in, &plan, &why))) {
+            pass_over(out, in->row, "a sum of %d products may not fit 16 bits; %s", in->row->pair_i16, why);
+            continue;
+        }
         int64_t m = p.tile < 0 ? 1 : k->data[p.tile].extent, o = k->data[p.channel].extent;
         for (int nr = d.lanes; nr <= 8 * d.lanes && nr <= 64; nr += d.lanes)
             for (int mr = 1; mr <= 14 && mr <= m; mr++) {
                 if (!tile_fits(t, in, &d, mr, nr) || (nr > d.lanes && nr >= o + d.lanes)) continue;
-                struct choice c = {.row = in, .mr = mr, .nr = nr, .offset = offset_to(k->x, d.a)};
+                if (plan.rest && (nr > d.lanes || o % nr)) continue; /* narrow blocks have less of a rest */
+                struct choice c = {.row = in, .mr = mr, .nr = nr, .offset = offset_to(k->x, d.a), .chain = plan};
                 c.rows = out->fixed.rows ? out->fixed.rows : block_rows(k, &p, &d, mr);
                 c.outer = pixel_blocks(k, &p, c.rows) < 4 && ceil_div(o, nr) >= 8;
                 c.outer |= p.tile < 0;
@@ -315,7 +337,12 @@ static void pack_layout(const struct contraction *k, const struct choice *c, con
             if (a != k->group && ir_uses(k->wread->kid[i], k->sum->root_var[k->ndata + a])) str_putc(out, (char)('A' + i));
     for (int i = 0; i < n; i++)
         if (k->wread->kid[i]->op == OP_INT) str_putc(out, (char)('A' + i));
-    str_printf(out, "%c%d%c%d%c axes=%.*s\n", 'A' + k->wgroup, c->nr, 'a' + o, d->k, 'a' + k->wgroup, n, "ABCDEFGH");
+    char of = (char)('a' + o), kf = (char)('a' + k->wgroup);
+    str_putc(out, (char)('A' + k->wgroup));
+    if (d->groups == 1) str_printf(out, "%d%c", c->nr, of);
+    else if (c->nr > d->lanes) str_printf(out, "%d%c", c->nr / d->lanes, of);
+    if (d->groups > 1) str_printf(out, "%d%c%d%c", d->groups, kf, d->lanes, of); /* a chain's vectors one after another */
+    str_printf(out, "%d%c axes=%.*s\n", d->k, kf, n, "ABCDEFGH");
 }
 
 /* x, padded and widened; its vectors run along memory. */
@@ -424,6 +451,87 @@ static void convert_loops(const struct contraction *k, const char *x, const char
     if (shared) str_printf(out, "parallel %s.%s\n", x, shared);
 }
 
+/* Lanes lie along memory. */
+static void sum_layout(const struct contraction *k, const struct part *p, const char *sum, struct str *out)
+{
+    if (p->channel == k->ndata - 1) return;
+    str_printf(out, "transform_layout %s ", sum);
+    for (int i = 0; i < k->ndata; i++)
+        if (i != p->channel) str_putc(out, (char)('A' + i));
+    str_printf(out, "%c axes=%.*s\n", 'A' + p->channel, k->ndata, "ABCDEFGH");
+}
+
+/* The loops of a sum: windows, groups of k (of blocks of `block`, where addresses move evenly inside alone), tile. */
+static void sum_loops(const struct contraction *k, const struct dot *d, const struct part *p, const char *sum, int64_t block,
+                      const struct intrin *row, struct str *out)
+{
+    const char *o = k->data[p->channel].name, *g = k->over[k->group].name;
+    bool blocked = block > terms(d), chain = d->groups > 1;
+    str_printf(out, "split %s.%s %d tail=pad -> %s_n %s_l\n", sum, o, d->lanes, o, o);
+    if (blocked) str_printf(out, "split %s.%s %lld -> %s_b %s_i\n", sum, g, (long long)block, g, g);
+    str_printf(out, "split %s.%s%s %d -> %s_g %s_k\n", sum, g, blocked ? "_i" : "", terms(d), g, g);
+    if (chain) str_printf(out, "split %s.%s_k %d -> %s_c %s_k\n", sum, g, d->k, g, g);
+    str_printf(out, "reorder %s", sum);
+    if (blocked) str_printf(out, " %s_b", g);
+    for (int i = 0; i < k->nsum; i++)
+        if (i != k->group) str_printf(out, " %s", k->over[i].name);
+    str_printf(out, " %s_g", g);
+    if (p->tile >= 0) str_printf(out, " %s", k->data[p->tile].name);
+    str_printf(out, " %s_n", o);
+    if (chain) str_printf(out, " %s_c", g);
+    str_printf(out, " %s_l %s_k\nunroll %s.%s_n\n", o, g, sum, o);
+    if (p->tile >= 0) str_printf(out, "unroll %s.%s\n", sum, k->data[p->tile].name);
+    str_printf(out, "tensorize %s.%s with %s\n", sum, chain ? arena_printf(&k->s->c->arena, "%s_c", g)
+                                                               : arena_printf(&k->s->c->arena, "%s_l", o), row->row->name);
+}
+
+/* The loops of what `cap` leaves: groups by a list. */
+static void rest_loops(const struct contraction *k, const struct dot *d, const struct part *p, const char *sum,
+                       const struct intrin *row, struct str *out)
+{
+    const char *o = k->data[p->channel].name, *g = k->over[k->group].name, *tile = k->data[p->tile].name;
+    str_printf(out, "split %s.%s %d -> %s_n %s_l\nreorder %s", sum, o, d->lanes, o, o, sum);
+    for (int i = 0; i < k->nsum; i++)
+        if (i != k->group) str_printf(out, " %s", k->over[i].name);
+    str_printf(out, " %s_i %s %s_n %s_l %s_j\nunroll %s.%s_n\nunroll %s.%s\ntensorize %s.%s_l with %s\n", g, tile, o, o, g, sum, o,
+               sum, tile, sum, o, row->row->name);
+}
+
+/* Of weights capped as they are packed: the sum of what fits, the sum of what is cut off, and where they meet. The first
+ * waits in memory for the second, for both would not stay in registers. */
+static void capped_steps(const struct contraction *k, const struct choice *c, const struct dot *d, const struct part *p,
+                         const char *inner, struct str *out)
+{
+    struct arena *a = &k->s->c->arena;
+    const char *sum = k->sum->tensor->name, *last = k->last->tensor->name, *w = k->w->name;
+    const char *fast = tmpl_fresh(k, arena_printf(a, "%s_fast", sum)), *rest = tmpl_fresh(k, arena_printf(a, "%s_rest", sum));
+    const char *acc = tmpl_fresh(k, arena_printf(a, "%s_acc", sum)), *o = k->data[p->channel].name;
+    struct dot r;
+    dot_row(c->chain.rest, &r);
+    str_printf(out, "cap %s.%s %d %s %d most=%d -> %s %s\n", sum, k->over[k->group].name, d->groups, o, c->nr, c->chain.most, fast, rest);
+    if (k->last != k->sum) str_printf(out, "compute_inline %s\n", sum);
+    str_printf(out, "transform_layout %s_fast ", w);
+    pack_layout(k, c, d, p, out);
+    str_printf(out, "transform_layout %s_rest ", w);
+    pack_layout(k, c, &r, p, out);
+    str_printf(out, "cache_write %s local -> %s\nset_scope %s local\n", fast, acc, rest);
+    sum_layout(k, p, fast, out);
+    sum_layout(k, p, acc, out);
+    sum_layout(k, p, rest, out);
+    order_loops(k, c, p, out);
+    str_printf(out, "compute_at %s %s.%s\ncompute_at %s %s.%s\ncompute_at %s %s.%s\n", fast, last, inner, acc, last, inner, rest,
+               last, inner);
+    if (p->channel != k->ndata - 1) { /* the copy's lanes innermost */
+        str_printf(out, "reorder %s", fast);
+        for (int i = 0; i < k->ndata; i++)
+            if (i != p->channel) str_printf(out, " %s", k->data[i].name);
+        str_printf(out, " %s\n", o);
+    }
+    str_printf(out, "unroll %s.%s\nvectorize %s.%s\n", fast, k->data[p->tile].name, fast, o);
+    sum_loops(k, d, p, acc, p->copy ? 0 : inner_block(k, k->x, k->xgroup), c->row, out);
+    rest_loops(k, &r, p, rest, c->chain.rest, out);
+}
+
 static void steps(const struct contraction *k, const struct choice *c, struct str *out)
 {
     struct ir_ctx *ctx = k->s->c;
@@ -433,54 +541,43 @@ static void steps(const struct contraction *k, const struct choice *c, struct st
     const char *last = k->last->tensor->name, *sum = k->sum->tensor->name;
     const char *x = tmpl_fresh(k, arena_printf(&ctx->arena, "%s_x", k->xroot->name));
     const char *w = tmpl_fresh(k, arena_printf(&ctx->arena, "%s_w", k->w->name));
+    const char *inner = p.tile < 0 ? arena_printf(&ctx->arena, "%s_p", k->data[p.channel].out)
+                                   : arena_printf(&ctx->arena, "%s_t", k->data[p.tile].out);
     if (c->offset) {
         const char *sums = tmpl_fresh(k, arena_printf(&ctx->arena, "%s_sums", k->w->name));
         sum = tmpl_fresh(k, arena_printf(&ctx->arena, "%s_acc", sum));
         str_printf(out, "offset %s %s %d as=%s -> %s %s %s\n", k->x->name, k->sum->tensor->name, c->offset,
                    dtype_info[d.a].name, x, sum, sums);
         if (k->last != k->sum) str_printf(out, "compute_inline %s\n", k->sum->tensor->name);
-    } else if (k->last == k->sum) {
+    } else if (k->last == k->sum && !c->chain.rest) {
         sum = tmpl_fresh(k, arena_printf(&ctx->arena, "%s_acc", last));
         str_printf(out, "cache_write %s local -> %s\n", last, sum);
     }
     for (int i = 0; i < k->ninline; i++) str_printf(out, "compute_inline %s\n", k->inlined[i]->name);
     if (p.copy) convert(k, &p, sum, x, out);
     bool packed = packed_so(k, c, &d, &p);
-    if (!packed) {
-        str_printf(out, "cache_read %s global %s", k->w->name, sum);
-        if (d.b != k->w->dt) str_printf(out, " as=%s", dtype_info[d.b].name);
-        str_printf(out, " -> %s\ntransform_layout %s ", w, w);
-        pack_layout(k, c, &d, &p, out);
+    if (c->chain.rest) {
+        capped_steps(k, c, &d, &p, inner, out);
+    } else {
+        const char *o = k->data[p.channel].name, *g = k->over[k->group].name;
+        if (!packed) {
+            str_printf(out, "cache_read %s global %s", k->w->name, sum);
+            if (d.b != k->w->dt) str_printf(out, " as=%s", dtype_info[d.b].name);
+            str_printf(out, " -> %s\ntransform_layout %s ", w, w);
+            pack_layout(k, c, &d, &p, out);
+        }
+        if (k->data[p.channel].extent % c->nr) str_printf(out, "pad %s.%s %d\n", sum, o, c->nr);
+        if (k->over[k->group].extent % terms(&d)) str_printf(out, "pad %s.%s %d\n", sum, g, terms(&d));
+        sum_layout(k, &p, sum, out);
+        order_loops(k, c, &p, out);
+        str_printf(out, "compute_at %s %s.%s\n", sum, last, inner);
     }
-    const char *o = k->data[p.channel].name, *g = k->over[k->group].name;
-    if (k->data[p.channel].extent % c->nr) str_printf(out, "pad %s.%s %d\n", sum, o, c->nr);
-    if (k->over[k->group].extent % d.k) str_printf(out, "pad %s.%s %d\n", sum, g, d.k);
-    if (p.channel != k->ndata - 1) { /* lanes lie along memory */
-        str_printf(out, "transform_layout %s ", sum);
-        for (int i = 0; i < k->ndata; i++)
-            if (i != p.channel) str_putc(out, (char)('A' + i));
-        str_printf(out, "%c axes=%.*s\n", 'A' + p.channel, k->ndata, "ABCDEFGH");
-    }
-    order_loops(k, c, &p, out);
-    const char *inner = p.tile < 0 ? arena_printf(&ctx->arena, "%s_p", k->data[p.channel].out)
-                                   : arena_printf(&ctx->arena, "%s_t", k->data[p.tile].out);
-    str_printf(out, "compute_at %s %s.%s\n", sum, last, inner);
     for (int i = 0; i < k->nside; i++) str_printf(out, "compute_at %s %s.%s\n", k->side[i]->name, last, inner);
     if (p.copy) convert_loops(k, x, c->outer ? NULL : blocks_loop(k, &p), out);
-    str_printf(out, "split %s.%s %d tail=pad -> %s_n %s_l\n", sum, o, d.lanes, o, o);
+    if (c->chain.rest) return;
     int64_t block = p.copy ? 0 : inner_block(k, k->x, k->xgroup), wblock = packed ? group_block(k) : 0;
     if (wblock > d.k && (block <= d.k || wblock < block)) block = wblock;
-    bool blocked = block > d.k; /* a loop over blocks, so that addresses move evenly inside */
-    if (blocked) str_printf(out, "split %s.%s %lld -> %s_b %s_i\n", sum, g, (long long)block, g, g);
-    str_printf(out, "split %s.%s%s %d -> %s_g %s_k\nreorder %s", sum, g, blocked ? "_i" : "", d.k, g, g, sum);
-    if (blocked) str_printf(out, " %s_b", g);
-    for (int i = 0; i < k->nsum; i++)
-        if (i != k->group) str_printf(out, " %s", k->over[i].name);
-    str_printf(out, " %s_g", g);
-    if (p.tile >= 0) str_printf(out, " %s", k->data[p.tile].name);
-    str_printf(out, " %s_n %s_l %s_k\nunroll %s.%s_n\n", o, o, g, sum, o);
-    if (p.tile >= 0) str_printf(out, "unroll %s.%s\n", sum, k->data[p.tile].name);
-    str_printf(out, "tensorize %s.%s_l with %s\n", sum, o, c->row->row->name);
+    sum_loops(k, &d, &p, sum, block, c->row, out);
 }
 
 /* A convolution is done directly, or by Winograd's tiles where that fits. */

@@ -11,7 +11,7 @@
 #ifndef QJ_SCHEDULE_TEMPLATES_TEMPLATE_H
 #define QJ_SCHEDULE_TEMPLATES_TEMPLATE_H
 
-#include "schedule/templates/contraction.h"
+#include "schedule/templates/chain.h"
 
 /* What a candidate chooses. 0: not used by the template. */
 struct choice {
@@ -21,6 +21,7 @@ struct choice {
     int outer;                      /* parallel loop: 0 blocks of pixels, 1 panels of channels */
     int tile;                       /* Winograd's output tile; 0: direct */
     int offset;                     /* added to the activations for the instruction's sake: 0, 128, -128 */
+    struct chain_plan chain;        /* weights capped as they are packed, for row; rest NULL: not */
     double cycles;                  /* the model's estimate */
 };
 
