@@ -54,7 +54,7 @@ static const struct expr *merged_body(struct merge *m, const struct stage *g, in
     return ir_rewrite(c, ir_subst(c, body, 2, old, with), merged_read, m);
 }
 
-/* The axis is not adjacent to the other in the order of an f32 reduction. */
+/* What forbids merging these two axes of g, said as an error. */
 static bool check_axes(struct applying *a, const struct stage *g, int first, int second)
 {
     const char *name = g->tensor->name;
@@ -84,7 +84,8 @@ static bool check_axes(struct applying *a, const struct stage *g, int first, int
 }
 
 /* The tensor with one dimension in the place of two. */
-static struct tensor *merged_tensor(struct applying *a, const struct stage *g, const struct merge *m, const char *name)
+static struct tensor *merged_tensor(struct applying *a, const struct stage *g, const struct merge *m,
+                                    const char *name)
 {
     struct tensor *t = arena_copy(&a->c->arena, m->from, sizeof *m->from);
     int64_t shape[QJ_MAX_RANK];
@@ -120,7 +121,8 @@ bool prim_merge(struct applying *a)
     int at = state_stage_of(a->st, g->tensor);
     for (int i = 0; i < a->st->nstage; i++)
         if (a->st->stage[i]->attach == ATTACH_AT && a->st->stage[i]->at_stage == at)
-            return fail_step(a, ERR_ILLEGAL_STEP, NULL, "stage %s is computed at a loop of %s; merge before compute_at",
+            return fail_step(a, ERR_ILLEGAL_STEP, NULL,
+                             "stage %s is computed at a loop of %s; merge before compute_at",
                              a->st->stage[i]->tensor->name, g->tensor->name);
     if (!check_axes(a, g, first, second)) return false;
     if (a->step->nout > 1) return fail_step(a, ERR_STEP_ARGS, NULL, "names one axis after ->");
@@ -143,7 +145,8 @@ bool prim_merge(struct applying *a)
         now = stage_new(c, g->tensor, ir_reduce(c, (enum combiner)g->body->val.i, body, k, axes));
     } else {
         struct tensor *t = merged_tensor(a, g, &m, name);
-        now = stage_new(c, t, merged_body(&m, g, first, second, t->axis[first < second ? first : first - 1], g->body));
+        const struct var *axis = t->axis[first < second ? first : first - 1];
+        now = stage_new(c, t, merged_body(&m, g, first, second, axis, g->body));
         t->body = now->body;
         m.to = t;
     }
