@@ -53,6 +53,7 @@ static struct qj_artifact *compile(struct qj_ctx *q, qj_format format)
     ir_reset(&q->ir, mark);
     struct qj_artifact *w = a ? artifact_wrap(&q->ir.err, l, a) : NULL;
     defer(&q->ir.defers, free_artifact, w);
+    if (w && format == QJ_OBJ && !spills_note(&q->ir.err, w->a)) return NULL;
     if (w) tell(q, w->a);
     return w;
 }

@@ -7,6 +7,9 @@
 #include <llvm-c/Disassembler.h>
 #include <llvm-c/Target.h>
 
+/* Linked bytes, or those of an object. */
+struct code { const struct linked *linked; const struct elf_info *object; };
+
 /* Grown as it is filled; strings are malloc'd one by one. */
 struct growing { qj_instruction *at; size_t n, cap; };
 
@@ -65,17 +68,19 @@ static bool add_func(struct growing *g, LLVMDisasmContextRef dc, struct jit_func
     return true;
 }
 
-static bool add_all(struct growing *g, LLVMDisasmContextRef dc, const struct linked *l, bool x86)
+static bool add_all(struct growing *g, LLVMDisasmContextRef dc, const struct code *k, bool x86)
 {
-    for (int i = 0; i < jit_nfuncs(l); i++) {
-        struct jit_func f = jit_func(l, i);
+    int n = k->linked ? jit_nfuncs(k->linked) : k->object->nfunc;
+    for (int i = 0; i < n; i++) {
+        const struct elf_func *o = k->linked ? NULL : &k->object->func[i];
+        struct jit_func f = o ? (struct jit_func){o->name, o->at, (size_t)o->size} : jit_func(k->linked, i);
         if (f.at && !add_func(g, dc, f, x86)) return false;
     }
     return true;
 }
 
-qj_listing *disasm(struct err_state *e, const struct linked *l, const char *triple, const char *cpu,
-                   const char *features)
+static qj_listing *disasm_code(struct err_state *e, const struct code *l, const char *triple, const char *cpu,
+                               const char *features)
 {
     LLVMInitializeX86Disassembler(); /* stores a pointer in the target's entry: again is the same */
     LLVMDisasmContextRef dc = LLVMCreateDisasmCPUFeatures(triple, cpu, features, NULL, 0, NULL, NULL);
@@ -94,6 +99,18 @@ qj_listing *disasm(struct err_state *e, const struct linked *l, const char *trip
     if (out) disasm_free(out);
     err_set(e, ERR_MEMORY, (struct span){0}, "no memory for a listing");
     return NULL;
+}
+
+qj_listing *disasm(struct err_state *e, const struct linked *l, const char *triple, const char *cpu,
+                   const char *features)
+{
+    return disasm_code(e, &(struct code){.linked = l}, triple, cpu, features);
+}
+
+qj_listing *disasm_object(struct err_state *e, const struct elf_info *o, const char *triple, const char *cpu,
+                          const char *features)
+{
+    return disasm_code(e, &(struct code){.object = o}, triple, cpu, features);
 }
 
 void disasm_free(qj_listing *l)
@@ -142,36 +159,41 @@ static enum access access_of(const char *text, const char *slot, bool is_rbp_fra
 
 struct slot { const char *text; size_t n; int loads, stores; };
 
-static void count_function(qj_listing *l, size_t from, size_t to, struct slot *slot)
+/* Accesses to slots that are both written and read, in instructions [from, to]. */
+struct counts { size_t from, to; bool vectors; int stores, loads; };
+
+static void count_function(const qj_listing *l, size_t from, size_t to, struct slot *slot, struct counts *out)
 {
     size_t nslot = 0;
     bool rbp = false;
     for (size_t i = from; i < to; i++) rbp |= !strcmp(l->at[i].text, "mov rbp, rsp");
-    for (size_t i = from; i < to; i++) {
-        size_t n, k = 0;
-        const char *text = l->at[i].text, *at = frame_slot(text, &n);
-        enum access a = at ? access_of(text, at, rbp) : NOT_FRAME;
-        if (a == NOT_FRAME) continue;
-        while (k < nslot && (slot[k].n != n || memcmp(slot[k].text, at, n))) k++;
-        if (k == nslot) slot[nslot++] = (struct slot){at, n, 0, 0};
-        if (a == LOADS) slot[k].loads++;
-        else slot[k].stores++;
-    }
-    for (size_t k = 0; k < nslot; k++) {
-        if (!slot[k].loads || !slot[k].stores) continue;
-        l->spill_loads += slot[k].loads;
-        l->spill_stores += slot[k].stores;
-    }
+    for (int pass = 0; pass < 2; pass++) /* first which slots are spills, then how often they are used where asked */
+        for (size_t i = from; i < to; i++) {
+            size_t n, k = 0;
+            const char *text = l->at[i].text, *at = frame_slot(text, &n);
+            enum access a = at ? access_of(text, at, rbp) : NOT_FRAME;
+            if (a == NOT_FRAME) continue;
+            while (k < nslot && (slot[k].n != n || memcmp(slot[k].text, at, n))) k++;
+            if (k == nslot) slot[nslot++] = (struct slot){at, n, 0, 0};
+            if (pass == 0) *(a == LOADS ? &slot[k].loads : &slot[k].stores) += 1;
+            else if (slot[k].loads && slot[k].stores && i >= out->from && i <= out->to &&
+                     (!out->vectors || strstr(text, "mmword")))
+                *(a == LOADS ? &out->loads : &out->stores) += 1;
+        }
 }
 
-void disasm_count_spills(qj_listing *l)
+void disasm_spills_in(const qj_listing *l, size_t first, size_t last, bool vectors, int *stores, int *loads)
 {
     struct slot *slot = calloc(l->n + 1, sizeof *slot);
-    l->spill_loads = l->spill_stores = 0;
+    struct counts c = {.from = first, .to = last, .vectors = vectors};
     for (size_t from = 0, to; slot && from < l->n; from = to) {
         to = from + 1;
         while (to < l->n && !l->at[to].function) to++;
-        count_function(l, from, to, slot);
+        if (from <= last && to > first) count_function(l, from, to, slot, &c);
     }
     free(slot);
+    *stores = c.stores;
+    *loads = c.loads;
 }
+
+void disasm_count_spills(qj_listing *l) { disasm_spills_in(l, 0, l->n, false, &l->spill_stores, &l->spill_loads); }

@@ -69,8 +69,10 @@ static bool add_symbol(struct err_state *e, const struct view *v, const Elf64_Eh
     if (!section(v, h, s->st_shndx, &in) || s->st_value > in.sh_size || s->st_size > in.sh_size - s->st_value)
         return bad(e, "a function lies outside its section");
     struct elf_func *f = &out->func[out->nfunc];
-    *f = (struct elf_func){strdup(name), s->st_shndx, s->st_value, s->st_size,
+    *f = (struct elf_func){strdup(name), s->st_shndx, s->st_value, s->st_size, NULL,
                            ELF64_ST_BIND(s->st_info) == STB_GLOBAL};
+    const unsigned char *code = in.sh_type == SHT_PROGBITS ? part(v, in.sh_offset, in.sh_size) : NULL;
+    if (code) f->at = code + s->st_value;
     if (!f->name) return err_set(e, ERR_MEMORY, (struct span){0}, "no memory to link an object");
     out->nfunc++;
     return true;

@@ -16,6 +16,7 @@ struct elf_func {
     char *name;
     int section;
     uint64_t offset, size;    /* in its section */
+    const uint8_t *at;        /* in the object's bytes; NULL: it has none there */
     bool exported;
 };
 struct elf_info {

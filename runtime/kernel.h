@@ -41,6 +41,9 @@ struct qj_packed {
 struct qj_artifact *artifact_wrap(struct err_state *e, const struct lowered *l, struct artifact *a);
 const struct artifact_arg *artifact_call_arg(const struct qj_artifact *a, int i);
 
+/* Adds the note `spills` to an object where its hot loop has any. ERR_MEMORY. */
+bool spills_note(struct err_state *e, struct artifact *a);
+
 /* ERR_NO_HOST, ERR_LINK, ERR_UNSUPPORTED (not an object), ERR_MEMORY. */
 struct qj_kernel *kernel_link(struct ir_ctx *c, struct jit *j, struct qj_artifact *a);
 

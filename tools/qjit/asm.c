@@ -14,93 +14,11 @@
  * Marked > is the hot loop: of the innermost ones the one with most vector multiplications. */
 #include <stdlib.h>
 
+#include "runtime/loops.h"
 #include "tools/qjit/cmds.h"
 
-struct loop {
-    size_t from, to;        /* instructions [from, to] */
-    int multiplies, vectors;
-    int depth;              /* loops around it */
-    bool innermost;
-    const char *name;       /* the schedule's, or NULL */
-};
-
-static bool starts(const char *text, const char *const *with)
-{
-    for (; *with; with++)
-        if (!strncmp(text, *with, strlen(*with))) return true;
-    return false;
-}
-
-/* Mnemonics of every family we emit for, after LLVM's "{vex} " and blanks. */
-static bool multiplies(const char *text)
-{
-    static const char *const all[] = {"vpmadd", "vpdp", "vfmadd", "vfnmadd", "vmulp", "vpmul", "pmadd", "pmul", "mulp",
-                                      "fmla", "sdot", "udot", "usdot", "smmla", "ummla", "usmmla", "smlal", "umlal",
-                                      "mla\t", "mla ", "smull", "umull", NULL};
-    if (*text == '{') text += strcspn(text, "}") + 1;
-    while (*text == ' ' || *text == '\t') text++;
-    return starts(text, all);
-}
-
-static bool is_vector(const char *text)
-{
-    return strstr(text, "xmm") || strstr(text, "ymm") || strstr(text, "zmm") || strstr(text, ".16b") ||
-           strstr(text, ".8h") || strstr(text, ".4s");
-}
-
-static size_t index_of(const qj_listing *l, uint64_t address)
-{
-    size_t lo = 0, hi = l->n;
-    while (lo < hi) {
-        size_t mid = (lo + hi) / 2;
-        if (l->at[mid].address < address) lo = mid + 1;
-        else hi = mid;
-    }
-    return lo;
-}
-
-static bool inside(const struct loop *a, const struct loop *b) { return a->from >= b->from && a->to <= b->to; }
-
-static int by_start(const void *x, const void *y)
-{
-    const struct loop *a = x, *b = y;
-    return a->from < b->from ? -1 : a->from > b->from;
-}
-
-/* All backward jumps, one loop for each place jumped to; outer loops before their inner ones. */
-static size_t find_loops(const qj_listing *l, struct loop **out)
-{
-    struct loop *loop = calloc(l->n + 1, sizeof *loop);
-    size_t n = 0;
-    if (!loop) exit(EXIT_OURS);
-    for (size_t i = 0; i < l->n; i++) {
-        const qj_instruction *in = &l->at[i];
-        if (!in->jump || in->jump > in->address || in->jump < l->at[0].address) continue;
-        size_t from = index_of(l, in->jump), k = 0;
-        while (k < n && loop[k].from != from) k++;
-        loop[k].from = from;
-        loop[k].to = i;
-        if (k == n) n++;
-    }
-    qsort(loop, n, sizeof *loop, by_start);
-    for (size_t k = 0; k < n; k++) {
-        loop[k].innermost = true;
-        for (size_t j = 0; j < n; j++) {
-            if (j == k) continue;
-            if (inside(&loop[j], &loop[k])) loop[k].innermost = false;
-            if (inside(&loop[k], &loop[j])) loop[k].depth++;
-        }
-        for (size_t i = loop[k].from; i <= loop[k].to; i++) {
-            loop[k].multiplies += multiplies(l->at[i].text);
-            loop[k].vectors += is_vector(l->at[i].text);
-        }
-    }
-    *out = loop;
-    return n;
-}
-
 /* Names for the loops of the function in [begin, end), if it has the nest that f is. */
-static void name_loops(struct loop *loop, size_t n, size_t begin, size_t end, const struct nest *f)
+static void name_loops(struct code_loop *loop, size_t n, size_t begin, size_t end, const struct nest *f)
 {
     size_t first = 0, count = 0;
     while (first < n && loop[first].from < begin) first++;
@@ -111,7 +29,7 @@ static void name_loops(struct loop *loop, size_t n, size_t begin, size_t end, co
     for (size_t i = 0; i < count; i++) loop[first + i].name = f->at[i].name;
 }
 
-static void name_all(const qj_listing *l, struct loop *loop, size_t n, const struct nests *all)
+static void name_all(const qj_listing *l, struct code_loop *loop, size_t n, const struct nests *all)
 {
     for (size_t i = 0; i < l->n; i++) {
         if (!l->at[i].function) continue;
@@ -120,18 +38,6 @@ static void name_all(const qj_listing *l, struct loop *loop, size_t n, const str
         for (size_t k = 0; k < all->n; k++)
             if (!strcmp(all->at[k].function, l->at[i].function)) name_loops(loop, n, i, end, &all->at[k]);
     }
-}
-
-static const struct loop *hottest(const struct loop *loop, size_t n)
-{
-    const struct loop *best = NULL;
-    for (size_t k = 0; k < n; k++) {
-        if (!loop[k].innermost) continue;
-        if (!best || loop[k].multiplies > best->multiplies ||
-            (loop[k].multiplies == best->multiplies && loop[k].vectors > best->vectors))
-            best = &loop[k];
-    }
-    return best;
 }
 
 static void put_line(FILE *f, const qj_instruction *in, uint64_t base, bool hot, bool bytes)
@@ -147,7 +53,7 @@ static void put_line(FILE *f, const qj_instruction *in, uint64_t base, bool hot,
         fprintf(f, "%s\n", in->text);
 }
 
-static void put_listing(FILE *f, const qj_listing *l, const struct loop *loop, size_t n, const struct loop *hot, bool bytes)
+static void put_listing(FILE *f, const qj_listing *l, const struct code_loop *loop, size_t n, const struct code_loop *hot, bool bytes)
 {
     uint64_t base = l->at[0].address;
     for (size_t i = 0; i < l->n; i++) {
@@ -174,11 +80,12 @@ bool print_asm(struct session *s, bool bytes)
         qj_listing_free(l);
         return session_ok(s) && k; /* k NULL: its error is the session's already */
     }
-    struct loop *loop;
-    size_t n = find_loops(l, &loop);
+    struct code_loop *loop;
+    size_t n = loops_find(l, &loop);
+    if (!loop) exit(EXIT_OURS);
     struct nests nests = session_nests(s);
     name_all(l, loop, n, &nests);
-    const struct loop *hot = hottest(loop, n);
+    const struct code_loop *hot = loops_hottest(loop, n);
     put_listing(o->text, l, loop, n, hot, bytes);
     out_int(o, "instructions", (int64_t)l->n);
     out_int(o, "loops", (int64_t)n);
