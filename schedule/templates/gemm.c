@@ -572,7 +572,7 @@ static void steps(const struct contraction *k, const struct choice *c, struct st
         order_loops(k, c, &p, out);
         str_printf(out, "compute_at %s %s.%s\n", sum, last, inner);
     }
-    for (int i = 0; i < k->nside; i++) str_printf(out, "compute_at %s %s.%s\n", k->side[i]->name, last, inner);
+    tmpl_sides(k, c->outer ? NULL : blocks_loop(k, &p), groups_lie(k, 1), out);
     if (p.copy) convert_loops(k, x, c->outer ? NULL : blocks_loop(k, &p), out);
     if (c->chain.rest) return;
     int64_t block = p.copy ? 0 : inner_block(k, k->x, k->xgroup), wblock = packed ? group_block(k) : 0;

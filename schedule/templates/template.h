@@ -57,5 +57,7 @@ void tmpl_explain(struct sched *s, struct str *out);
 bool cand_add(struct candidates *to, struct choice c);     /* false: not among the fixed knobs */
 /* A name for a new stage that is not taken: BASE, BASE2 ... */
 const char *tmpl_fresh(const struct contraction *k, const char *base);
+/* The steps of k's side sums, within `at` of the last stage (NULL: before it). channels_lie: as neighbours in memory. */
+void tmpl_sides(const struct contraction *k, const char *at, bool channels_lie, struct str *out);
 
 #endif
