@@ -219,13 +219,13 @@ static bool fill_body(struct emit *m, LLVMValueRef fn, const struct stmt *s, con
     }
     l_at(m, in.start);
     const struct var *v = s->u.loop.var;
-    struct loop_blocks l = loop_open(m, v->name, LLVMGetParam(fn, n + 1), LLVMGetParam(fn, n + 2), true);
-    bind(m, (struct binding){v, l.i, 0, 0});
-    if (slice.stride) {
-        LLVMValueRef at = LLVMBuildNSWMul(m->b, l.i, l_idx(m, slice.stride), "");
+    if (slice.stride) { /* all iterations of a part use its first one's slice, which stays in the caches */
+        LLVMValueRef at = LLVMBuildNSWMul(m->b, LLVMGetParam(fn, n + 1), l_idx(m, slice.stride), "");
         at = LLVMBuildNSWAdd(m->b, at, l_idx(m, slice.offset), "");
         in.workspace = LLVMBuildInBoundsGEP2(m->b, m->i8, LLVMGetParam(fn, n), &at, 1, "");
     }
+    struct loop_blocks l = loop_open(m, v->name, LLVMGetParam(fn, n + 1), LLVMGetParam(fn, n + 2), true);
+    bind(m, (struct binding){v, l.i, 0, 0});
     bool ok = emit_stmt(m, s->u.loop.body);
     loop_close(m, &l);
     LLVMBuildRetVoid(m->b);
