@@ -5,7 +5,7 @@
 #include <stdlib.h>
 
 /* In the order they are tried; each by itself says what it fits. */
-static const struct tmpl *const templates[] = {&tmpl_stem, &tmpl_conv2d, &tmpl_dense, &tmpl_plain};
+static const struct tmpl *const templates[] = {&tmpl_stem, &tmpl_depthwise, &tmpl_conv2d, &tmpl_dense, &tmpl_plain};
 
 const struct prim_info sch_template = {
     "template", "[NAME] [stage=STAGE] [row=INTRINSIC] [mr=N] [nr=N] [rows=N] [outer=0|1] [tile=0|2|4] [nth=N] [pick=N]",

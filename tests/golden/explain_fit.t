@@ -12,6 +12,7 @@ stage C: plain loops, no instruction chosen
   dot4_i8i8_generic          no: operand B is i8, but A is u8 (tried at k)
 templates for C
   stem     no: its input channels fill groups of 4, or are 16 and more
+  depthwise no: it sums over input channels too
   conv2d   no: it has no window and one axis of pixels: a dense layer
   dense    no instruction of this target serves
   plain    chosen: plain loops, about 0.00102 Mcycles
