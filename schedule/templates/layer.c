@@ -15,6 +15,26 @@ struct layer layer_default(enum layer_kind kind)
     };
 }
 
+static bool by_tiles(const struct layer *l)
+{
+    return l->kind == LAYER_CONV2D && l->kh == 3 && l->kw == 3 && l->sh == 1 && l->sw == 1 && l->dh == 1 && l->dw == 1 &&
+           l->groups == 1 && l->c >= 16 && l->o >= 16 && layer_oh(l) >= 8 && layer_ow(l) >= 8;
+}
+
+enum layer_zero layer_form_for(const struct layer *l, const struct target *t)
+{
+    if (by_tiles(l)) return ZERO_DIFFERENCES;
+    double bytes = 0, words = 0;
+    for (int i = 0; i < t->nintrin; i++) {
+        const struct intrin *in = &t->intrin[i];
+        if (in->meaning->nop != 3 || in->row->pair_i16 || in->meaning->op[0]->dt != DT_I32) continue;
+        double *best = dt_bytes(in->meaning->op[1]->dt) == 1 && dt_bytes(in->meaning->op[2]->dt) == 1 ? &bytes
+                       : dt_bytes(in->meaning->op[1]->dt) == 2 && dt_bytes(in->meaning->op[2]->dt) == 2 ? &words : NULL;
+        if (best && in->row->mac_per_cycle > *best) *best = in->row->mac_per_cycle;
+    }
+    return bytes > 1.5 * words ? ZERO_TERMS : ZERO_DIFFERENCES;
+}
+
 static int64_t window(int64_t size, int64_t before, int64_t after, int64_t kernel, int64_t stride, int64_t dilation)
 {
     int64_t room = size + before + after - (kernel - 1) * dilation - 1;

@@ -15,6 +15,7 @@
 #define QJ_SCHEDULE_TEMPLATES_LAYER_H
 
 #include "ir/quant.h"
+#include "targets/target.h"
 
 enum layer_kind { LAYER_CONV2D, LAYER_DEPTHWISE, LAYER_DENSE, LAYER_BATCHED, LAYER_KINDS };
 extern const char *const layer_kind_name[LAYER_KINDS];
@@ -54,6 +55,9 @@ struct layer {
 };
 
 struct layer layer_default(enum layer_kind kind);
+/* The faster form on this target: TERMS where an exact instruction on bytes does well more than one on i16, unless
+ * Winograd's tiles do better still. */
+enum layer_zero layer_form_for(const struct layer *l, const struct target *t);
 
 /* A setting by name, as on a command line: "k", "3". False: *why. */
 bool layer_set(struct arena *a, struct layer *l, const char *key, const char *value, const char **why);

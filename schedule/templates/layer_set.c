@@ -56,7 +56,7 @@ static const struct key {
     {"xzero", "zero point of the activations (0)", ALL, NUMBERS, 1, {AT(xzero)}, {0}},
     {"wzero", "zero point of the weights (0)", ALL, NUMBERS, 1, {AT(wzero)}, {0}},
     {"zero", "zero point of the output (0)", ALL, NUMBERS, 1, {AT(zero)}, {0}},
-    {"form", "with wzero: differences (default; zero points taken off first), terms (row sums)", ALL, WORD, 1, {AT(form)},
+    {"form", "with wzero: differences (zero points taken off first), terms (row sums); default: what --target does faster", ALL, WORD, 1, {AT(form)},
      {"differences", "terms"}},
     {"bias", "none, channel (default)", ALL, WORD, 1, {AT(bias)}, {"none", "channel"}},
     {"scale", "requantised by channel (default), tensor", ALL, WORD, 1, {AT(scale)}, {"channel", "tensor"}},

@@ -24,9 +24,9 @@ static void draw_window(struct rng *r, struct layer *l)
     l->n = ONE_IN(4) ? N(2, 3) : 1;
     l->h = PICK(1, 1, 2, 3, 5, 7, 8, 14, 17);
     l->w = ONE_IN(3) ? PICK(1, 2, 6, 13, 28) : l->h;
-    l->kh = PICK(1, 1, 1, 2, 3, 3, 3, 5, 7);
+    l->kh = PICK(1, 1, 1, 2, 3, 3, 3, 3, 3, 5, 7);
     l->kw = ONE_IN(4) ? PICK(1, 2, 3, 4, 5) : l->kh;
-    l->sh = PICK(1, 1, 2, 3);
+    l->sh = PICK(1, 1, 1, 2, 3);
     l->sw = ONE_IN(4) ? N(1, 3) : l->sh;
     l->dh = ONE_IN(5) ? N(2, 3) : 1;
     l->dw = ONE_IN(5) ? N(2, 3) : l->dh;
@@ -182,6 +182,7 @@ static const char *draw_template(struct arena *a, struct rng *r, const struct ta
     if (ONE_IN(4)) str_printf(&s, " nr=%d", (int)PICK(4, 8, 16, 32));
     if (ONE_IN(3)) str_printf(&s, " rows=%d", (int)N(1, 6));
     if (ONE_IN(4)) str_printf(&s, " outer=%d", (int)N(0, 1));
+    if (ONE_IN(4)) str_printf(&s, " tile=%d", (int)PICK(0, 2, 4));
     return str_text(&s);
 }
 

@@ -97,8 +97,29 @@ static void no_steps(void **unused)
     ir_ctx_release(&c);
 }
 
+/* Sums of activations are made in vectors, where the instruction on bytes is worth them. */
+static void zero_points(void **unused)
+{
+    struct ir_ctx c;
+    ir_ctx_init(&c, 0);
+    static const struct { const char *target; enum layer_zero form; } row[] = {
+        {"x86-64-v2", ZERO_DIFFERENCES}, {"x86-64-v3", ZERO_DIFFERENCES},
+        {"x86-64-v4", ZERO_DIFFERENCES}, {"alderlake", ZERO_TERMS}, {"x86-64-v4,+avx512vnni", ZERO_TERMS},
+    };
+    for (size_t i = 0; i < ARRAY_LEN(row); i++) {
+        const struct target *t = target_parse(&c, row[i].target, strlen(row[i].target), (struct span){0});
+        struct layer one = layer_of(&c.arena, "conv2d h=28 w=28 c=256 o=128"), three = layer_of(&c.arena, "conv2d h=28 w=28 c=64 o=64 k=3");
+        assert_int_equal(layer_form_for(&one, t), row[i].form);
+        assert_int_equal(layer_form_for(&three, t), ZERO_DIFFERENCES);
+    }
+    const char *steps = steps_of(&c, "conv2d h=28 w=28 c=256 o=128 weight=u8 wzero=120 form=terms", "alderlake");
+    assert_non_null(strstr(steps, "rfactor Z.c_v -> Z_part"));
+    assert_non_null(strstr(steps, "vectorize Z_part.c_v"));
+    ir_ctx_release(&c);
+}
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(fast_path), cmocka_unit_test(no_steps)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(fast_path), cmocka_unit_test(no_steps), cmocka_unit_test(zero_points)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -46,7 +46,7 @@ static const struct sub_row {
      OPT_SESSION | OPT_TEXT | OPT_OUTPUT, sub_compile},
     {"layer", "conv2d | depthwise | dense | batched  [KEY=VALUE ...]",
      "prints the program of an int8 layer, as `layer conv2d h=56 w=56 c=64 o=64 k=3 pad=1`; of a kind alone its settings",
-     OPT_JSON | OPT_HELP, sub_layer},
+     OPT_JSON | OPT_TARGET | OPT_HELP, sub_layer},
     {"targets", "", "families, CPUs, features, instructions, and what this machine is", OPT_JSON | OPT_HELP, sub_targets},
     {"explain", "ERROR", "what an error means", OPT_JSON | OPT_HELP, sub_explain},
     {"help", "[WORD]", "this text, or about a command, a schedule primitive, an error", OPT_JSON | OPT_HELP, sub_help},

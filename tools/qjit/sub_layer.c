@@ -11,7 +11,7 @@ static bool usage(struct err_state *e, const char *hint, const char *text)
     return false;
 }
 
-static bool read_layer(const struct command_line *c, struct arena *a, struct layer *l, struct err_state *e)
+static bool read_layer(const struct command_line *c, struct arena *a, const struct target *t, struct layer *l, struct err_state *e)
 {
     const char *why, *kind = c->narg ? c->arg[0] : "";
     int k = 0;
@@ -20,12 +20,15 @@ static bool read_layer(const struct command_line *c, struct arena *a, struct lay
         return usage(e, "`qjit layer conv2d h=56 w=56 c=64 o=64 k=3 pad=1`; `qjit layer conv2d` lists the settings",
                      arena_printf(a, "`%s`: the kinds of layers are conv2d, depthwise, dense and batched", kind));
     *l = layer_default((enum layer_kind)k);
+    bool form = false;
     const char *hint = arena_printf(a, "`qjit layer %s` lists the settings", kind);
     for (int i = 1; i < c->narg; i++) {
         const char *eq = strchr(c->arg[i], '=');
         if (!eq) return usage(e, hint, arena_printf(a, "`%s` is no KEY=VALUE", c->arg[i]));
+        form |= !strncmp(c->arg[i], "form=", 5);
         if (!layer_set(a, l, arena_strndup(a, c->arg[i], (size_t)(eq - c->arg[i])), eq + 1, &why)) return usage(e, hint, why);
     }
+    if (t && !form) l->form = layer_form_for(l, t);
     return true;
 }
 
@@ -36,7 +39,15 @@ int sub_layer(struct command_line *c, struct out *out, struct err_state *e)
     struct layer l;
     struct str text = str_on(&ctx.arena);
     const char *why;
-    bool ok = read_layer(c, &ctx.arena, &l, e);
+    const char *name = c->session.target;
+    const struct target *t = name ? target_parse(&ctx, name, strlen(name), (struct span){0}) : NULL;
+    if (err_is(&ctx.err)) {
+        out_error(out, &ctx.err.first);
+        int failed = out_finish(out, &ctx.err.first);
+        ir_ctx_release(&ctx);
+        return failed;
+    }
+    bool ok = read_layer(c, &ctx.arena, t, &l, e);
     if (ok && c->narg == 1) {
         str_printf(&text, "settings of %s (without a value in brackets: 1):\n", c->arg[0]);
         layer_help(&text, l.kind);
@@ -44,6 +55,7 @@ int sub_layer(struct command_line *c, struct out *out, struct err_state *e)
         ok = usage(e, "change the settings that contradict each other", why);
     } else if (ok) {
         layer_steps(&text, &l);
+        if (t) str_printf(&text, "target %s\n", t->name);
         str_put(&text, "\ntemplate\n");
     }
     if (ok && out->json) out_str(out, "text", str_text(&text));
