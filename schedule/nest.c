@@ -171,6 +171,13 @@ static const struct expr *all_lanes(struct lower *w, const struct lstage *x, con
     return NULL;
 }
 
+static bool uses_any(const struct expr *e, const struct region *r)
+{
+    for (int i = 0; i < r->nvar; i++)
+        if (ir_uses(e, r->var[i])) return true;
+    return false;
+}
+
 static const struct stmt *nest(struct lower *w, int i, int pos, bool scalar);
 
 static const struct stmt *instruction(struct lower *w, int i, int pos)
@@ -179,11 +186,15 @@ static const struct stmt *instruction(struct lower *w, int i, int pos)
     const struct lstage *x = &w->stage[i];
     const struct stage *g = x->g;
     struct region r = lower_region_at(w, x, pos);
-    const struct expr *arg[MEANING_MAX_OPERANDS], *full = ir_bool(c, true);
+    const struct expr *arg[MEANING_MAX_OPERANDS], *full = ir_bool(c, true), *run = ir_bool(c, true);
     const char *why;
     if (!tensorize_match(c, g->intrin, &r, arg, &why)) return no_match(w, x, &r, why), NULL;
     for (int k = 0; k < x->nguard; k++) {
         if (x->guard[k].pos < pos) continue;
+        if (x->guard[k].term && !uses_any(x->guard[k].cond, &r)) {
+            run = ir_and(c, run, to_loads(w, x->guard[k].cond));
+            continue;
+        }
         if (g->tensorize_tail != TAIL_PEEL) {
             lower_fail(w, ERR_TENSORIZE, "the loops of %s.%s do not divide evenly: the region is guarded by `%s`",
                        g->tensor->name, g->iter[g->tensorize_iter].name, expr_text(&c->arena, x->guard[k].cond));
@@ -195,6 +206,7 @@ static const struct stmt *instruction(struct lower *w, int i, int pos)
         full = ir_and(c, full, lanes);
     }
     const struct stmt *fast = ir_intrin(c, g->intrin->meaning, arg);
+    if (!ir_is_int(run, 1)) fast = ir_if(c, run, fast);
     if (ir_is_int(full, 1)) return fast;
     const struct stmt *slow = nest(w, i, pos, true);
     const struct stmt *both[2] = {ir_if(c, full, fast), ir_if(c, ir_un(c, OP_NOT, full), slow)};

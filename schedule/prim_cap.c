@@ -8,16 +8,18 @@
  * each, or the last two. It fits when the positive weights in it sum to at most 32767 / amax and the negative ones
  * to at least -32768 / amax. The weights are known when they are packed, so it is made so then:
  *
- *     W_up, W_down[n, k]    sums of the positive and of the negative weights of the chain, up to and with k
+ *     W_sums[n, k]          sums of the positive and (times 65536) the negative weights of the chain, up to and with k
  *     W_try[n, k]           the weight, but what goes beyond the bound is cut off: the differences of min(sum, bound),
  *                           whose sum is at most the bound
- *     W_over[b, g]          does group g have anything cut off in block b of outputs? W_overs[b]: in how many groups
+ *     W_over[b, q, g]       does group g of run q have anything cut off in block b of outputs? W_overs[b]: in how many groups
  *     W_fast, W_rest[n, k]  W_try and W - W_try; or 0 and W in blocks where that is more than MOST percent of the groups
- *     W_chains[b]           how many chains block b has: all or none
- *     W_count[b], W_list[b, i]    how many groups have anything in W_rest, and the i-th of them
- *     Acc_fast[m, n] = sum(k) A[m, k] * W_fast[n, k]                          for the chains there are
- *     Acc_rest[m, n] = sum(i, j) A[m, 4 * list + j] * W_rest[n, 4 * list + j] for the groups there are
+ *     W_seen[b, q, g]       how many groups of run q have anything in W_rest, up to and with g
+ *     W_list[b, q, i]       the i-th of them
+ *     Acc_fast[m, n] = sum(k) A[m, k] * W_fast[n, k]                          for the chains there are: all or none
+ *     Acc_rest[m, n] = sum(q, i, j) A[m, at + j] * W_rest[n, at + j], at = 4 * (group list[b, q, i] of run q), i < seen[b, q, last]
  *     Acc[m, n] = Acc_fast[m, n] + Acc_rest[m, n]
+ *
+ * Runs keep the making of lists linear in k.
  *
  * All of W_* are ordinary stages that depend on weights alone, so they are packed ahead. That the chains of W_fast
  * fit follows from how it is made: its tensor says so (struct chain), and tensorize reads that where ranges of
@@ -25,11 +27,10 @@
 #include "ir/simplify.h"
 #include "schedule/state.h"
 
-enum { T_UP, T_DOWN, T_TRY, T_OVER, T_OVERS, T_FAST, T_CHAINS, T_REST, T_NEED, T_SEEN, T_COUNT, T_PICK, T_LIST, T_N };
-static const char *const suffix[T_N] = {"up", "down", "try", "over", "overs", "fast", "chains",
-                                        "rest", "need", "seen", "count", "pick", "list"};
-enum { GROUP = 4 };
-/* What a tensor's axes count: elements, groups by blocks, or blocks alone. */
+enum { T_SUMS, T_TRY, T_OVER, T_OVERS, T_FAST, T_REST, T_SEEN, T_LIST, T_N };
+static const char *const suffix[T_N] = {"sums", "try", "over", "overs", "fast", "rest", "seen", "list"};
+enum { GROUP = 4, RUN_MAX = 256, HIGH = 16 };
+/* What a tensor's axes count: elements; blocks, runs and (one more, the last) groups in a run; or blocks alone. */
 enum grain { BY_ELEMENT, BY_GROUP, BY_BLOCK };
 
 struct cap {
@@ -38,7 +39,7 @@ struct cap {
     struct stage *g;
     int k, n;                       /* roots of g: summed, and the outputs that make blocks */
     int64_t run, block, most;       /* elements of k a chain is made of, both lanes; outputs in a block; percent */
-    int64_t ks, ns;                 /* extents */
+    int64_t ks, ns, groups;         /* extents; groups in a run */
     struct chain bound;
     const struct expr *other, *w;   /* the factors: other, and a READ of the weights */
     int dk, dn;                     /* the dimensions of the weights that k and n index */
@@ -85,7 +86,7 @@ static bool recognise(struct cap *p)
         return refuse(p, "%s must index one factor of %s's product", vn->name, name);
     p->other = f[!mine];
     p->w = uncast(f[mine]);
-    if (p->w->op != OP_READ || p->w->type.dt != DT_I8 || f[mine]->type.dt != DT_I32)
+    if (p->w->op != OP_READ || p->w->nkid == QJ_MAX_RANK || p->w->type.dt != DT_I8 || f[mine]->type.dt != DT_I32)
         return refuse(p, "the factor that %s indexes is no element of an i8 tensor", vn->name);
     p->dk = p->dn = -1;
     for_kids(p->w, d) {
@@ -97,6 +98,7 @@ static bool recognise(struct cap *p)
     if (p->dk < 0) return refuse(p, "%s does not index %s", vk->name, p->w->val.tensor->name);
     p->ks = g->root_extent[p->k];
     p->ns = g->root_extent[p->n];
+    for (p->groups = i64_min(RUN_MAX, p->ks / GROUP); p->groups > 1 && p->ks % (p->groups * GROUP);) p->groups--;
     if (p->ks % p->run || p->ns % p->block)
         return refuse(p, "%s 0..%lld is not cut into %lld, or %s 0..%lld not into %lld", vk->name, (long long)p->ks,
                       (long long)p->run, vn->name, (long long)p->ns, (long long)p->block);
@@ -114,20 +116,21 @@ static bool recognise(struct cap *p)
 static bool make(struct cap *p, int which, enum dtype dt, enum grain grain, struct range range)
 {
     const struct tensor *w = p->w->val.tensor;
-    int64_t shape[QJ_MAX_RANK];
+    int64_t shape[QJ_MAX_RANK + 1];
     for_kids(p->w, d) {
         shape[d] = 0;
         for (int i = 0; i < p->g->nroot; i++)
             if (p->g->root_var[i] == p->w->kid[d]->val.var) shape[d] = p->g->root_extent[i];
         if (d == p->dn && grain != BY_ELEMENT) shape[d] /= p->block;
-        if (d == p->dk && grain != BY_ELEMENT) shape[d] = grain == BY_GROUP ? shape[d] / GROUP : 1;
+        if (d == p->dk && grain != BY_ELEMENT) shape[d] = grain == BY_GROUP ? shape[d] / GROUP / p->groups : 1;
     }
     const char *name = arena_printf(&p->c->arena, "%s_%s", w->name, suffix[which]);
     if (!check_new_tensor_name(p->a, name)) return false;
-    struct tensor *t = p->t[which] = ir_tensor(p->c, name, TENSOR_COMPUTE, dt, w->ndim, shape);
-    for (int d = 0; d < w->ndim; d++) {
-        t->dim_name[d] = w->dim_name[d];
-        t->axis[d] = ir_var(p->c, w->dim_name[d], shape[d]);
+    shape[w->ndim] = p->groups;
+    struct tensor *t = p->t[which] = ir_tensor(p->c, name, TENSOR_COMPUTE, dt, w->ndim + (grain == BY_GROUP), shape);
+    for (int d = 0; d < t->ndim; d++) {
+        t->dim_name[d] = d < w->ndim ? w->dim_name[d] : "g";
+        t->axis[d] = ir_var(p->c, t->dim_name[d], shape[d]);
     }
     t->range = range;
     return true;
@@ -135,17 +138,18 @@ static bool make(struct cap *p, int which, enum dtype dt, enum grain grain, stru
 
 static const struct expr *axis(struct cap *p, const struct tensor *t, int d) { return ir_var_expr(p->c, t->axis[d]); }
 
-/* The element of `t` that the axes of `by` stand for, at k and n. */
+/* The element of `t` that the axes of `by` stand for, at n and k; g: the group, where t has groups. */
 static const struct expr *at(struct cap *p, const struct tensor *t, const struct tensor *by, const struct expr *n,
-                             const struct expr *k)
+                             const struct expr *k, const struct expr *g)
 {
     const struct expr *i[QJ_MAX_RANK];
-    for (int d = 0; d < t->ndim; d++) i[d] = d == p->dn ? n : d == p->dk ? k : axis(p, by, d);
+    for_kids(p->w, d) i[d] = d == p->dn ? n : d == p->dk ? k : axis(p, by, d);
+    i[p->w->nkid] = g;
     return ir_read(p->c, t, i);
 }
 static const struct expr *here(struct cap *p, const struct tensor *t, const struct tensor *by)
 {
-    return at(p, t, by, axis(p, by, p->dn), axis(p, by, p->dk));
+    return at(p, t, by, axis(p, by, p->dn), axis(p, by, p->dk), NULL);
 }
 
 static const struct expr *reduce_axis(struct cap *p, const char *name, int64_t extent)
@@ -160,97 +164,111 @@ static const struct expr *part(struct cap *p, const struct expr *w, bool down)
     return ir_max(p->c, down ? ir_sub(p->c, i32(p, 0), w) : w, i32(p, 0));
 }
 
-/* The sum of one sign's weights in the chain of (n, k), up to and with k. */
-static void running(struct cap *p, int which)
+/* The sums of both signs' weights in the chain of (n, k), up to and with k: the negative ones in the high half. */
+static void running(struct cap *p)
 {
     struct ir_ctx *c = p->c;
-    struct tensor *t = p->t[which];
+    struct tensor *t = p->t[T_SUMS];
     const struct expr *k = axis(p, t, p->dk), *e = reduce_axis(p, "e", p->run / 2), *two = idx(p, 2), *group = idx(p, GROUP);
     const struct expr *in = ir_mod(c, k, idx(p, p->run)), *half = ir_div(c, ir_mod(c, k, group), two);
     const struct expr *place = ir_add(c, ir_mul(c, ir_div(c, in, group), two), ir_mod(c, k, two));
     const struct expr *from = ir_mul(c, ir_div(c, k, idx(p, p->run)), idx(p, p->run));
     const struct expr *lane = ir_add(c, ir_mul(c, ir_div(c, e, two), group), ir_add(c, ir_mul(c, half, two), ir_mod(c, e, two)));
-    const struct expr *w = at(p, p->w->val.tensor, t, axis(p, t, p->dn), ir_add(c, from, lane));
-    const struct expr *term = ir_select(c, ir_le(c, e, place), part(p, w, which == T_DOWN), i32(p, 0));
-    t->body = ir_reduce(c, RED_SUM, term, 1, &e);
+    const struct expr *w = at(p, p->w->val.tensor, t, axis(p, t, p->dn), ir_add(c, from, lane), NULL);
+    const struct expr *both = ir_add(c, part(p, w, false), ir_bin(c, OP_SHL, part(p, w, true), i32(p, HIGH)));
+    t->body = ir_reduce(c, RED_SUM, ir_select(c, ir_le(c, e, place), both, i32(p, 0)), 1, &e);
 }
 
 /* What of one sign's weight at (n, k) stays: the growth of min(sum, bound). */
-static const struct expr *kept(struct cap *p, const struct tensor *by, int sums, int64_t bound)
+static const struct expr *kept(struct cap *p, const struct tensor *by, bool down, int64_t bound)
 {
     struct ir_ctx *c = p->c;
-    const struct expr *sum = here(p, p->t[sums], by), *own = part(p, here(p, p->w->val.tensor, by), sums == T_DOWN);
-    const struct expr *before = ir_min(c, ir_sub(c, sum, own), i32(p, bound));
-    return ir_sub(c, ir_min(c, sum, i32(p, bound)), before);
+    const struct expr *sums = here(p, p->t[T_SUMS], by), *own = part(p, here(p, p->w->val.tensor, by), down);
+    const struct expr *sum = down ? ir_bin(c, OP_SHR, sums, i32(p, HIGH)) : ir_and(c, sums, i32(p, (1 << HIGH) - 1));
+    return ir_sub(c, ir_min(c, sum, i32(p, bound)), ir_min(c, ir_sub(c, sum, own), i32(p, bound)));
 }
 
-/* Is block b, an index of t, worth chains? */
-static const struct expr *worth(struct cap *p, const struct tensor *t, const struct expr *b)
+/* Is block b worth chains? `overs` is its element of that tensor. */
+static const struct expr *worth(struct cap *p, const struct expr *overs)
 {
-    const struct expr *overs = at(p, p->t[T_OVERS], t, b, idx(p, 0));
     return ir_le(p->c, ir_mul(p->c, overs, i32(p, 100)), i32(p, p->most * (p->ks / GROUP)));
+}
+static const struct expr *worth_of(struct cap *p, const struct tensor *by, const struct expr *b)
+{
+    return worth(p, at(p, p->t[T_OVERS], by, b, idx(p, 0), NULL));
 }
 static const struct expr *block_of(struct cap *p, const struct expr *n) { return ir_div(p->c, n, idx(p, p->block)); }
 
-static const struct expr *sum_groups(struct cap *p, const struct tensor *by, int which, const struct expr *upto)
+static bool make_all(struct cap *p)
+{
+    const struct range w = p->w->val.tensor->range, parts = {i64_min(w.lo, 0), i64_max(w.hi, 0)};
+    const int64_t most = p->run / 2 * 128;
+    return make(p, T_SUMS, DT_I32, BY_ELEMENT, (struct range){0, most << HIGH | most}) &&
+           make(p, T_TRY, DT_I8, BY_ELEMENT, parts) && make(p, T_OVER, DT_I32, BY_GROUP, (struct range){0, 1}) &&
+           make(p, T_OVERS, DT_I32, BY_BLOCK, (struct range){0, p->ks / GROUP}) && make(p, T_FAST, DT_I8, BY_ELEMENT, parts) &&
+           make(p, T_REST, DT_I8, BY_ELEMENT, parts) && make(p, T_SEEN, DT_I32, BY_GROUP, (struct range){0, p->groups}) &&
+           make(p, T_LIST, DT_I32, BY_GROUP, (struct range){0, p->groups - 1});
+}
+
+/* Which groups are cut: W_over, and how many of them a block has. */
+static void count_cuts(struct cap *p)
 {
     struct ir_ctx *c = p->c;
-    const struct expr *g = reduce_axis(p, "g", p->ks / GROUP), *v = at(p, p->t[which], by, axis(p, by, p->dn), g);
-    if (upto) v = ir_select(c, ir_le(c, g, upto), v, i32(p, 0));
-    return ir_reduce(c, RED_SUM, v, 1, &g);
+    struct tensor *t = p->t[T_OVER], *s = p->t[T_OVERS];
+    const struct expr *o = reduce_axis(p, "o", p->block), *j = reduce_axis(p, "j", GROUP), *axes[2] = {o, j};
+    const struct expr *n = ir_add(c, ir_mul(c, axis(p, t, p->dn), idx(p, p->block)), o);
+    const struct expr *group = ir_add(c, ir_mul(c, axis(p, t, p->dk), idx(p, p->groups)), axis(p, t, p->w->nkid));
+    const struct expr *k = ir_add(c, ir_mul(c, group, idx(p, GROUP)), j);
+    t->body = ir_reduce(c, RED_MAX, wide(p, ir_bin(c, OP_NE, at(p, p->w->val.tensor, t, n, k, NULL), at(p, p->t[T_TRY], t, n, k, NULL))),
+                        2, axes);
+    axes[0] = reduce_axis(p, "q", p->ks / GROUP / p->groups);
+    axes[1] = reduce_axis(p, "g", p->groups);
+    s->body = ir_reduce(c, RED_SUM, at(p, t, s, axis(p, s, p->dn), axes[0], axes[1]), 2, axes);
+}
+
+static void make_list(struct cap *p)
+{
+    struct ir_ctx *c = p->c;
+    struct tensor *s = p->t[T_SEEN], *l = p->t[T_LIST];
+    const struct expr *g = reduce_axis(p, "h", p->groups), *b = axis(p, s, p->dn);
+    const struct expr *need = ir_select(c, worth_of(p, s, b), at(p, p->t[T_OVER], s, b, axis(p, s, p->dk), g), i32(p, 1));
+    s->body = ir_reduce(c, RED_SUM, ir_select(c, ir_le(c, g, axis(p, s, p->w->nkid)), need, i32(p, 0)), 1, &g);
+    if (p->groups == 1) {
+        l->body = i32(p, 0);
+        return;
+    }
+    /* the i-th is the first with more than i seen: all that have seen at most i come before it (the last has no say,
+     * so that the list stays inside the run also behind its end) */
+    g = reduce_axis(p, "h", p->groups - 1);
+    const struct expr *seen = at(p, s, l, axis(p, l, p->dn), axis(p, l, p->dk), g);
+    l->body = ir_reduce(c, RED_SUM, wide(p, ir_le(c, seen, wide(p, axis(p, l, p->w->nkid)))), 1, &g);
 }
 
 static bool describe(struct cap *p)
 {
     struct ir_ctx *c = p->c;
-    const struct tensor *w = p->w->val.tensor;
-    int64_t groups = p->ks / GROUP, chains = p->ks / p->run;
-    struct range sums = {0, p->run / 2 * 128}, parts = {i64_min(w->range.lo, 0), i64_max(w->range.hi, 0)}, yes = {0, 1};
-    struct range upto = {0, groups};
-    if (!make(p, T_UP, DT_I32, BY_ELEMENT, sums) || !make(p, T_DOWN, DT_I32, BY_ELEMENT, sums) ||
-        !make(p, T_TRY, DT_I8, BY_ELEMENT, parts) || !make(p, T_OVER, DT_I32, BY_GROUP, yes) ||
-        !make(p, T_OVERS, DT_I32, BY_BLOCK, upto) || !make(p, T_FAST, DT_I8, BY_ELEMENT, parts) ||
-        !make(p, T_CHAINS, DT_I32, BY_BLOCK, (struct range){0, chains}) || !make(p, T_REST, DT_I8, BY_ELEMENT, parts) ||
-        !make(p, T_NEED, DT_I32, BY_GROUP, yes) || !make(p, T_SEEN, DT_I32, BY_GROUP, upto) ||
-        !make(p, T_COUNT, DT_I32, BY_BLOCK, upto) || !make(p, T_PICK, DT_I32, BY_GROUP, upto) ||
-        !make(p, T_LIST, DT_I32, BY_GROUP, (struct range){0, groups - 1}))
-        return false;
-    struct tensor **t = p->t;
-    running(p, T_UP);
-    running(p, T_DOWN);
-    t[T_TRY]->body = ir_cast(c, DT_I8, ir_sub(c, kept(p, t[T_TRY], T_UP, p->bound.pos), kept(p, t[T_TRY], T_DOWN, p->bound.neg)));
-
-    const struct expr *o = reduce_axis(p, "o", p->block), *j = reduce_axis(p, "j", GROUP), *axes[2] = {o, j};
-    const struct expr *n = ir_add(c, ir_mul(c, axis(p, t[T_OVER], p->dn), idx(p, p->block)), o);
-    const struct expr *k = ir_add(c, ir_mul(c, axis(p, t[T_OVER], p->dk), idx(p, GROUP)), j);
-    t[T_OVER]->body = ir_reduce(c, RED_MAX, wide(p, ir_bin(c, OP_NE, at(p, w, t[T_OVER], n, k), at(p, t[T_TRY], t[T_OVER], n, k))),
-                                2, axes);
-    t[T_OVERS]->body = sum_groups(p, t[T_OVERS], T_OVER, NULL);
-
-    const struct tensor *f = t[T_FAST], *r = t[T_REST], *q = t[T_NEED];
-    t[T_FAST]->body = ir_select(c, worth(p, f, block_of(p, axis(p, f, p->dn))), here(p, t[T_TRY], f), ir_int(c, type_of(DT_I8), 0));
-    t[T_CHAINS]->body = ir_select(c, worth(p, t[T_CHAINS], axis(p, t[T_CHAINS], p->dn)), i32(p, chains), i32(p, 0));
-    t[T_REST]->body = ir_sub(c, here(p, w, r), here(p, f, r)); /* of one sign, so it does not wrap */
-    t[T_NEED]->body = ir_select(c, worth(p, q, axis(p, q, p->dn)), here(p, t[T_OVER], q), i32(p, 1));
-    t[T_SEEN]->body = sum_groups(p, t[T_SEEN], T_NEED, axis(p, t[T_SEEN], p->dk));
-    t[T_COUNT]->body = sum_groups(p, t[T_COUNT], T_NEED, NULL);
-    /* the i-th group is the first with more than i seen: as many as have seen at most i come before */
-    const struct expr *g = reduce_axis(p, "g", groups), *i = wide(p, axis(p, t[T_PICK], p->dk));
-    const struct expr *seen = at(p, t[T_SEEN], t[T_PICK], axis(p, t[T_PICK], p->dn), g);
-    t[T_PICK]->body = ir_reduce(c, RED_SUM, wide(p, ir_le(c, seen, i)), 1, &g);
-    t[T_LIST]->body = ir_min(c, here(p, t[T_PICK], t[T_LIST]), i32(p, groups - 1));
-    t[T_FAST]->chain = arena_copy(&c->arena, &p->bound, sizeof p->bound);
+    if (!make_all(p)) return false;
+    struct tensor *y = p->t[T_TRY], *f = p->t[T_FAST], *r = p->t[T_REST];
+    running(p);
+    y->body = ir_cast(c, DT_I8, ir_sub(c, kept(p, y, false, p->bound.pos), kept(p, y, true, p->bound.neg)));
+    count_cuts(p);
+    f->body = ir_select(c, worth_of(p, f, block_of(p, axis(p, f, p->dn))), here(p, y, f), ir_int(c, type_of(DT_I8), 0));
+    r->body = ir_sub(c, here(p, p->w->val.tensor, r), here(p, f, r)); /* of one sign, so it does not wrap */
+    make_list(p);
+    f->chain = arena_copy(&c->arena, &p->bound, sizeof p->bound);
     return true;
 }
 
 /* ---- the two sums ---- */
 
-/* The block's element of a table by blocks, seen from a sum over `var`; i stands at k. */
-static const struct expr *table(struct cap *p, int which, const struct expr *const *w_at, const struct expr *i)
+/* The element of a table for the weight read at w_at: of its block, at k (a run) and g. */
+static const struct expr *table(struct cap *p, int which, const struct expr *const *w_at, const struct expr *k,
+                                const struct expr *g)
 {
     const struct expr *x[QJ_MAX_RANK];
-    for_kids(p->w, d) x[d] = d == p->dn ? block_of(p, w_at[d]) : d == p->dk ? i : w_at[d];
-    return ir_cast(p->c, DT_I64, ir_read(p->c, p->t[which], x));
+    for_kids(p->w, d) x[d] = d == p->dn ? block_of(p, w_at[d]) : d == p->dk ? k : w_at[d];
+    x[p->w->nkid] = g;
+    return ir_read(p->c, p->t[which], x);
 }
 
 static struct stage *sum(struct cap *p, const char *name, int weights)
@@ -271,26 +289,30 @@ static struct stage *sum(struct cap *p, const char *name, int weights)
         }
     }
     t->range = dtype_range(DT_I32);
-    const struct expr *number = with[p->k], *limit;
-    if (weights == T_REST) {
-        const char *k = g->root_var[p->k]->name;
-        axes[n++] = number = reduce_axis(p, arena_printf(&c->arena, "%s_i", k), p->ks / GROUP);
-        axes[n++] = reduce_axis(p, arena_printf(&c->arena, "%s_j", k), GROUP);
-    } else {
-        axes[n++] = number;
-    }
     for_kids(p->w, d) {
         int root = 0;
         while (g->root_var[root] != p->w->kid[d]->val.var) root++;
         w_at[d] = with[root];
     }
+    const struct expr *number, *limit;
     if (weights == T_REST) {
-        limit = table(p, T_COUNT, w_at, idx(p, 0));
-        with[p->k] = ir_add(c, ir_mul(c, table(p, T_LIST, w_at, number), idx(p, GROUP)), axes[n - 1]);
+        const char *k = g->root_var[p->k]->name;
+        const struct expr *q = reduce_axis(p, arena_printf(&c->arena, "%s_q", k), p->ks / GROUP / p->groups);
+        const struct expr *j = reduce_axis(p, arena_printf(&c->arena, "%s_j", k), GROUP);
+        number = reduce_axis(p, arena_printf(&c->arena, "%s_i", k), p->groups);
+        limit = table(p, T_SEEN, w_at, q, idx(p, p->groups - 1));
+        axes[n++] = q;
+        axes[n++] = number;
+        axes[n++] = j;
+        const struct expr *group = ir_cast(c, DT_I64, table(p, T_LIST, w_at, q, number));
+        group = ir_add(c, ir_mul(c, q, idx(p, p->groups)), group);
+        with[p->k] = ir_add(c, ir_mul(c, group, idx(p, GROUP)), j);
     } else {
-        limit = table(p, T_CHAINS, w_at, idx(p, 0));
-        number = ir_div(c, number, idx(p, p->run));
+        axes[n++] = with[p->k];
+        number = ir_div(c, with[p->k], idx(p, p->run));
+        limit = ir_select(c, worth(p, table(p, T_OVERS, w_at, idx(p, 0), NULL)), i32(p, p->ks / p->run), i32(p, 0));
     }
+    limit = ir_cast(c, DT_I64, limit);
     w_at[p->dk] = with[p->k];
     const struct expr *term = ir_mul(c, ir_subst(c, p->other, g->nroot, g->root_var, with), wide(p, ir_read(c, p->t[weights], w_at)));
     t->body = ir_reduce(c, RED_SUM, ir_select(c, ir_lt(c, number, limit), term, i32(p, 0)), n, axes);
@@ -337,9 +359,7 @@ bool prim_cap(struct applying *a)
     a->st->stage[place] = both;
     if (insert_stage(a, place, r) < 0 || insert_stage(a, place, f) < 0) return false;
     for (int k = T_N - 1; k >= 0; k--) {
-        struct stage *s = stage_new(c, p.t[k], p.t[k]->body);
-        if (k == T_NEED) s->attach = ATTACH_INLINE;
-        if (insert_stage(a, first, s) < 0) return false;
+        if (insert_stage(a, first, stage_new(c, p.t[k], p.t[k]->body)) < 0) return false;
     }
     return true;
 }

@@ -154,13 +154,20 @@ static void guard_terms(struct lower *w, struct lstage *x)
 {
     const struct expr *red = stage_reduce(x->g);
     if (!red || red->val.i != RED_SUM || !dt_is_int(x->g->tensor->dt)) return;
+    int starts = x->g->tensorize_iter >= 0 ? state_leaf_pos(x->g, x->g->tensorize_iter) : x->g->nleaf;
+    for (int i = 0; i < starts; i++)
+        if (x->g->iter[x->g->leaf[i]].reduce) starts = i; /* the init stands before this loop, so outside of the guard */
     for (int n = 0; n < 4 && x->value->op == OP_SELECT && ir_is_int(x->value->kid[2], 0); n++) {
         struct tables s = {w, false, false};
         ir_walk(x->value->kid[0], see_table, &s);
         if (!s.any || s.elsewhere) return;
         int before = x->nguard;
         add_guard(w, x, x->value->kid[0]);
-        if (x->nguard > before) x->guard[before].term = true;
+        if (x->nguard > before) {
+            struct guard *k = &x->guard[before];
+            k->term = true;
+            if (k->pos < starts) k->pos = starts;
+        }
         x->value = x->value->kid[1];
     }
 }

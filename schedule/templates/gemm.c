@@ -493,8 +493,8 @@ static void rest_loops(const struct contraction *k, const struct dot *d, const s
     str_printf(out, "split %s.%s %d -> %s_n %s_l\nreorder %s", sum, o, d->lanes, o, o, sum);
     for (int i = 0; i < k->nsum; i++)
         if (i != k->group) str_printf(out, " %s", k->over[i].name);
-    str_printf(out, " %s_i %s %s_n %s_l %s_j\nunroll %s.%s_n\nunroll %s.%s\ntensorize %s.%s_l with %s\n", g, tile, o, o, g, sum, o,
-               sum, tile, sum, o, row->row->name);
+    str_printf(out, " %s_q %s_i %s %s_n %s_l %s_j\nunroll %s.%s_n\nunroll %s.%s\ntensorize %s.%s_l with %s\n", g, g, tile, o, o, g,
+               sum, o, sum, tile, sum, o, row->row->name);
 }
 
 /* Of weights capped as they are packed: the sum of what fits, the sum of what is cut off, and where they meet. The first

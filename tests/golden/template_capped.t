@@ -33,7 +33,7 @@ check
  23  unroll C_acc.m
  24  tensorize C_acc.k_c dot4x4_u8i8_maddubs_avx2
  25  split C_rest.n 8 -> n_n n_l
- 26  reorder C_rest k_i m n_n n_l k_j
+ 26  reorder C_rest k_q k_i m n_n n_l k_j
  27  unroll C_rest.n_n
  28  unroll C_rest.m
  29  tensorize C_rest.n_l dot4_u8i8_maddubs_avx2

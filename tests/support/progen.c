@@ -168,12 +168,17 @@ static const char *gen_winograd(struct arena *a, struct rng *r)
     return arena_printf(a, "winograd Acc.y x tile=%d%s", 2 * N(1, 2), N(0, 2) ? "" : " parts=2");
 }
 
+static const char *gen_cap(struct arena *a, struct rng *r)
+{
+    return arena_printf(a, "cap %s.%s %d o %d most=%d", PICK(r, "Acc", "Out"), PICK(r, "k", "c"), N(1, 2), N(1, 4), 50 * N(0, 2));
+}
+
 static const char *gen_structural(struct arena *a, struct rng *r, const struct sched *s, const char *g, int gi)
 {
     int other;
     const char *consumer = stage(r, s, &other), *scope = PICK(r, "global", "local", "shared");
     const struct program *p = sch_program(s);
-    switch (N(0, 14)) {
+    switch (N(0, 15)) {
     case 0: return arena_printf(a, "compute_inline %s", g);
     case 1: case 2: case 3: return arena_printf(a, "compute_at %s %s.%s", g, consumer, axis(r, s, other));
     case 4: return arena_printf(a, "compute_root %s", g);
@@ -187,6 +192,7 @@ static const char *gen_structural(struct arena *a, struct rng *r, const struct s
     case 12:
         return arena_printf(a, "offset %s %s %d%s", any_tensor(r, s), g, (int)(N(0, 1) ? 128 : N(0, 1) ? -128 : N(-300, 300)),
                             PICK(r, "", " as=u8", " as=i8", " as=i16"));
+    case 14: return gen_cap(a, r);
     case 13: return arena_printf(a, "slide %s.%s %s %d", g, axis(r, s, gi), axis(r, s, gi), N(1, 4));
     default: {
         const struct tensor *t = p->tensor[N(0, p->ntensor - 1)];
@@ -307,6 +313,7 @@ bool gen_schedule(struct rng *r, struct sched *s, long *taken, long *refused, lo
 {
     struct arena *a = &s->c->arena;
     bool ok = rng_int(r, 0, 3) || take(s, gen_winograd(a, r), taken, refused, tensorized);
+    ok = ok && (rng_int(r, 0, 3) || take(s, gen_cap(a, r), taken, refused, tensorized));
     int how = (int)rng_int(r, 0, 3);
     const char *plan = how > 1 ? gen_plan(a, r, s) : how ? "template\n" : NULL;
     while (ok && plan && *plan) { /* a line a step; a refused one does not stop the rest */

@@ -15,7 +15,7 @@ reorder F m no ko kc ni k1
 tensorize F.kc with dot4x4_u8i8_maddubs_avx2
 tensorize F.kc with dot4x2_u8i8_maddubs_avx2
 split R.n 8 -> no ni
-reorder R m no k_i ni k_j
+reorder R m no k_q k_i ni k_j
 tensorize R.ni with dot4_u8i8_avx2
 show
 check
@@ -50,7 +50,7 @@ qjit> tensorize F.kc with dot4x4_u8i8_maddubs_avx2
 <stdin>:15:1: error: dot4x4_u8i8_maddubs_avx2 does not fit at F.kc: it covers i 0..8, reduce g 0..4, reduce k 0..4, the loops are reduce kc 0..2, ni 0..8, reduce k1 0..4 [tensorize-mismatch]
   tensorize F.kc with dot4x4_u8i8_maddubs_avx2
   ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^
-  func kernel(arg A[2, 32] : u8, arg W_fast[2, 8, 8, 4] : i8, arg W_chains[2, 1] : i32 in 0..4, arg W_rest[2, 8, 8, 4] : i8, arg W_count[2, 1] : i32 in 0..8, arg W_list[2, 8] : i32 in 0..7, out C[2, 16] : i32 in -1044480..1036320) {
+  func kernel(arg A[2, 32] : u8, arg W_overs[2, 1] : i32 in 0..8, arg W_fast[2, 8, 8, 4] : i8, arg W_rest[2, 8, 8, 4] : i8, arg W_seen[2, 1, 8] : i32 in 0..8, arg W_list[2, 1, 8] : i32 in 0..7, out C[2, 16] : i32 in -1044480..1036320) {
     alloc global F[2, 16] : i32 {
       for m in 0..2 {
         for no in 0..2 {
@@ -58,7 +58,7 @@ qjit> tensorize F.kc with dot4x4_u8i8_maddubs_avx2
             F[m, no * 8 + ni] = 0
           }
           for ko in 0..4 {
-            if (ko < i64(W_chains[no, 0])) {
+            if (ko < i64(select(W_overs[no, 0] * 100 <= 240, i32(4), i32(0)))) {
               for kc in 0..2 {
                 for ni in 0..8 {
                   for k1 in 0..4 {
@@ -75,9 +75,9 @@ qjit> tensorize F.kc with dot4x4_u8i8_maddubs_avx2
           for n in 0..16 {
             R[m, n] = 0
             for k_i in 0..8 {
-              if (k_i < i64(W_count[n / 8, 0])) {
+              if (k_i < i64(W_seen[n / 8, 0, 7])) {
                 for k_j in 0..4 {
-                  R[m, n] = R[m, n] + i32(A[m, i64(W_list[n / 8, k_i]) * 4 + k_j]) * i32(W_rest[n / 8, i64(W_list[n / 8, k_i]), n % 8, k_j])
+                  R[m, n] = R[m, n] + i32(A[m, i64(W_list[n / 8, 0, k_i]) * 4 + k_j]) * i32(W_rest[n / 8, i64(W_list[n / 8, 0, k_i]), n % 8, k_j])
                 }
               }
             }
@@ -94,10 +94,10 @@ qjit> tensorize F.kc with dot4x4_u8i8_maddubs_avx2
   hint: these fit here: dot4x2_u8i8_maddubs_avx2
 qjit> tensorize F.kc with dot4x2_u8i8_maddubs_avx2
 qjit> split R.n 8 -> no ni
-qjit> reorder R m no k_i ni k_j
+qjit> reorder R m no k_q k_i ni k_j
 qjit> tensorize R.ni with dot4_u8i8_avx2
 qjit> show
-func kernel(arg A[2, 32] : u8, arg W_fast[2, 8, 8, 4] : i8, arg W_chains[2, 1] : i32 in 0..4, arg W_rest[2, 8, 8, 4] : i8, arg W_count[2, 1] : i32 in 0..8, arg W_list[2, 8] : i32 in 0..7, out C[2, 16] : i32 in -1044480..1036320) {
+func kernel(arg A[2, 32] : u8, arg W_overs[2, 1] : i32 in 0..8, arg W_fast[2, 8, 8, 4] : i8, arg W_rest[2, 8, 8, 4] : i8, arg W_seen[2, 1, 8] : i32 in 0..8, arg W_list[2, 1, 8] : i32 in 0..7, out C[2, 16] : i32 in -1044480..1036320) {
   alloc global F[2, 16] : i32 {
     for m in 0..2 {
       for no in 0..2 {
@@ -105,7 +105,7 @@ func kernel(arg A[2, 32] : u8, arg W_fast[2, 8, 8, 4] : i8, arg W_chains[2, 1] :
           F[m, no * 8 + ni] = 0
         }
         for ko in 0..4 {
-          if (ko < i64(W_chains[no, 0])) {
+          if (ko < i64(select(W_overs[no, 0] * 100 <= 240, i32(4), i32(0)))) {
             dot4x2_u8i8_maddubs_avx2(F[m, no * 8], A[m, ko * 8], W_fast[no, ko * 2, 0, 0])
           }
         }
@@ -118,8 +118,8 @@ func kernel(arg A[2, 32] : u8, arg W_fast[2, 8, 8, 4] : i8, arg W_chains[2, 1] :
             R[m, no * 8 + ni] = 0
           }
           for k_i in 0..8 {
-            if (k_i < i64(W_count[no, 0])) {
-              dot4_u8i8_avx2(R[m, no * 8], A[m, i64(W_list[no, k_i]) * 4], W_rest[no, i64(W_list[no, k_i]), 0, 0])
+            if (k_i < i64(W_seen[no, 0, 7])) {
+              dot4_u8i8_avx2(R[m, no * 8], A[m, i64(W_list[no, 0, k_i]) * 4], W_rest[no, i64(W_list[no, 0, k_i]), 0, 0])
             }
           }
         }
@@ -132,92 +132,62 @@ func kernel(arg A[2, 32] : u8, arg W_fast[2, 8, 8, 4] : i8, arg W_chains[2, 1] :
     }
   }
 }
-func kernel_pack(arg W[16, 32] : i8, out W_fast[2, 8, 8, 4] : i8, out W_chains[2, 1] : i32 in 0..4, out W_rest[2, 8, 8, 4] : i8, out W_count[2, 1] : i32 in 0..8, out W_list[2, 8] : i32 in 0..7) {
-  alloc global W_up[16, 32] : i32 in 0..512 {
+func kernel_pack(arg W[16, 32] : i8, out W_overs[2, 1] : i32 in 0..8, out W_fast[2, 8, 8, 4] : i8, out W_rest[2, 8, 8, 4] : i8, out W_seen[2, 1, 8] : i32 in 0..8, out W_list[2, 1, 8] : i32 in 0..7) {
+  alloc global W_sums[16, 32] : i32 in 0..33554944 {
     for n in 0..16 {
       for k in 0..32 {
-        W_up[n, k] = 0
+        W_sums[n, k] = 0
         for e in 0..4 {
- W_up[n, k] = W_up[n, k] + select(e < k / # % 2 * 2 + k % 2 + 1, max(i32(W[n, k / 8 * 8 + e / 2 * 4 + k / # % 2 * 2 + e % 2]), 0), 0)
+ W_sums[n, k] = W_sums[n, k] + select(e < k / # % 2 * 2 + k % 2 + 1, max(i32(W[n, k / 8 * 8 + e / 2 * 4 + k / # % 2 * 2 + e % 2]), 0) + (max(0 - i32(W[n, k / 8 * 8 + e / 2 * 4 + k / # % 2 * 2 + e % 2]), 0) << 16), 0)
         }
       }
     }
-    alloc global W_down[16, 32] : i32 in 0..512 {
+    alloc global W_try[16, 32] : i8 {
       for n in 0..16 {
         for k in 0..32 {
-          W_down[n, k] = 0
-          for e in 0..4 {
- W_down[n, k] = W_down[n, k] + select(e < k / # % 2 * 2 + k % 2 + 1, max(0 - i32(W[n, k / 8 * 8 + e / 2 * 4 + k / # % 2 * 2 + e % 2]), 0), 0)
-          }
+          W_try[n, k] = i8(min(W_sums[n, k] & 65535, 128) - min((W_sums[n, k] & 65535) - max(i32(W[n, k]), 0), 128) - (min(W_sums[n, k] >> 16, 128) - min((W_sums[n, k] >> 16) - max(0 - i32(W[n, k]), 0), 128)))
         }
       }
-      alloc global W_try[16, 32] : i8 {
-        for n in 0..16 {
-          for k in 0..32 {
-            W_try[n, k] = i8(min(W_up[n, k], 128) - min(W_up[n, k] - max(i32(W[n, k]), 0), 128) - (min(W_down[n, k], 128) - min(W_down[n, k] - max(0 - i32(W[n, k]), 0), 128)))
+      alloc global W_over[2, 1, 8] : i32 in -2147483648..1 {
+        for n in 0..2 {
+          for g in 0..8 {
+            W_over[n, 0, g] = -2147483648
+            for o in 0..8 {
+              for j in 0..4 {
+                W_over[n, 0, g] = max(W_over[n, 0, g], i32(W[n * 8 + o, g * 4 + j] != W_try[n * 8 + o, g * 4 + j]))
+              }
+            }
           }
         }
-        alloc global W_over[2, 8] : i32 in -2147483648..1 {
-          for n in 0..2 {
-            for k in 0..8 {
-              W_over[n, k] = -2147483648
-              for o in 0..8 {
-                for j in 0..4 {
-                  W_over[n, k] = max(W_over[n, k], i32(W[n * 8 + o, k * 4 + j] != W_try[n * 8 + o, k * 4 + j]))
-                }
-              }
+        for n in 0..2 {
+          W_overs[n, 0] = 0
+          for g in 0..8 {
+            W_overs[n, 0] = W_overs[n, 0] + W_over[n, 0, g]
+          }
+        }
+        for n in 0..16 {
+          for k in 0..32 {
+            W_fast[n / 8, k / 4, n % 8, k % 4] = select(W_overs[n / 8, 0] * 100 <= 240, W_try[n, k], 0)
+          }
+        }
+        for n in 0..16 {
+          for k in 0..32 {
+            W_rest[n / 8, k / 4, n % 8, k % 4] = W[n, k] - W_fast[n / 8, k / 4, n % 8, k % 4]
+          }
+        }
+        for n in 0..2 {
+          for g in 0..8 {
+            W_seen[n, 0, g] = 0
+            for h in 0..8 {
+              W_seen[n, 0, g] = W_seen[n, 0, g] + select(h < g + 1, select(W_overs[n, 0] * 100 <= 240, W_over[n, 0, h], 1), 0)
             }
           }
-          alloc global W_overs[2, 1] : i32 in 0..8 {
-            for n in 0..2 {
-              W_overs[n, 0] = 0
-              for g in 0..8 {
-                W_overs[n, 0] = W_over[n, g] + W_overs[n, 0]
-              }
-            }
-            for n in 0..16 {
-              for k in 0..32 {
-                W_fast[n / 8, k / 4, n % 8, k % 4] = select(W_overs[n / 8, 0] * 100 <= 240, W_try[n, k], 0)
-              }
-            }
-            for n in 0..2 {
-              W_chains[n, 0] = select(W_overs[n, 0] * 100 <= 240, i32(4), i32(0))
-            }
-            for n in 0..16 {
-              for k in 0..32 {
-                W_rest[n / 8, k / 4, n % 8, k % 4] = W[n, k] - W_fast[n / 8, k / 4, n % 8, k % 4]
-              }
-            }
-            alloc global W_seen[2, 8] : i32 in 0..8 {
-              for n in 0..2 {
-                for k in 0..8 {
-                  W_seen[n, k] = 0
-                  for g in 0..8 {
-                    W_seen[n, k] = W_seen[n, k] + select(g < k + 1, select(W_overs[n, 0] * 100 <= 240, W_over[n, g], 1), 0)
-                  }
-                }
-              }
-              for n in 0..2 {
-                W_count[n, 0] = 0
-                for g in 0..8 {
-                  W_count[n, 0] = W_count[n, 0] + select(W_overs[n, 0] * 100 <= 240, W_over[n, g], 1)
-                }
-              }
-              alloc global W_pick[2, 8] : i32 in 0..8 {
-                for n in 0..2 {
-                  for k in 0..8 {
-                    W_pick[n, k] = 0
-                    for g in 0..8 {
-                      W_pick[n, k] = W_pick[n, k] + i32(W_seen[n, g] <= i32(k))
-                    }
-                  }
-                }
-                for n in 0..2 {
-                  for k in 0..8 {
-                    W_list[n, k] = min(W_pick[n, k], 7)
-                  }
-                }
-              }
+        }
+        for n in 0..2 {
+          for g in 0..8 {
+            W_list[n, 0, g] = 0
+            for h in 0..7 {
+              W_list[n, 0, g] = W_list[n, 0, g] + i32(W_seen[n, 0, h] <= i32(g))
             }
           }
         }
