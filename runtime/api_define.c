@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* api_define.c - what to compute, for which machine, and the texts of all that. */
 #include "runtime/api.h"
+#include "runtime/explain.h"
 
 #include <stdio.h>
 
@@ -236,17 +237,26 @@ char *qj_show(qj_ctx *q)
     return api_run(q, API_SCRATCH, body_show, &text) ? text : NULL;
 }
 
+typedef void explain_printer(const struct explained *x, struct str *out);
+struct explaining { explain_printer *print; char *text; };
+
 static bool body_explain(struct qj_ctx *q, void *u)
 {
+    struct explaining *e = u;
     struct sched *sched = api_sched(q);
+    struct explained x = {.c = &q->ir};
     struct str s = str_on(&q->ir.arena);
     if (!sched) return false;
-    sch_explain(sched, &s);
-    return api_strdup(q, str_text(&s), u);
+    sch_explain(sched, &x);
+    e->print(&x, &s);
+    return api_strdup(q, str_text(&s), &e->text);
 }
 
-char *qj_explain(qj_ctx *q)
+static char *explain(qj_ctx *q, explain_printer *print)
 {
-    char *text = NULL;
-    return api_run(q, API_SCRATCH, body_explain, &text) ? text : NULL;
+    struct explaining e = {print, NULL};
+    return api_run(q, API_SCRATCH, body_explain, &e) ? e.text : NULL;
 }
+
+char *qj_explain(qj_ctx *q) { return explain(q, explain_text); }
+char *qj_explain_json(qj_ctx *q) { return explain(q, explain_json); }

@@ -195,8 +195,11 @@ QJ_API int qj_nsteps(qj_ctx *q);
 QJ_API char *qj_steps_text(qj_ctx *q);
 /* The loop nest they give; the packing function's too, if there is one. */
 QJ_API char *qj_show(qj_ctx *q);
-/* For every loop that could be an instruction: which ones fit, and the first condition that fails for others. */
+/* Which instruction and template each sum of products takes or could take, and for every other the first condition
+ * that fails and what would make it fit. As text, and as a JSON array of
+ * {stage, kind, name, taken, fits, where, mac_per_cycle, cycles, why, unlock}: kind "instruction", "template" or "loops". */
 QJ_API char *qj_explain(qj_ctx *q);
+QJ_API char *qj_explain_json(qj_ctx *q);
 
 /* ---- to bytes ---- */
 

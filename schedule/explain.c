@@ -1,7 +1,139 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* explain.c - which instructions fit where, and why the others do not: the answer to "why is this slow?". */
+/* explain.c - which instructions fit where, and why the others do not: the answer to "why is this slow?".
+ *
+ * First what no step can change is asked: has the target the instruction, do types and value ranges allow it? Then,
+ * of a stage in plain loops, whether the loops as they are can be tensorized; of a stage that is tensorized already,
+ * whether the instruction would be faster than the one it has. */
+#include "schedule/explain.h"
 #include "schedule/lower_impl.h"
 #include "schedule/templates/template.h"
+
+/* The two factors of the sum: activations first, where one follows from weights alone. */
+struct factors { const struct tensor *x, *w; };
+
+struct asking {
+    struct lower *w;
+    const struct lstage *x;
+    struct factors f;
+    struct explained *out;
+};
+
+#define SAY(a, ...) arena_printf(&(a)->w->c->arena, __VA_ARGS__)
+
+/* ---- the operands as they were defined ---- */
+
+/* The one element that e is a copy of, converted, moved by a constant or with a border of constants; else NULL. */
+static const struct expr *copy_of(const struct expr *e)
+{
+    const struct expr *from = NULL;
+    if (e->op == OP_READ) return e;
+    if (e->op != OP_CAST && e->op != OP_SELECT && e->op != OP_ADD && e->op != OP_SUB) return NULL;
+    for (int i = e->op == OP_SELECT; i < e->nkid; i++) {
+        if (e->kid[i]->op == OP_INT) continue;
+        if (from) return NULL;
+        from = e->kid[i];
+    }
+    return from ? copy_of(from) : NULL;
+}
+
+/* Back through stages that only copy: to the tensor whose type and range count. */
+static const struct tensor *origin(const struct state *st, const struct tensor *t)
+{
+    for (int i; (i = state_stage_of(st, t)) >= 0;) {
+        const struct expr *from = stage_reduce(st->stage[i]) ? NULL : copy_of(st->stage[i]->body);
+        if (!from) return t;
+        t = from->val.tensor;
+    }
+    return t;
+}
+
+static const struct tensor *factor(const struct expr *e)
+{
+    while (e->op == OP_CAST) e = e->kid[0];
+    return e->op == OP_READ ? e->val.tensor : NULL;
+}
+
+static struct factors factors_of(const struct state *st, const struct stage *g)
+{
+    const struct expr *product = stage_reduce(g)->kid[0];
+    const struct tensor *a = factor(product->kid[0]), *b = factor(product->kid[1]);
+    if (!a || !b) return (struct factors){NULL, NULL};
+    bool swap = origin(st, a)->kind == TENSOR_WEIGHT && origin(st, b)->kind != TENSOR_WEIGHT;
+    return swap ? (struct factors){b, a} : (struct factors){a, b};
+}
+
+/* ---- types and ranges ---- */
+
+static bool holds(enum dtype dt, struct range r) { return dtype_range(dt).lo <= r.lo && r.hi <= dtype_range(dt).hi; }
+
+static bool is_dot(const struct meaning *m)
+{
+    return m->nop == 3 && m->accumulate && m->combiner == RED_SUM && m->op[0]->dt == DT_I32 && m->naxes > m->nout;
+}
+
+/* A is the same for all lanes; else each lane has its own. */
+static bool broadcasts(const struct meaning *m)
+{
+    for (int d = 0; d < m->op[1]->ndim; d++)
+        if (m->op_axis[1][d] < m->nout) return false;
+    return true;
+}
+
+static bool sums_fit(int n, struct range a, struct range b)
+{
+    int64_t p[4] = {a.lo * b.lo, a.lo * b.hi, a.hi * b.lo, a.hi * b.hi}, lo = 0, hi = 0;
+    for (int i = 0; i < 4; i++) {
+        lo = i64_min(lo, p[i]);
+        hi = i64_max(hi, p[i]);
+    }
+    return lo * n >= INT16_MIN && hi * n <= INT16_MAX;
+}
+
+static bool ranges_allow(const struct asking *a, const struct intrin *in, const struct tensor *x, struct range rx, const struct tensor *w,
+                         struct explain_row *r)
+{
+    int n = in->row->pair_i16;
+    if (n == 0 || sums_fit(n, rx, w->range)) return true;
+    r->why = SAY(a, "a sum of %d products of %lld..%lld (%s) by %lld..%lld (%s) may not fit 16 bits", n, (long long)rx.lo, (long long)rx.hi,
+                 x->name, (long long)w->range.lo, (long long)w->range.hi, w->name);
+    int64_t hi = rx.hi, side = i64_max(-w->range.lo, w->range.hi);
+    while (hi > 0 && !sums_fit(n, (struct range){0, hi}, w->range)) hi--;
+    while (side > 0 && !sums_fit(n, rx, (struct range){-side, side})) side--;
+    if (hi > 0 && rx.lo >= 0) r->unlock = SAY(a, "declare activations %s in 0..%lld", x->name, (long long)hi);
+    if (side > 0)
+        r->unlock = SAY(a, "%s%s %s in -%lld..%lld", r->unlock ? r->unlock : "declare", r->unlock ? ", or weights" : " weights", w->name,
+                        (long long)side, (long long)side);
+    return false;
+}
+
+/* Could it ever do these products? */
+static bool data_allow(const struct asking *a, const struct intrin *in, struct explain_row *r)
+{
+    const struct meaning *m = in->meaning;
+    const struct tensor *x = a->f.x ? origin(a->w->st, a->f.x) : NULL, *w = a->f.w ? origin(a->w->st, a->f.w) : NULL;
+    if (!x || !w || x->dt == DT_F32 || !is_dot(m)) return true; /* tensorize_match has the reason */
+    struct range rx = x->range, given = x->range;
+    enum dtype ta = m->op[1]->dt, tb = m->op[2]->dt;
+    bool moves = dt_bytes(ta) == 1 && dt_bytes(x->dt) == 1;
+    if (!holds(tb, w->range)) {
+        r->why = SAY(a, "it takes %s weights, %s is %s in %lld..%lld", dtype_info[tb].name, w->name, dtype_info[w->dt].name,
+                     (long long)w->range.lo, (long long)w->range.hi);
+    } else if (!holds(ta, rx) && moves) { /* 8 bits of the other sign, once moved */
+        int64_t by = x->dt == DT_I8 ? 128 : -128;
+        rx = (struct range){rx.lo + by, rx.hi + by};
+        if (a->f.x->dt == ta) return ranges_allow(a, in, x, rx, w, r);
+        r->why = SAY(a, "it takes %s activations, %s is %s in %lld..%lld: needs the %+lld form", dtype_info[ta].name, x->name,
+                     dtype_info[x->dt].name, (long long)given.lo, (long long)given.hi, (long long)by);
+        r->unlock = SAY(a, "offset %s %s %lld as=%s, which takes the surplus off; or `template row=%s`", a->f.x->name, a->x->g->tensor->name,
+                        (long long)by, dtype_info[ta].name, r->name);
+    } else if (!holds(ta, rx)) {
+        r->why = SAY(a, "it takes %s activations, %s is %s in %lld..%lld", dtype_info[ta].name, x->name, dtype_info[x->dt].name,
+                     (long long)rx.lo, (long long)rx.hi);
+    }
+    return !r->why && ranges_allow(a, in, x, rx, w, r);
+}
+
+/* ---- loops ---- */
 
 /* The leaf from which a row is tried: as many loops inside (of extent above 1) as it has axes. */
 static int natural_leaf(const struct lstage *x, const struct meaning *m)
@@ -12,34 +144,96 @@ static int natural_leaf(const struct lstage *x, const struct meaning *m)
     return pos;
 }
 
-static bool fits(struct lower *w, const struct lstage *x, int pos, const struct intrin *in, const char **why)
+static bool fits(const struct asking *a, int pos, const struct intrin *in, const char **why)
 {
-    struct region r = lower_region_at(w, x, pos);
+    struct region r = lower_region_at(a->w, a->x, pos);
     const struct expr *arg[MEANING_MAX_OPERANDS];
-    return tensorize_match(w->c, in, &r, arg, why);
+    return tensorize_match(a->w->c, in, &r, arg, why);
 }
 
-static void explain_row(struct lower *w, const struct lstage *x, const struct intrin_row *row, struct str *out)
+/* The sum's innermost loop is cut short by the instruction. */
+static bool no_multiple(const struct asking *a, const struct meaning *m, struct explain_row *r)
 {
-    const struct stage *g = x->g;
-    const struct intrin *in = target_intrin(w->target, row->name);
-    str_printf(out, "  %-26s ", row->name);
-    if (!in) {
-        const char *lacks = target_lacks(w->c, w->target, row->needs);
-        str_printf(out, "no: target %s lacks %s\n", w->target->name, lacks ? lacks : row->needs);
-        return;
+    const struct stage *g = a->x->g;
+    int64_t step = 1;
+    if (!is_dot(m)) return false;
+    for (int i = m->nout; i < m->naxes; i++) step *= m->axis[i]->extent;
+    for (int pos = g->nleaf - 1; pos >= 0; pos--) {
+        const struct iter *it = &g->iter[g->leaf[pos]];
+        int64_t n = a->x->ext[g->leaf[pos]];
+        if (!it->reduce || n == 1) continue;
+        if (n % step == 0) return false;
+        r->why = SAY(a, "%s=%lld is not a multiple of %lld", it->name, (long long)n, (long long)step);
+        r->unlock = SAY(a, "pad %s.%s %lld, as `template` does", g->tensor->name, it->name, (long long)step);
+        return true;
     }
-    const char *why = "the stage has no loops", *no;
+    return false;
+}
+
+static void ask_loops(const struct asking *a, const struct intrin *in, struct explain_row *r)
+{
+    const struct stage *g = a->x->g;
+    const char *no;
     for (int pos = g->nleaf - 1; pos >= 0; pos--)
-        if (fits(w, x, pos, in, &no)) {
-            str_printf(out, "fits at %s.%s (about %g MAC/cycle)\n", g->tensor->name, g->iter[g->leaf[pos]].name, row->mac_per_cycle);
+        if (fits(a, pos, in, &no)) {
+            r->fits = true;
+            r->where = SAY(a, "%s.%s", g->tensor->name, g->iter[g->leaf[pos]].name);
             return;
         }
-    int pos = natural_leaf(x, in->meaning);
-    if (pos < g->nleaf) fits(w, x, pos, in, &why);
-    str_printf(out, "no: %s", why);
-    if (pos < g->nleaf) str_printf(out, " (tried at %s)", g->iter[g->leaf[pos]].name);
-    str_putc(out, '\n');
+    if (no_multiple(a, in->meaning, r)) return;
+    int pos = natural_leaf(a->x, in->meaning);
+    r->why = "the stage has no loops";
+    if (pos >= g->nleaf) return;
+    fits(a, pos, in, &r->why);
+    r->why = SAY(a, "%s (tried at %s)", r->why, g->iter[g->leaf[pos]].name);
+    if (is_dot(in->meaning) && a->f.x) r->unlock = "split and reorder the loops and the layout to its axes, as `template` does";
+}
+
+/* ---- a stage that has an instruction ---- */
+
+static const char *way(const struct asking *a, const struct tensor *t)
+{
+    const struct tensor *from = t ? origin(a->w->st, t) : NULL;
+    if (!from || from == t) return SAY(a, "%s as it lies", t ? t->name : "?");
+    int i = state_stage_of(a->w->st, t);
+    return SAY(a, "%s through %s (%s%s)", from->name, t->name, dtype_info[t->dt].name, a->w->stage[i].place == PLACE_PACK ? ", packed ahead" : "");
+}
+
+static void ask_tensorized(const struct asking *a, const struct intrin *in, struct explain_row *r)
+{
+    const struct stage *g = a->x->g;
+    const struct intrin_row *has = g->intrin->row;
+    if (in == g->intrin || in->row == has) {
+        r->taken = r->fits = true;
+        r->where = SAY(a, "%s.%s", g->tensor->name, g->iter[g->tensorize_iter].name);
+        r->why = SAY(a, "%s, %s", way(a, a->f.x), way(a, a->f.w));
+        return;
+    }
+    if (is_dot(in->meaning) != is_dot(g->intrin->meaning) || broadcasts(in->meaning) != broadcasts(g->intrin->meaning)) {
+        r->why = "it computes something else";
+    } else if (in->row->mac_per_cycle <= has->mac_per_cycle) {
+        r->why = SAY(a, "no faster: about %g MAC/cycle, %s has %g", in->row->mac_per_cycle, has->name, has->mac_per_cycle);
+    } else {
+        r->fits = true;
+        r->why = "types and ranges allow it; the steps chose another";
+        r->unlock = SAY(a, "tensorize with it, or `template row=%s`", in->row->name);
+    }
+}
+
+static void ask(const struct asking *a, const struct intrin_row *row)
+{
+    const struct target *t = a->w->target;
+    const struct intrin *in = target_intrin(t, row->name);
+    struct explain_row r = {.stage = a->x->g->tensor->name, .name = row->name, .mac_per_cycle = row->mac_per_cycle};
+    if (!in) {
+        const char *lacks = target_lacks(a->w->c, t, row->needs);
+        r.why = SAY(a, "target %s lacks %s", t->name, lacks ? lacks : row->needs);
+        r.unlock = SAY(a, "a target with %s", lacks ? lacks : row->needs);
+    } else if ((a->x->g->intrin && a->x->g->intrin->row == row) || data_allow(a, in, &r)) {
+        if (a->x->g->intrin) ask_tensorized(a, in, &r);
+        else ask_loops(a, in, &r);
+    }
+    VEC_PUSH(&a->w->c->arena, a->out->row, r);
 }
 
 static bool is_product(const struct stage *g)
@@ -49,25 +243,22 @@ static bool is_product(const struct stage *g)
     return (k == RED_SUM || k == RED_FMA) && red->kid[0]->op == OP_MUL;
 }
 
-void sch_explain(struct sched *s, struct str *out)
+void sch_explain(struct sched *s, struct explained *out)
 {
     if (err_is(&s->c->err)) return;
     struct lower *w = lower_prepare(s, s->state);
-    bool any = false;
     for (int i = 0; w && i < s->state->nstage; i++) {
-        const struct lstage *x = &w->stage[i];
-        if (x->place == PLACE_NONE || !is_product(x->g)) continue;
-        any = true;
-        str_printf(out, "stage %s", x->g->tensor->name);
-        if (x->g->intrin)
-            str_printf(out, ": tensorized at %s with %s", x->g->iter[x->g->tensorize_iter].name, x->g->intrin->row->name);
-        else str_put(out, ": plain loops, no instruction chosen");
-        str_putc(out, '\n');
+        struct asking a = {.w = w, .x = &w->stage[i], .out = out};
+        if (a.x->place == PLACE_NONE || !is_product(a.x->g)) continue;
+        a.f = factors_of(s->state, a.x->g);
+        if (!a.x->g->intrin) VEC_PUSH(&s->c->arena, out->row, ((struct explain_row){.stage = a.x->g->tensor->name, .taken = true, .fits = true}));
         const struct family *f = s->target->family;
-        for (int k = 0; k < f->nrow; k++) explain_row(w, x, &f->rows[k], out);
+        for (int k = 0; k < f->nrow; k++) ask(&a, &f->rows[k]);
         for (int k = 0; k < s->target->nintrin; k++)
-            if (s->target->intrin[k].user) explain_row(w, x, s->target->intrin[k].row, out);
+            if (s->target->intrin[k].user) ask(&a, s->target->intrin[k].row);
     }
-    tmpl_explain(s, out);
-    if (w && !any) str_put(out, "no stage is a sum of products; nothing to tensorize\n");
+    if (!w) return;
+    /* Templates choose for stages without steps: what they say of the program is asked as if there were none. */
+    struct sched *fresh = sch_nsteps(s) ? sch_new(s->c, s->program, s->target) : s;
+    if (fresh) tmpl_explain(fresh, out);
 }

@@ -79,8 +79,4 @@ const char *sch_stage_name(const struct sched *s, int stage);
 int sch_naxes(const struct sched *s, int stage);
 const char *sch_axis_name(const struct sched *s, int stage, int axis);
 
-/* For every loop of every stage with a product reduction: which rows of the target's family fit there, and
- * for the others the first condition that fails. */
-void sch_explain(struct sched *s, struct str *out);
-
 #endif

@@ -204,7 +204,8 @@ static void pass_over(struct candidates *out, const struct intrin_row *row, cons
     if (!out->why) return;
     va_list ap;
     va_start(ap, fmt);
-    str_printf(out->why, "    %-26s no: %s\n", row->name, arena_vprintf(out->why->arena, fmt, ap));
+    struct explain_row r = {.of_template = true, .where = row->name, .why = arena_vprintf(&out->why->c->arena, fmt, ap)};
+    VEC_PUSH(&out->why->c->arena, out->why->row, r);
     va_end(ap);
 }
 
@@ -586,7 +587,8 @@ static void conv_candidates(const struct contraction *k, struct candidates *out)
     const char *why;
     candidates(k, out);
     if (out->fixed.tile && wino_fits(k, &why)) wino_candidates(k, out);
-    else if (out->why && out->fixed.tile) str_printf(out->why, "    %-26s no: %s\n", "tile=2, tile=4", why);
+    else if (out->why && out->fixed.tile) 
+        VEC_PUSH(&k->s->c->arena, out->why->row, ((struct explain_row){.of_template = true, .where = "tile=2, tile=4", .why = why}));
 }
 
 static void conv_steps(const struct contraction *k, const struct choice *c, struct str *out)

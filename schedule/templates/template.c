@@ -205,47 +205,62 @@ static void put_choice(struct str *out, const struct choice *c)
     if (c->rows) str_printf(out, " rows=%d outer=%d", c->rows, c->outer);
     if (c->tile) str_printf(out, " tile=%d", c->tile);
     if (c->offset) str_printf(out, " by activations %+d", c->offset);
-    str_printf(out, ", about %.3g Mcycles", c->cycles / 1e6);
 }
 
-void tmpl_explain(struct sched *s, struct str *out)
+static struct explain_row choice_row(struct ir_ctx *c, const struct choice *k)
+{
+    struct str text = str_on(&c->arena);
+    put_choice(&text, k);
+    return (struct explain_row){.of_template = true, .fits = true, .where = str_text(&text), .cycles = k->cycles,
+                                .mac_per_cycle = k->row ? k->row->row->mac_per_cycle : 0};
+}
+
+/* The rows from `from` on are those of this template, asked about this stage. */
+static void sign_rows(struct explained *out, size_t from, const char *stage, const char *tmpl)
+{
+    for (size_t i = from; i < out->row.n; i++) {
+        out->row.at[i].stage = stage;
+        out->row.at[i].name = tmpl;
+    }
+}
+
+/* The best candidate, the best of the next few instructions, and those passed over. False: there is none. */
+static bool explain_template(const struct contraction *k, const struct tmpl *t, bool chosen, struct explained *out)
+{
+    struct arena *a = &k->s->c->arena;
+    struct explained passed = {.c = k->s->c};
+    struct candidates *list = ARENA_NEW(a, struct candidates);
+    list->fixed.outer = list->fixed.tile = -1;
+    list->why = &passed;
+    t->candidates(k, list);
+    qsort(list->at, (size_t)list->n, sizeof list->at[0], by_cycles);
+    if (list->n == 0) VEC_PUSH(a, out->row, ((struct explain_row){.of_template = true, .why = "no instruction of this target serves"}));
+    const struct intrin *seen = NULL;
+    for (int i = 0, shown = 0; i < list->n && shown < 4; i++) {
+        if (i && list->at[i].row == seen) continue;
+        seen = list->at[i].row;
+        struct explain_row r = choice_row(k->s->c, &list->at[i]);
+        r.taken = !chosen && shown == 0;
+        shown++;
+        if (!r.taken) r.why = chosen ? "a template before it fits" : "slower by the model";
+        VEC_PUSH(a, out->row, r);
+    }
+    for (size_t i = 0; i < passed.row.n; i++) VEC_PUSH(a, out->row, passed.row.at[i]);
+    return list->n > 0;
+}
+
+void tmpl_explain(struct sched *s, struct explained *out)
 {
     struct contraction k;
     for (int i = 0; i < s->state->nstage; i++) {
         if (!con_candidate(s, i)) continue;
-        const char *why = NULL;
-        bool chosen = false;
-        str_printf(out, "templates for %s\n", s->state->stage[i]->tensor->name);
-        if (!con_of(s, i, &k, &why)) {
-            str_printf(out, "  none: %s\n", why);
-            continue;
-        }
+        const char *why = NULL, *stage = s->state->stage[i]->tensor->name;
+        bool chosen = false, any = con_of(s, i, &k, &why);
         for (size_t t = 0; t < ARRAY_LEN(templates); t++) {
-            str_printf(out, "  %-8s ", templates[t]->name);
-            if (!templates[t]->fits(&k, &why)) {
-                str_printf(out, "no: %s\n", why);
-                continue;
-            }
-            struct str passed = str_on(&s->c->arena);
-            struct candidates *list = ARENA_NEW(&s->c->arena, struct candidates);
-            list->fixed.outer = list->fixed.tile = -1;
-            list->why = &passed;
-            templates[t]->candidates(&k, list);
-            qsort(list->at, (size_t)list->n, sizeof list->at[0], by_cycles);
-            str_printf(out, "%s", list->n == 0 ? "no instruction of this target serves" : chosen ? "fits: " : "chosen: ");
-            chosen = chosen || list->n > 0;
-            if (list->n) put_choice(out, &list->at[0]);
-            str_putc(out, '\n');
-            const struct intrin *seen = list->n ? list->at[0].row : NULL;
-            for (int n = 1, more = 0; n < list->n && more < 3; n++) {
-                if (list->at[n].row == seen) continue;
-                seen = list->at[n].row;
-                more++;
-                str_put(out, "    next: ");
-                put_choice(out, &list->at[n]);
-                str_putc(out, '\n');
-            }
-            str_put(out, str_text(&passed));
+            size_t from = out->row.n;
+            if (any && templates[t]->fits(&k, &why)) chosen |= explain_template(&k, templates[t], chosen, out);
+            else VEC_PUSH(&s->c->arena, out->row, ((struct explain_row){.of_template = true, .why = why}));
+            sign_rows(out, from, stage, templates[t]->name);
         }
     }
 }

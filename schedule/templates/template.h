@@ -11,6 +11,7 @@
 #ifndef QJ_SCHEDULE_TEMPLATES_TEMPLATE_H
 #define QJ_SCHEDULE_TEMPLATES_TEMPLATE_H
 
+#include "schedule/explain.h"
 #include "schedule/templates/chain.h"
 
 /* What a candidate chooses. 0: not used by the template. */
@@ -34,7 +35,7 @@ struct candidates {
     struct choice fixed;
     int n;
     struct choice at[TMPL_MAX_CANDIDATES];
-    struct str *why;                /* for explain: a line for every instruction passed over; or NULL */
+    struct explained *why;          /* for explain: a row for every instruction passed over; or NULL */
 };
 
 struct tmpl {
@@ -50,7 +51,7 @@ extern const struct tmpl tmpl_stem, tmpl_depthwise, tmpl_conv2d, tmpl_dense, tmp
 /* The `template` statement: arguments as a step's. All or nothing; errors ERR_TEMPLATE. */
 bool tmpl_apply(struct sched *s, const struct step_arg *arg, int narg, struct span at);
 /* For explain: for every sum of products without steps, which templates fit and what they would choose. */
-void tmpl_explain(struct sched *s, struct str *out);
+void tmpl_explain(struct sched *s, struct explained *out);
 
 /* ---- for templates ---- */
 

@@ -67,7 +67,7 @@ bool cmd_asm(struct session *s, const struct words *arg)
 
 bool cmd_explain(struct session *s, const struct words *arg)
 {
-    if (arg->n == 1) return print_text(s, qj_explain(s->q));
+    if (arg->n == 1) return session_explain(s);
     if (!one_argument(s, arg, "the code of an error")) return false;
     if (help_error(s->out->text, arg->at[1].text)) return true;
     const char *names[ERR_COUNT];

@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* inner.c - what the public interface does not say, borrowed from behind it: names for completion, the loop
  * nest after each pass, the loops as LLVM gets them. Every body runs inside api_run, as the library's own. */
+#include <math.h>
 #include <stdlib.h>
 
 #include "codegen/codegen.h"
 #include "ir/print.h"
 #include "runtime/api.h"
+#include "runtime/explain.h"
 #include "tools/qjit/session.h"
 
 /* ---- names ---- */
@@ -68,6 +70,44 @@ bool session_passes(struct session *s, const char *pass)
 {
     struct passing p = {.f = s->out->text, .last = pass};
     api_run(s->q, API_SCRATCH, body_passes, &p);
+    return session_ok(s);
+}
+
+/* ---- explain ---- */
+
+static bool body_explain(struct qj_ctx *q, void *u)
+{
+    struct out *o = u;
+    struct sched *sched = api_sched(q);
+    struct explained x = {.c = &q->ir};
+    struct str text = str_on(&q->ir.arena);
+    if (!sched) return false;
+    sch_explain(sched, &x);
+    explain_text(&x, &text);
+    fputs(str_text(&text), o->text);
+    out_open(o, "rows", '[');
+    for (size_t i = 0; i < x.row.n; i++) {
+        const struct explain_row *r = &x.row.at[i];
+        out_open(o, NULL, '{');
+        out_str(o, "stage", r->stage);
+        out_str(o, "kind", explain_kind(r));
+        out_str(o, "name", r->name);
+        out_bool(o, "taken", r->taken);
+        out_bool(o, "fits", r->fits);
+        out_str(o, "where", r->where);
+        out_num(o, "mac_per_cycle", r->mac_per_cycle > 0 ? r->mac_per_cycle : (double)NAN);
+        out_num(o, "cycles", r->cycles > 0 ? r->cycles : (double)NAN);
+        out_str(o, "why", r->why);
+        out_str(o, "unlock", r->unlock);
+        out_close(o);
+    }
+    out_close(o);
+    return !err_is(&q->ir.err);
+}
+
+bool session_explain(struct session *s)
+{
+    api_run(s->q, API_SCRATCH, body_explain, s->out);
     return session_ok(s);
 }
 

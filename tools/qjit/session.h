@@ -94,6 +94,9 @@ const struct ir_env *session_tensors(const struct session *s);     /* the defini
 /* After which of codegen's passes to print the nest: up to `pass`; NULL: after all. */
 bool session_passes(struct session *s, const char *pass);
 
+/* Which paths the sums of products take, and why not others: text and rows. */
+bool session_explain(struct session *s);
+
 /* The loops that codegen gives LLVM, a function each, outer before inner. Owned. */
 struct nest {
     char *function;
