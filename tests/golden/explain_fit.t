@@ -21,6 +21,7 @@ stage C: plain loops, no instruction chosen
   dot4_i8i8_generic          no: it takes i8 activations, A is u8 in 0..255: needs the -128 form -> offset A C -128 as=i8, which takes the surplus off; or `template row=dot4_i8i8_generic`
 templates for C
   stem     no: its input channels fill groups of 4, or are 16 and more
+  depthwise no: it sums over input channels too
   conv2d   no: it has no window and one axis of pixels: a dense layer
   dense    no: no instruction of this target serves
   plain    chosen: plain loops, about 0.00102 Mcycles
