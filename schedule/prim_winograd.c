@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* prim_winograd.c - winograd: a 3x3 convolution computed by Winograd's F(m x m, 3 x 3), exactly. prims.def has what
- * it does, README.md when it pays.
+ * it does, templates/README.md when it pays.
  *
  *     Acc[n, y, x, o] = sum(r, s, c) i32(P[n, y+r, x+s, c]) * i32(W[o, r, s, c])
  *

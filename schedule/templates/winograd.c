@@ -153,14 +153,14 @@ static double tile_cycles(const struct intrin *in, int lanes, int regs, int mr, 
     return pairs * (mul > ops ? mul : ops);
 }
 
-/* How many parts the primitive cuts the channels into, about. */
-static double parts(const struct contraction *k, int tile)
+/* How many parts the primitive cuts the channels into; 0: no number that divides them gives a proof. */
+static int parts(const struct contraction *k, int tile)
 {
     struct range x = k->x->range, w = k->w->range;
     double sum = 9.0 * (double)k->over[k->group].extent * (double)((x.hi - x.lo + 1) / 2) * (double)i64_max(-w.lo, w.hi);
     int64_t n = (int64_t)(sum / (tile == 4 ? 1 << 25 : 1 << 29)) + 1;
     while (n < 16 && k->over[k->group].extent % n) n++;
-    return (double)n;
+    return n > 16 || k->over[k->group].extent % n ? 0 : (int)n;
 }
 
 static double model(const struct contraction *k, const struct choice *c, int lanes, const struct wpart *p)
@@ -202,7 +202,7 @@ void wino_candidates(const struct contraction *k, struct candidates *out)
         struct choice c = {.row = &t->intrin[i]};
         if (!pair_row(c.row, &lanes)) continue;
         for (c.tile = 2; c.tile <= 4; c.tile += 2)
-            for (c.nr = lanes; c.nr <= 3 * lanes; c.nr += lanes)
+            for (c.nr = lanes; c.nr <= 3 * lanes && parts(k, c.tile); c.nr += lanes)
                 for (c.mr = 3; c.mr <= 12; c.mr++) {
                     if ((c.mr + 1) * (c.nr / lanes) + 2 > t->vector_regs) continue;
                     int64_t ty = ceil_div(k->data[p.y].extent, c.tile);
