@@ -50,12 +50,6 @@ static const struct expr *i32(struct cap *p, int64_t v) { return ir_int(p->c, ty
 static const struct expr *idx(struct cap *p, int64_t v) { return ir_idx(p->c, v); }
 static const struct expr *wide(struct cap *p, const struct expr *e) { return ir_cast(p->c, DT_I32, e); }
 
-static const struct expr *uncast(const struct expr *e)
-{
-    while (e->op == OP_CAST) e = e->kid[0];
-    return e;
-}
-
 /* ---- what is it? ---- */
 
 static bool refuse(struct cap *p, const char *fmt, ...) QJ_PRINTF(2, 3);
@@ -85,8 +79,8 @@ static bool recognise(struct cap *p)
     if (ir_uses(f[!mine], vn) || !ir_uses(f[mine], vn))
         return refuse(p, "%s must index one factor of %s's product", vn->name, name);
     p->other = f[!mine];
-    p->w = uncast(f[mine]);
-    if (p->w->op != OP_READ || p->w->nkid == QJ_MAX_RANK || p->w->type.dt != DT_I8 || f[mine]->type.dt != DT_I32)
+    p->w = exact_read(f[mine]);
+    if (!p->w || p->w->nkid == QJ_MAX_RANK || p->w->type.dt != DT_I8 || f[mine]->type.dt != DT_I32)
         return refuse(p, "the factor that %s indexes is no element of an i8 tensor", vn->name);
     p->dk = p->dn = -1;
     for_kids(p->w, d) {

@@ -3,12 +3,6 @@
  * takes: sum(x * w) = sum((x + n) * w) - n * sum(w), exact modulo 2^32. prims.def has what it does. */
 #include "schedule/state.h"
 
-static const struct expr *uncast(const struct expr *e)
-{
-    while (e->op == OP_CAST) e = e->kid[0];
-    return e;
-}
-
 /* A stage of its own over the data axes of g that `use` says, with g's reduce axes. */
 static struct tensor *new_tensor(struct applying *a, const struct stage *g, const char *name, const bool *use)
 {
@@ -104,11 +98,12 @@ bool prim_offset(struct applying *a)
     for (int i = 0; i < g->nroot; i++)
         if (g->root_extent[i] != g->root_var[i]->extent)
             return fail_step(a, ERR_ILLEGAL_STEP, NULL, "%s is padded; offset before pad", g->tensor->name);
+    const struct expr *read[2] = {exact_read(body->kid[0]), exact_read(body->kid[1])};
     int mine = 0;
-    while (mine < 2 && !(uncast(body->kid[mine])->op == OP_READ && uncast(body->kid[mine])->val.tensor == x)) mine++;
+    while (mine < 2 && !(read[mine] && read[mine]->val.tensor == x)) mine++;
     if (mine == 2 || reads_tensor(body->kid[1 - mine], x))
-        return fail_step(a, ERR_ILLEGAL_STEP, NULL, "one factor of %s's product must be %s, and the other not read it",
-                         g->tensor->name, x->name);
+        return fail_step(a, ERR_ILLEGAL_STEP, NULL, "one factor of %s's product must be %s, with its value, and the other not "
+                         "read it", g->tensor->name, x->name);
     const char *copy = name_of(a, 0, arena_printf(&c->arena, "%s_%s", x->name, dtype_info[dt].name));
     const char *sum = copy ? name_of(a, 1, arena_printf(&c->arena, "%s_moved", g->tensor->name)) : NULL;
     const char *sums = sum ? name_of(a, 2, arena_printf(&c->arena, "%s_sums", g->tensor->name)) : NULL;
@@ -116,7 +111,7 @@ bool prim_offset(struct applying *a)
 
     struct stage *m = moved(a, x, copy, dt, n);
     const struct expr *other = body->kid[1 - mine];
-    const struct expr *factor = ir_cast(c, DT_I32, ir_read(c, m->tensor, uncast(body->kid[mine])->kid));
+    const struct expr *factor = ir_cast(c, DT_I32, ir_read(c, m->tensor, read[mine]->kid));
     bool all[QJ_MAX_RANK], used[QJ_MAX_RANK];
     for (int i = 0; i < g->nroot_data; i++) {
         all[i] = true;

@@ -131,6 +131,7 @@ static bool recognise(struct wino *w)
     w->row = ir_var(w->c, vy->name, g->root_extent[w->y] + 2);
     w->col = ir_var(w->c, vx->name, g->root_extent[w->x] + 2);
     w->drange = ir_bounds(w->data, NULL);
+    w->drange = (struct range){i64_min(w->drange.lo, 0), i64_max(w->drange.hi, 0)}; /* tiles beyond the edge hold zeros */
     w->wrange = ir_bounds(w->weight, NULL);
     if ((w->r = window_of(w, w->y, w->row, WIN_NONE)) < 0 || (w->s = window_of(w, w->x, w->col, w->r)) < 0) return false;
     w->cut = WIN_NONE;

@@ -50,6 +50,19 @@ bool reads_tensor(const struct expr *e, const struct tensor *t)
     return r.found;
 }
 
+const struct expr *exact_read(const struct expr *e)
+{
+    const struct expr *read = e;
+    while (read->op == OP_CAST) read = read->kid[0];
+    if (read->op != OP_READ) return NULL;
+    const struct tensor *t = read->val.tensor;
+    for (; e != read; e = e->kid[0]) {
+        const struct dtype_info *to = &dtype_info[e->type.dt];
+        if (!dt_is_int(t->dt) || !dt_is_int(e->type.dt) || t->range.lo < to->lo || t->range.hi > to->hi) return NULL;
+    }
+    return read;
+}
+
 struct stage *stage_new(struct ir_ctx *c, const struct tensor *t, const struct expr *body)
 {
     struct stage *g = ARENA_NEW(&c->arena, struct stage);

@@ -77,6 +77,8 @@ int state_stage_of(const struct state *st, const struct tensor *t);
 int state_leaf_pos(const struct stage *g, int iter);        /* position among the leaves, or -1 */
 const struct expr *stage_reduce(const struct stage *g);     /* its REDUCE node or NULL */
 bool stage_scheduled(const struct stage *g);                /* any loop step given yet */
+/* The READ whose values e has, under casts that keep every value of its tensor's range; NULL: e is no such thing. */
+const struct expr *exact_read(const struct expr *e);
 struct stage *stage_new(struct ir_ctx *c, const struct tensor *t, const struct expr *body);
 bool reads_tensor(const struct expr *e, const struct tensor *t);
 const struct layout *state_layout(const struct state *st, const struct tensor *t);

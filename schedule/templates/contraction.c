@@ -2,12 +2,6 @@
 /* contraction.c - recognises a sum of products. Contract in contraction.h. */
 #include "schedule/templates/contraction.h"
 
-static const struct expr *uncast(const struct expr *e)
-{
-    while (e->op == OP_CAST) e = e->kid[0];
-    return e;
-}
-
 bool con_candidate(const struct sched *s, int stage)
 {
     const struct stage *g = s->state->stage[stage];
@@ -178,8 +172,8 @@ bool con_of(const struct sched *s, int stage, struct contraction *k, const char 
     if (!why) why = &none;
     *k = (struct contraction){.s = s, .sum = g};
     if (!con_candidate(s, stage)) return *why = "it is no i32 sum of products without steps", false;
-    const struct expr *a = uncast(stage_reduce(g)->kid[0]->kid[0]), *b = uncast(stage_reduce(g)->kid[0]->kid[1]);
-    if (a->op != OP_READ || b->op != OP_READ)
+    const struct expr *a = exact_read(stage_reduce(g)->kid[0]->kid[0]), *b = exact_read(stage_reduce(g)->kid[0]->kid[1]);
+    if (!a || !b)
         return *why = "a factor of the product is not an element of a tensor; define it as a tensor of its own", false;
     bool wa = from_weights(s, a), wb = from_weights(s, b);
     bool last = g->nroot_data && indexes(a, g->root_var[g->nroot_data - 1]); /* of two inputs, lanes run along the output's rows */

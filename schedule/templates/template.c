@@ -66,6 +66,7 @@ struct wish {
     struct choice fixed;
     int nth;                        /* in the model's order, from 1 */
     struct span at;
+    const char *passed;             /* why a sum of products was left alone */
 };
 
 enum { TMPL_ATTEMPTS = 6 };
@@ -93,13 +94,16 @@ static bool apply_best(struct sched *s, const struct contraction *k, const struc
 }
 
 /* *served: a template has done it, which may take no steps at all. */
-static bool choose(struct sched *s, int stage, const struct wish *w, bool *served)
+static bool choose(struct sched *s, int stage, struct wish *w, bool *served)
 {
     struct ir_ctx *c = s->c;
     struct contraction k;
     const char *why = NULL, *name = s->state->stage[stage]->tensor->name;
     if (!con_of(s, stage, &k, &why)) {
-        if (!w->tmpl && w->stage < 0) return true; /* not ours to schedule */
+        if (!w->tmpl && w->stage < 0) { /* not ours to schedule */
+            w->passed = arena_printf(&c->arena, "no template serves %s: %s", name, why);
+            return true;
+        }
         err_set(&c->err, ERR_TEMPLATE, w->at, "no template serves %s: %s", name, why);
         return false;
     }
@@ -190,7 +194,7 @@ bool tmpl_apply(struct sched *s, const struct step_arg *arg, int narg, struct sp
         }
     }
     if (done) return true;
-    err_set(&s->c->err, ERR_TEMPLATE, at, "there is no sum of products without steps");
+    err_set(&s->c->err, ERR_TEMPLATE, at, "%s", w.passed ? w.passed : "there is no sum of products without steps");
     err_hint(&s->c->err, "a template works on stages like `C[m, n] : i32 = sum(k) i32(A[m, k]) * i32(W[n, k])`; undo steps to "
              "choose again");
     return false;
