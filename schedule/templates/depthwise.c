@@ -212,6 +212,7 @@ static void convert_loops(const struct contraction *k, const struct window *w, c
 {
     const char *t = k->x->dim_name[w->xt], *ch = k->x->dim_name[w->xc];
     int lanes = c->nr % 16 ? c->nr : 16;
+    while (lanes * d->k > MAX_VECTOR && lanes % 2 == 0) lanes /= 2;
     str_printf(out, "compute_at %s %s.%s\nsplit %s.%s %d -> %s_g %s_k\nsplit %s.%s %d -> %s_p %s_v\n", x, k->last->tensor->name,
                at, x, t, d->k, t, t, x, ch, lanes, ch, ch);
     for (int i = 0; i < k->x->ndim; i++) /* what is all padding, or none of it, is set apart */

@@ -6,6 +6,7 @@
 #include <stdint.h>
 #include <cmocka.h>
 
+#include "codegen/codegen.h"
 #include "schedule/templates/layer.h"
 #include "tests/support/harness.h"
 
@@ -31,7 +32,7 @@ static struct layer layer_of(struct arena *a, const char *text)
     return l;
 }
 
-/* The steps that `template` gives the layer; fails where it gives an error. */
+/* The steps that `template` gives the layer; fails where it gives an error, or what does not compile. */
 static const char *steps_of(struct ir_ctx *c, const char *layer, const char *target)
 {
     const char *why = "";
@@ -46,6 +47,13 @@ static const char *steps_of(struct ir_ctx *c, const char *layer, const char *tar
         show_error(c);
         fail_msg("%s on %s: no schedule", layer, target);
     }
+    const struct lowered *lowered = sch_lower(s);
+    struct artifact *made = lowered ? cg_compile(c, lowered, &(struct cg_options){.kind = CG_OBJ}) : NULL;
+    if (!made) {
+        show_error(c);
+        fail_msg("%s on %s: not compiled", layer, target);
+    }
+    artifact_free(made);
     return sch_text(&c->arena, s);
 }
 
@@ -71,6 +79,8 @@ static void fast_path(void **unused)
         {"depthwise h=56 w=56 c=128 k=3 pad=1 stride=2 act=i8 weight=u8 wzero=120", "lanes_i16", "lanes_"},
         {"depthwise h=7 w=7 c=960 k=5 pad=2 mult=2 in=NCHW16c", "lanes_i16", "lanes_"},
         {"depthwise h=5 w=5 c=61 k=7 pad=6 dilation=2 to=i32", "lanes_i16", "lanes_"},
+        {"depthwise h=112 w=112 c=32 k=3 pad=1", "_avx2", "vnni"},
+        {"depthwise h=14 w=14 c=24 k=7 pad=3 actrange=49..199 xzero=128 weights=OIHW to=f32 hi=6", "_avx2", "vnni"},
         {"dense m=1 n=1000 k=2048", "_avx2", "vnni"},
         {"dense m=128 n=768 k=768 act=i8", "_avx2", "vnni"},
         {"dense m=384 n=1024 k=1024 to=f32 xzero=7", "_avx2", "vnni"},
