@@ -98,6 +98,13 @@ bool prim_offset(struct applying *a)
     for (int i = 0; i < g->nroot; i++)
         if (g->root_extent[i] != g->root_var[i]->extent)
             return fail_step(a, ERR_ILLEGAL_STEP, NULL, "%s is padded; offset before pad", g->tensor->name);
+    int from = state_stage_of(a->st, x);
+    for (int i = 0; from >= 0 && i < x->ndim; i++)
+        if (a->st->stage[from]->root_extent[i] != x->shape[i]) {
+            fail_step(a, ERR_ILLEGAL_STEP, &a->step->arg[0], "%s has been extended with zeros, which would be moved too", x->name);
+            err_hint(&c->err, "give offset before pad and slide");
+            return false;
+        }
     const struct expr *read[2] = {exact_read(body->kid[0]), exact_read(body->kid[1])};
     int mine = 0;
     while (mine < 2 && !(read[mine] && read[mine]->val.tensor == x)) mine++;
@@ -133,6 +140,5 @@ bool prim_offset(struct applying *a)
     rest->scope = g->scope;
     rest->scope_set = g->scope_set;
     a->st->stage[at] = rest;
-    int first = state_stage_of(a->st, x) + 1; /* 0 for an argument */
-    return insert_stage(a, at, gsum) >= 0 && insert_stage(a, at, gsums) >= 0 && insert_stage(a, first, m) >= 0;
+    return insert_stage(a, at, gsum) >= 0 && insert_stage(a, at, gsums) >= 0 && insert_stage(a, from + 1, m) >= 0;
 }
