@@ -156,7 +156,7 @@ static int block_rows(const struct contraction *k, const struct window *w, const
 
 static void candidates(const struct contraction *k, struct candidates *out)
 {
-    static const int widths[] = {32, 16, 64, 48, 24, 8, 12, 4}, tiles[] = {4, 2, 8, 1};
+    static const int widths[] = {32, 16, 64, 48, 24, 40, 8, 12, 4}, tiles[] = {4, 2, 8, 1};
     const char *why;
     struct window w;
     if (!find_window(k, &w, &why)) return;
@@ -167,7 +167,7 @@ static void candidates(const struct contraction *k, struct candidates *out)
         if (!lanes_row(in, &d) || !holds(d.a, k->x) || !holds(d.b, k->w) || in->row->pair_i16) continue;
         for (size_t n = 0; n < ARRAY_LEN(widths); n++) {
             int nr = widths[n];
-            bool whole = channels % nr == 0, padded = channels % 4 && nr == (channels > 8 ? 16 : 8);
+            bool whole = channels % nr == 0, padded = channels % 8 && (nr == 8 || nr == 16) && nr < channels + 8;
             if (nr % d.lanes || !(whole || padded) || (nr * mult > MAX_VECTOR && nr > 8)) continue;
             for (size_t t = 0; t < ARRAY_LEN(tiles); t++) {
                 if (tiles[t] % sharing(&w, d.k)) continue;
@@ -211,7 +211,7 @@ static void convert_loops(const struct contraction *k, const struct window *w, c
                           const struct lanes_row *d, const char *x, const char *at, struct str *out)
 {
     const char *t = k->x->dim_name[w->xt], *ch = k->x->dim_name[w->xc];
-    int lanes = c->nr % 16 ? c->nr : 16;
+    int lanes = c->nr % 16 == 0 ? 16 : c->nr <= 24 ? c->nr : 8;
     while (lanes * d->k > MAX_VECTOR && lanes % 2 == 0) lanes /= 2;
     str_printf(out, "compute_at %s %s.%s\nsplit %s.%s %d -> %s_g %s_k\nsplit %s.%s %d -> %s_p %s_v\n", x, k->last->tensor->name,
                at, x, t, d->k, t, t, x, ch, lanes, ch, ch);
@@ -224,6 +224,12 @@ static void convert_loops(const struct contraction *k, const struct window *w, c
     str_printf(out, " %s_o %s_i %s_p %s_v %s_k\nfuse %s.%s_v %s_k -> lanes\nvectorize %s.lanes\n", t, t, ch, ch, t, x, ch, t, x);
 }
 
+/* The last panel is not full: panels are then a loop of their own, so that it can be peeled. */
+static bool has_tail(const struct contraction *k, const struct window *w, const struct choice *c)
+{
+    return k->data[w->channel].extent % c->nr != 0;
+}
+
 /* Loops of the last stage: blocks (images, blocks of rows, panels) rows tiles | pixels [multiplier] channels. */
 static void order_loops(const struct contraction *k, const struct window *w, const struct choice *c, struct str *out)
 {
@@ -232,19 +238,22 @@ static void order_loops(const struct contraction *k, const struct window *w, con
     str_printf(out, "split %s.%s %d tail=peel -> %s_p %s_v\nsplit %s.%s %d tail=peel -> %s_t %s_u\n", last, o, c->nr, o, o,
                last, t, c->mr, t, t);
     if (y) str_printf(out, "split %s.%s %d -> %s_b %s_i\n", last, y, c->rows, y, y);
+    bool tail = has_tail(k, w, c);
     struct str blocks = str_on(out->arena);
     for (int i = 0; i < k->ndata; i++)
         if (i != w->tile && i != w->block && i != w->channel && i != w->mult) str_printf(&blocks, "%s ", k->data[i].out);
     if (y) str_printf(&blocks, "%s_b ", y);
-    str_printf(&blocks, "%s_p", o);
-    str_printf(out, "reorder %s %s", last, str_text(&blocks));
+    if (!tail) str_printf(&blocks, "%s_p ", o);
+    str_printf(out, "reorder %s %s%s%s", last, str_text(&blocks), tail ? o : "", tail ? "_p" : "");
     if (y) str_printf(out, " %s_i", y);
     str_printf(out, " %s_t %s_u %s_v%s%s\n", t, t, o, m ? " " : "", m ? m : "");
-    if (strchr(str_text(&blocks), ' ')) str_printf(out, "fuse %s.%s -> blocks\n", last, str_text(&blocks));
-    else str_printf(out, "split %s.%s 1 -> blocks one\n", last, str_text(&blocks));
-    str_printf(out, "parallel %s.blocks\nunroll %s.%s_u\n", last, last, t);
+    const char *all = str_text(&blocks), *second = strchr(all, ' ');
+    if (second && second[1]) str_printf(out, "fuse %s.%s-> blocks\n", last, all);
+    else if (second) str_printf(out, "split %s.%s1 -> blocks one\n", last, all);
+    if (second) str_printf(out, "parallel %s.blocks\n", last);
+    str_printf(out, "unroll %s.%s_u\n", last, t);
     int64_t mult = m ? k->data[w->mult].extent : 1;
-    if (m && c->nr * mult <= MAX_VECTOR && k->data[w->channel].extent % c->nr == 0)
+    if (m && c->nr * mult <= MAX_VECTOR && !tail)
         str_printf(out, "fuse %s.%s_v %s -> lanes\nvectorize %s.lanes\n", last, o, m, last);
     else if (m) str_printf(out, "reorder %s %s %s_v\nvectorize %s.%s_v\n", last, m, o, last, o);
     else str_printf(out, "vectorize %s.%s_v\n", last, o);
@@ -286,8 +295,9 @@ static void steps(const struct contraction *k, const struct choice *c, struct st
     const char *tiles = arena_printf(&ctx->arena, "%s_t", k->data[w.tile].out);
     str_printf(out, "compute_at %s %s.%s\n", sum, last, tiles);
     for (int i = 0; i < k->nside; i++) str_printf(out, "compute_at %s %s.%s\n", k->side[i]->name, last, tiles);
-    convert_loops(k, &w, c, &d, x, "blocks", out);
-    str_printf(out, "split %s.%s %d -> %s_n %s_l\nsplit %s.%s %d -> %s_g %s_k\nsplit %s.%s %d -> %s_o %s_i\nreorder %s", sum, o,
+    const char *panel = arena_printf(&ctx->arena, "%s_p", k->data[w.channel].out);
+    convert_loops(k, &w, c, &d, x, has_tail(k, &w, c) ? panel : "blocks", out);
+    str_printf(out, "split %s.%s %d tail=pad -> %s_n %s_l\nsplit %s.%s %d -> %s_g %s_k\nsplit %s.%s %d -> %s_o %s_i\nreorder %s", sum, o,
                d.lanes, o, o, sum, s, d.k, s, s, sum, t, sharing(&w, d.k), t, t, sum);
     if (w.mult >= 0) str_printf(out, " %s", k->data[w.mult].name);
     str_printf(out, " %s_n", o);

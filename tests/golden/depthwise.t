@@ -36,7 +36,7 @@ check
  22  reorder A_x h_o h_i w_o w_i c_p c_v w_k
  23  fuse A_x.c_v w_k -> lanes
  24  vectorize A_x.lanes
- 25  split Acc.c 8 -> c_n c_l
+ 25  split Acc.c 8 tail=pad -> c_n c_l
  26  split Acc.s 2 -> s_g s_k
  27  split Acc.x 2 -> x_o x_i
  28  reorder Acc c_n r s_g x_i x_o c_l s_k
