@@ -80,13 +80,14 @@ static bool apply_best(struct sched *s, const struct contraction *k, const struc
     t->candidates(k, list);
     if (list->n < w->nth) return false;
     qsort(list->at, (size_t)list->n, sizeof list->at[0], by_cycles);
-    const struct intrin *refused = NULL;
+    const struct choice *refused = NULL;
     for (int i = w->nth - 1, tries = 0; i < list->n && tries < TMPL_ATTEMPTS; i++) {
-        if (refused && list->at[i].row == refused) continue; /* what one tile was refused for, others are too */
+        const struct choice *at = &list->at[i]; /* what one register tile was refused for, others are too */
+        if (refused && at->row == refused->row && at->tile == refused->tile) continue;
         struct str text = str_on(&c->arena);
-        t->steps(k, &list->at[i], &text);
+        t->steps(k, at, &text);
         if (sch_text_whole(s, str_text(&text))) return true;
-        refused = list->at[i].row;
+        refused = at;
         tries++;
         if (i + 1 < list->n && tries < TMPL_ATTEMPTS) err_clear(&c->err);
     }
