@@ -28,9 +28,15 @@ for layer in conv_56 winograd_56 dense_128 dense_512; do
 done
 
 # The others against the oracle; where this machine lacks a feature, they still compile (exit 4 is "cannot run here").
-for script in stem_224 depthwise_56 gemm_f32 maxpool_112 dense_512_vnni dense_chain; do
+for script in conv_56_auto stem_224 depthwise_56 gemm_f32 maxpool_112 dense_512_vnni dense_chain; do
     rc=0
     "$QJIT" -c "load \"$examples/$script.qj\"; check" || rc=$?
     [ $rc = 0 ] || [ $rc = 4 ]
     "$QJIT" compile "$examples/$script.qj" -o $script.o
+done
+
+# One program for every machine: the template chooses anew.
+for target in generic x86-64 x86-64-v2 x86-64-v3 x86-64-v4 x86-64,cpu=icelake-server x86-64,cpu=sierraforest; do
+    "$QJIT" compile "$examples/conv_56_auto.qj" --target $target -o auto.o
+    [ -s auto.o ]
 done
