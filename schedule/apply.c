@@ -175,6 +175,22 @@ bool arg_tail(struct applying *a, enum tail dflt, enum tail *out)
     return fail_step(a, ERR_STEP_ARGS, x, "tail= takes the words listed in its help");
 }
 
+bool arg_wider(struct applying *a, const struct tensor *t, enum dtype *dt)
+{
+    const struct step_arg *x = arg_key(a, "as");
+    *dt = t->dt;
+    if (!x) return true;
+    if (!x->word || !dt_by_name(x->word, strlen(x->word), dt))
+        return fail_step(a, ERR_STEP_ARGS, x, "as= takes an element type, e.g. as=i16");
+    if (*dt == t->dt) return true;
+    struct range r = dtype_range(*dt);
+    if (dt_is_int(t->dt) && dt_is_int(*dt) && t->range.lo >= r.lo && t->range.hi <= r.hi) return true;
+    fail_step(a, ERR_TYPE, x, "%s holds %s in %lld..%lld, which %s does not hold exactly", t->name,
+              dtype_info[t->dt].name, (long long)t->range.lo, (long long)t->range.hi, dtype_info[*dt].name);
+    err_hint(&a->c->err, "choose a wider type, or declare a narrower range for %s", t->name);
+    return false;
+}
+
 /* ---- names ---- */
 
 static bool iter_taken(const struct stage *g, const char *name)

@@ -122,29 +122,13 @@ static const struct expr *redirect_rule(struct ir_ctx *c, const struct expr *e, 
     return NULL;
 }
 
-static bool wider_type(struct applying *a, const struct tensor *t, enum dtype *dt)
-{
-    const struct step_arg *x = arg_key(a, "as");
-    *dt = t->dt;
-    if (!x) return true;
-    if (!x->word || !dt_by_name(x->word, strlen(x->word), dt))
-        return fail_step(a, ERR_STEP_ARGS, x, "as= takes an element type, e.g. as=i16");
-    if (*dt == t->dt) return true;
-    struct range r = dtype_range(*dt);
-    if (dt_is_int(t->dt) && dt_is_int(*dt) && t->range.lo >= r.lo && t->range.hi <= r.hi) return true;
-    fail_step(a, ERR_TYPE, x, "%s holds %s in %lld..%lld, which %s does not hold exactly", t->name,
-              dtype_info[t->dt].name, (long long)t->range.lo, (long long)t->range.hi, dtype_info[*dt].name);
-    err_hint(&a->c->err, "choose a wider type, or declare a narrower range for %s", t->name);
-    return false;
-}
-
 bool prim_cache_read(struct applying *a)
 {
     enum scope scope;
     enum dtype dt;
     if (!arg_count(a, 2, STEP_MAX_ARGS)) return false;
     const struct tensor *x = arg_tensor(a, 0);
-    if (!x || !arg_scope(a, 1, &scope) || !wider_type(a, x, &dt)) return false;
+    if (!x || !arg_scope(a, 1, &scope) || !arg_wider(a, x, &dt)) return false;
     const char *name = new_name(a, x, scope);
     if (!name) return false;
     struct tensor *t = copy_tensor(a, x, name, dt);

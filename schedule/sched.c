@@ -16,7 +16,7 @@ static prim_fn *const prim_run[PRIM_COUNT] = {
     [PRIM_UNROLL] = prim_mark, [PRIM_VECTORIZE] = prim_mark, [PRIM_PARALLEL] = prim_mark, [PRIM_BIND] = prim_bind,
     [PRIM_COMPUTE_AT] = prim_compute_at, [PRIM_COMPUTE_INLINE] = prim_compute_inline,
     [PRIM_COMPUTE_ROOT] = prim_compute_root, [PRIM_CACHE_READ] = prim_cache_read,
-    [PRIM_OFFSET] = prim_offset, [PRIM_CACHE_WRITE] = prim_cache_write, [PRIM_SET_SCOPE] = prim_set_scope, [PRIM_RFACTOR] = prim_rfactor,
+    [PRIM_REINDEX] = prim_reindex, [PRIM_OFFSET] = prim_offset, [PRIM_CACHE_WRITE] = prim_cache_write, [PRIM_SET_SCOPE] = prim_set_scope, [PRIM_RFACTOR] = prim_rfactor,
     [PRIM_PAD] = prim_pad, [PRIM_SLIDE] = prim_slide, [PRIM_TRANSFORM_LAYOUT] = prim_transform_layout,
     [PRIM_TENSORIZE] = prim_tensorize, [PRIM_ANNOTATE] = prim_annotate, [PRIM_WINOGRAD] = prim_winograd,
     [PRIM_CAP] = prim_cap,

@@ -93,7 +93,7 @@ struct applying {
 };
 typedef bool prim_fn(struct applying *a);
 prim_fn prim_split, prim_fuse, prim_merge, prim_reorder, prim_tile, prim_mark, prim_bind, prim_compute_at, prim_compute_inline,
-    prim_compute_root, prim_cache_read, prim_offset, prim_cache_write, prim_set_scope, prim_rfactor, prim_pad,
+    prim_compute_root, prim_cache_read, prim_reindex, prim_offset, prim_cache_write, prim_set_scope, prim_rfactor, prim_pad,
     prim_transform_layout, prim_slide, prim_tensorize, prim_annotate, prim_winograd, prim_cap;
 
 /* Positional argument k as a stage, an axis ("Out.o", or "o" once a stage is known), a number, a scope. */
@@ -104,6 +104,7 @@ bool arg_scope(struct applying *a, int k, enum scope *out);
 const struct tensor *arg_tensor(struct applying *a, int k);
 const struct step_arg *arg_key(const struct applying *a, const char *key);
 bool arg_tail(struct applying *a, enum tail dflt, enum tail *out);   /* tail= */
+bool arg_wider(struct applying *a, const struct tensor *t, enum dtype *dt);  /* as=: a type that holds t's values; else t's */
 bool arg_count(struct applying *a, int lo, int hi);         /* positional; also refuses unknown keys */
 int npositional(const struct applying *a);
 bool fail_step(struct applying *a, enum err_code code, const struct step_arg *at, const char *fmt, ...) QJ_PRINTF(4, 5);

@@ -9,6 +9,7 @@
  *                   bias, requantise, clamp, store: in vectors of nr
  *
  * A 1x1 convolution, a dense layer and a k x k convolution differ in the loops of the sum alone. */
+#include "ir/simplify.h"
 #include "schedule/templates/winograd.h"
 
 /* ---- rows ---- */
@@ -127,6 +128,37 @@ static bool fits_dense(const struct contraction *k, const char **why)
     return fits_any(k, why);
 }
 
+/* 8 bits of the other sign: what moves x there. */
+static int offset_to(const struct tensor *x, enum dtype to)
+{
+    if (x->dt == DT_I8 && to == DT_U8) return 128;
+    return x->dt == DT_U8 && to == DT_I8 ? -128 : 0;
+}
+
+/* How many values the index of x's dimension d takes: its axes' extents together. */
+static int64_t span_of(const struct contraction *k, int d)
+{
+    int64_t n = 1;
+    for (int i = 0; i < k->sum->nroot; i++)
+        if (ir_uses(k->xread->kid[d], k->sum->root_var[i])) n *= k->sum->root_extent[i];
+    return n;
+}
+
+/* Are there pixels of x that no window covers, as a 1x1 convolution with stride 2 leaves three of four? Then the copy has
+ * the sum's axes, its channels last. */
+static bool sparse(const struct contraction *k, const struct part *p)
+{
+    bool strided = false;
+    if (offset_to(k->x, p->as) || k->planes) return false;
+    for (int i = 0; i < k->nsum; i++)
+        if (i != k->group && k->over[i].extent > 1) return false;
+    for_kids(k->xread, d) {
+        struct range r = ir_bounds(k->xread->kid[d], NULL);
+        strided = strided || (span_of(k, d) > 1 && r.hi - r.lo >= 2 * (span_of(k, d) - 1));
+    }
+    return strided;
+}
+
 /* ---- the model ----
  * Cycles of one core. The inner loop is bound by the instruction's own throughput or by how many operations the core
  * takes a cycle; the constants are fitted on kernels measured with tools/bench (README.md there). */
@@ -168,7 +200,8 @@ static double total_cycles(const struct contraction *k, const struct choice *c, 
     double row = (double)(m / c->mr) * tile_cycles(k, c->row, d, c->mr, c->nr);
     if (m % c->mr) row += 1.05 * tile_cycles(k, c->row, d, (int)(m % c->mr), c->nr);
     int64_t panels = ceil_div(o, c->nr);
-    for (int i = 0; i < k->x->ndim; i++) xs *= k->x->shape[i];
+    bool some = sparse(k, p);
+    for (int i = 0; i < k->x->ndim; i++) xs *= some ? i64_min(span_of(k, i), k->x->shape[i]) : k->x->shape[i];
     if (c->chain.rest) {
         struct dot rest;
         dot_row(c->chain.rest, &rest);
@@ -209,13 +242,6 @@ static void pass_over(struct candidates *out, const struct intrin_row *row, cons
     struct explain_row r = {.of_template = true, .where = row->name, .why = arena_vprintf(&out->why->c->arena, fmt, ap)};
     VEC_PUSH(&out->why->c->arena, out->why->row, r);
     va_end(ap);
-}
-
-/* 8 bits of the other sign: what moves x there. */
-static int offset_to(const struct tensor *x, enum dtype to)
-{
-    if (x->dt == DT_I8 && to == DT_U8) return 128;
-    return x->dt == DT_U8 && to == DT_I8 ? -128 : 0;
 }
 
 /* *capped: only if the weights are capped as they are packed. */
@@ -290,6 +316,9 @@ static int64_t pixel_blocks(const struct contraction *k, const struct part *p, i
 static void candidates(const struct contraction *k, struct candidates *out)
 {
     const struct target *t = k->s->target;
+    int64_t pixels = 1;
+    for (int i = 0; i < k->ndata; i++)
+        if (k->data[i].role == CON_PIXEL) pixels *= k->data[i].extent;
     for (int i = 0; i < t->nintrin; i++) {
         const struct intrin *in = &t->intrin[i];
         struct dot d;
@@ -298,8 +327,8 @@ static void candidates(const struct contraction *k, struct candidates *out)
         if (!dot_row(in, &d) || !row_serves(k, in, &d, out, &capped)) continue;
         struct part p = parts(k, &d);
         struct chain_plan plan = {0};
-        const char *why = "one pixel at a time waits for memory";
-        if (capped && (p.tile < 0 || !chain_plan_of(k, in, d.groups, p.channel, d.lanes, out->fixed.row == in, &plan, &why))) {
+        const char *why = "for few pixels, weights wait for memory";
+        if (capped && (pixels < 8 || !chain_plan_of(k, in, d.groups, p.channel, d.lanes, out->fixed.row == in, &plan, &why))) {
             pass_over(out, in->row, "a sum of %d products may not fit 16 bits; %s", in->row->pair_i16, why);
             continue;
         }
@@ -352,12 +381,12 @@ static void pack_layout(const struct contraction *k, const struct choice *c, con
 static void convert(const struct contraction *k, const struct part *p, const char *sum, const char *name, struct str *out)
 {
     if (!offset_to(k->x, p->as)) { /* else `offset` has made the copy */
-        str_printf(out, "cache_read %s global %s", k->x->name, sum);
+        str_printf(out, sparse(k, p) ? "reindex %s %s" : "cache_read %s global %s", k->x->name, sum);
         if (p->as != k->x->dt) str_printf(out, " as=%s", dtype_info[p->as].name);
         str_printf(out, " -> %s\n", name);
     }
     for (int i = 0; i < k->nxchain; i++) str_printf(out, "compute_inline %s\n", k->xchain[i]->name);
-    if (k->xgroup != k->x->ndim - 1) {
+    if (k->xgroup != k->x->ndim - 1 && !sparse(k, p)) {
         str_printf(out, "transform_layout %s ", name);
         for (int i = 0; i < k->x->ndim; i++)
             if (i != k->xgroup) str_putc(out, (char)('A' + i));
@@ -434,11 +463,12 @@ static int convert_lanes(const struct contraction *k)
 }
 
 /* The loops of the converted x: channels innermost, in vectors; within `at` of the last stage, or by threads before. */
-static void convert_loops(const struct contraction *k, const char *x, const char *at, struct str *out)
+static void convert_loops(const struct contraction *k, const struct part *p, const char *x, const char *at, struct str *out)
 {
-    const char *along = k->x->dim_name[k->xgroup], *shared = NULL;
+    bool own = sparse(k, p); /* its axes are the sum's */
+    const char *along = own ? k->over[k->group].name : k->x->dim_name[k->xgroup], *shared = NULL;
     str_printf(out, "split %s.%s %d tail=peel -> %s_p %s_v\n", x, along, convert_lanes(k), along, along);
-    if (k->xgroup != k->x->ndim - 1) {
+    if (k->xgroup != k->x->ndim - 1 && !own) {
         str_printf(out, "reorder %s", x);
         for (int i = 0; i < k->x->ndim; i++)
             if (i != k->xgroup) str_printf(out, " %s", k->x->dim_name[i]);
@@ -449,8 +479,10 @@ static void convert_loops(const struct contraction *k, const char *x, const char
         str_printf(out, "compute_at %s %s.%s\n", x, k->last->tensor->name, at);
         return;
     }
-    for (int i = k->x->ndim - 1; i >= 0; i--)
+    for (int i = k->x->ndim - 1; i >= 0 && !own; i--)
         if (i != k->xgroup && k->x->shape[i] > 1) shared = k->x->dim_name[i];
+    for (int i = k->ndata - 1; i >= 0 && own; i--)
+        if (k->data[i].role != CON_CHANNEL && k->data[i].extent > 1) shared = k->data[i].name;
     if (shared) str_printf(out, "parallel %s.%s\n", x, shared);
 }
 
@@ -576,7 +608,7 @@ static void steps(const struct contraction *k, const struct choice *c, struct st
         str_printf(out, "compute_at %s %s.%s\n", sum, last, inner);
     }
     tmpl_sides(k, c->outer ? NULL : blocks_loop(k, &p), groups_lie(k, 1), out);
-    if (p.copy) convert_loops(k, x, c->outer ? NULL : blocks_loop(k, &p), out);
+    if (p.copy) convert_loops(k, &p, x, c->outer ? NULL : blocks_loop(k, &p), out);
     if (c->chain.rest) return;
     int64_t block = p.copy ? 0 : inner_block(k, k->x, k->xgroup), wblock = packed ? group_block(k) : 0;
     if (wblock > d.k && (block <= d.k || wblock < block)) block = wblock;

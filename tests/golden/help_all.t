@@ -18,6 +18,7 @@ Schedule steps:
   compute_inline STAGE
   compute_root STAGE
   cache_read TENSOR global|shared|local [READER ...] [as=DTYPE] [-> NAME]
+  reindex TENSOR STAGE [as=DTYPE] [-> NAME]
   offset TENSOR STAGE NUMBER [as=DTYPE] [-> COPY SUM SUMS]
   cache_write STAGE global|shared|local [-> NAME]
   set_scope STAGE global|shared|local

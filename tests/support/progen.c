@@ -178,7 +178,7 @@ static const char *gen_structural(struct arena *a, struct rng *r, const struct s
     int other;
     const char *consumer = stage(r, s, &other), *scope = PICK(r, "global", "local", "shared");
     const struct program *p = sch_program(s);
-    switch (N(0, 15)) {
+    switch (N(0, 16)) {
     case 0: return arena_printf(a, "compute_inline %s", g);
     case 1: case 2: case 3: return arena_printf(a, "compute_at %s %s.%s", g, consumer, axis(r, s, other));
     case 4: return arena_printf(a, "compute_root %s", g);
@@ -194,6 +194,7 @@ static const char *gen_structural(struct arena *a, struct rng *r, const struct s
                             PICK(r, "", " as=u8", " as=i8", " as=i16"));
     case 14: return gen_cap(a, r);
     case 13: return arena_printf(a, "slide %s.%s %s %d", g, axis(r, s, gi), axis(r, s, gi), N(1, 4));
+    case 15: return arena_printf(a, "reindex %s %s%s", N(0, 1) ? any_tensor(r, s) : stage(r, s, &other), g, N(0, 1) ? "" : " as=i16");
     default: {
         const struct tensor *t = p->tensor[N(0, p->ntensor - 1)];
         return arena_printf(a, "transform_layout %s %s", t->name, t->ndim ? layout_of(a, r, t) : "N");
