@@ -125,7 +125,14 @@ static int64_t spread_taps(const struct window *w, int g)
 
 /* ---- candidates ---- */
 
-enum { MAX_VECTOR = 64 };
+enum { MAX_VECTOR = 64, MAX_COPIES = 512, UNROLL_TAPS = 32 };
+
+/* Instructions of a tile, written out. */
+static int64_t copies(const struct window *w, const struct lanes_row *d, int mr, int nr, int64_t mult)
+{
+    int64_t taps = w->others * spread_taps(w, d->k) / d->k;
+    return (taps <= UNROLL_TAPS ? taps : 1) * mr * (nr / d->lanes) * (mult <= 8 ? mult : 1);
+}
 
 /* Cycles, by operations at about 4.5 a cycle: groups of taps, the tile's loads, what follows a sum, the copy of x. */
 static double cycles(const struct contraction *k, const struct window *w, const struct lanes_row *d, const struct choice *c)
@@ -170,7 +177,7 @@ static void candidates(const struct contraction *k, struct candidates *out)
             bool whole = channels % nr == 0, padded = channels % 8 && (nr == 8 || nr == 16) && nr < channels + 8;
             if (nr % d.lanes || !(whole || padded) || (nr * mult > MAX_VECTOR && nr > 8)) continue;
             for (size_t t = 0; t < ARRAY_LEN(tiles); t++) {
-                if (tiles[t] % sharing(&w, d.k)) continue;
+                if (tiles[t] % sharing(&w, d.k) || copies(&w, &d, tiles[t], nr, mult) > MAX_COPIES) continue;
                 struct choice c = {.row = in, .mr = tiles[t], .nr = nr, .rows = block_rows(k, &w, &d, nr)};
                 c.cycles = cycles(k, &w, &d, &c);
                 cand_add(out, c);
@@ -261,7 +268,6 @@ static void order_loops(const struct contraction *k, const struct window *w, con
 
 static void steps(const struct contraction *k, const struct choice *c, struct str *out)
 {
-    enum { UNROLL_TAPS = 32 };
     struct ir_ctx *ctx = k->s->c;
     struct lanes_row d;
     struct window w;

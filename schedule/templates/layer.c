@@ -365,9 +365,11 @@ static void put_sum(struct str *out, const struct layer *l, const struct names *
         more->channel = minus(a, xzero, "S", weighted);
     }
     if (wzero) {
+        /* what x alone is read by does not tell the window's extent: with a stride more would fit */
+        const char *sum = is_dense(l) ? v->sum : arena_printf(a, "r:%lld, s:%lld%s", (long long)l->kh, (long long)l->kw, v->sum + 4);
         const char *by = is_dense(l) ? v->pixel : l->kind == LAYER_DEPTHWISE ? "n, y, x, c" : l->groups > 1 ? "n, y, x, g" : "n, y, x";
         const char *with = is_dense(l) ? by : arena_printf(a, "n, y:%lld, x:%lld%s", (long long)layer_oh(l), (long long)layer_ow(l), by + 7);
-        str_printf(out, "Z[%s] : i32 = sum(%s) i32(%s[%s])\n", with, v->sum, x, v->xread);
+        str_printf(out, "Z[%s] : i32 = sum(%s) i32(%s[%s])\n", with, sum, x, v->xread);
         more->pixel = minus(a, wzero, "Z", by);
     }
 }
