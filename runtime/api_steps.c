@@ -89,6 +89,20 @@ static void add_scope(struct given *g, qj_scope scope)
     else g->bad = "a scope is QJ_GLOBAL, QJ_SHARED or QJ_LOCAL";
 }
 
+static void add_type(struct given *g, const qj_dtype *as)
+{
+    if (as && (unsigned)*as < DT_COUNT) add_word(g, "as", dtype_info[*as].name);
+    else if (as) g->bad = "no such element type";
+}
+
+static void add_outs(struct given *g, int n, const char *const *names)
+{
+    for (int i = 0; names && i < n; i++) {
+        if (!names[i]) g->bad = "a new name is missing";
+        else add_out(g, names[i]);
+    }
+}
+
 static bool body_given(struct qj_ctx *q, void *u)
 {
     struct given *g = u;
@@ -251,9 +265,77 @@ bool qj_cache_read(qj_ctx *q, const char *tensor, qj_scope scope, int nreaders, 
     add_word(&g, NULL, tensor);
     add_scope(&g, scope);
     add_words(&g, nreaders, readers);
-    if (as && (unsigned)*as < DT_COUNT) add_word(&g, "as", dtype_info[*as].name);
-    else if (as) g.bad = "no such element type";
+    add_type(&g, as);
     add_out(&g, name);
+    return apply(q, &g);
+}
+
+bool qj_reindex(qj_ctx *q, const char *tensor, const char *stage, const qj_dtype *as, const char *name)
+{
+    struct given g = new_step(PRIM_REINDEX);
+    add_word(&g, NULL, tensor);
+    add_word(&g, NULL, stage);
+    add_type(&g, as);
+    add_out(&g, name);
+    return apply(q, &g);
+}
+
+bool qj_offset(qj_ctx *q, const char *tensor, const char *stage, int64_t by, const qj_dtype *as, const char *const *names)
+{
+    struct given g = new_step(PRIM_OFFSET);
+    add_word(&g, NULL, tensor);
+    add_word(&g, NULL, stage);
+    add_int(&g, NULL, by);
+    add_type(&g, as);
+    add_outs(&g, 3, names);
+    return apply(q, &g);
+}
+
+bool qj_merge(qj_ctx *q, const char *stage, const char *axis, const char *with, const char *name)
+{
+    struct given g = new_step(PRIM_MERGE);
+    struct dotted d;
+    add_axis(&g, &d, stage, axis);
+    add_word(&g, NULL, with);
+    add_out(&g, name);
+    return apply(q, &g);
+}
+
+bool qj_slide(qj_ctx *q, const char *stage, const char *tap, const char *axis, int64_t factor, const char *kernel)
+{
+    struct given g = new_step(PRIM_SLIDE);
+    struct dotted d;
+    add_axis(&g, &d, stage, tap);
+    add_word(&g, NULL, axis);
+    add_int(&g, NULL, factor);
+    add_out(&g, kernel);
+    return apply(q, &g);
+}
+
+bool qj_cap(qj_ctx *q, const char *stage, const char *k, int64_t groups, const char *n, int64_t block, int64_t most,
+            const char *const *names)
+{
+    struct given g = new_step(PRIM_CAP);
+    struct dotted d;
+    add_axis(&g, &d, stage, k);
+    add_int(&g, NULL, groups);
+    add_word(&g, NULL, n);
+    add_int(&g, NULL, block);
+    if (most) add_int(&g, "most", most);
+    add_outs(&g, 2, names);
+    return apply(q, &g);
+}
+
+bool qj_winograd(qj_ctx *q, const char *stage, const char *y, const char *x, int tile, int64_t parts,
+                 const char *const *names)
+{
+    struct given g = new_step(PRIM_WINOGRAD);
+    struct dotted d;
+    add_axis(&g, &d, stage, y);
+    add_word(&g, NULL, x);
+    add_int(&g, "tile", tile);
+    if (parts) add_int(&g, "parts", parts);
+    add_outs(&g, 3, names);
     return apply(q, &g);
 }
 

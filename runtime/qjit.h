@@ -173,6 +173,18 @@ QJ_API bool qj_compute_root(qj_ctx *q, const char *stage);
 QJ_API bool qj_cache_read(qj_ctx *q, const char *tensor, qj_scope scope, int nreaders,
                           const char *const *readers, const qj_dtype *as, const char *name);
 QJ_API bool qj_cache_write(qj_ctx *q, const char *stage, qj_scope scope, const char *name);
+QJ_API bool qj_merge(qj_ctx *q, const char *stage, const char *axis, const char *with, const char *name);
+QJ_API bool qj_reindex(qj_ctx *q, const char *tensor, const char *stage, const qj_dtype *as, const char *name);
+/* names: copy, sum and sums of the other factor, or NULL. */
+QJ_API bool qj_offset(qj_ctx *q, const char *tensor, const char *stage, int64_t by, const qj_dtype *as,
+                      const char *const *names);
+QJ_API bool qj_slide(qj_ctx *q, const char *stage, const char *tap, const char *axis, int64_t factor, const char *kernel);
+/* most: percent, 0 for the default; names: fast and rest, or NULL. */
+QJ_API bool qj_cap(qj_ctx *q, const char *stage, const char *k, int64_t groups, const char *n, int64_t block, int64_t most,
+                   const char *const *names);
+/* tile: 2 or 4; parts: 0 as needed; names: U, V and M, or NULL. */
+QJ_API bool qj_winograd(qj_ctx *q, const char *stage, const char *y, const char *x, int tile, int64_t parts,
+                        const char *const *names);
 QJ_API bool qj_set_scope(qj_ctx *q, const char *stage, qj_scope scope);
 QJ_API bool qj_rfactor(qj_ctx *q, const char *stage, const char *axis, const char *name);
 QJ_API bool qj_pad(qj_ctx *q, const char *stage, const char *axis, int64_t multiple);
