@@ -286,9 +286,10 @@ static int block_rows(const struct contraction *k, const struct part *p, const s
     int64_t n = k->data[p->block].extent, row_bytes = sum_extent(k, 1) * dt_bytes(d->a);
     for (int i = 0; i < k->nsum; i++)
         if (i != k->group) row_bytes = row_bytes / k->over[i].extent; /* windows overlap */
+    enum { ENOUGH = 1024 };
     int64_t per = block_pixels(k, p, 1), best = 1;
     double best_score = -1;
-    for (int64_t r = 1; r <= n; r++) {
+    for (int64_t r = 1; r <= n && r <= ENOUGH; r++) {
         bool same = p->block == p->tile;
         if (same && r % mr && r != n) continue;
         int64_t pixels = per * r, blocks = ceil_div(n, r);
