@@ -19,7 +19,8 @@ static const struct expr *instead_rule(struct ir_ctx *c, const struct expr *e, v
 {
     const struct instead *r = u;
     if (e == r->read) return ir_cast(c, e->type.dt, r->by);
-    bool twice = e->op == OP_CAST && e->kid[0]->op == OP_CAST && e->kid[0]->kid[0] == r->by;
+    bool twice = e->op == OP_CAST && e->kid[0]->op == OP_CAST && e->kid[0]->kid[0] == r->by &&
+                 e->kid[0]->type.dt == r->read->type.dt;
     return twice ? ir_cast(c, e->type.dt, r->by) : NULL; /* by holds the same values, perhaps in a wider type */
 }
 

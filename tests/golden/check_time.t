@@ -1,5 +1,5 @@
 # cmd: run -
-# has: exact: 448 outputs under 7 patterns of data, every element
+# has: exact: 512 outputs under 8 patterns of data, every element
 # has: # ms (median # ms, # windows)
 # has: # GMAC/s
 input  A[m:8, k:16] : u8

@@ -1,5 +1,5 @@
 # cmd: run -
-# has: exact: 112 outputs under 7 patterns of data, every element
+# has: exact: 128 outputs under 8 patterns of data, every element
 # a divisor chosen by lane, whose constant arm has a 0 in a lane that never chooses it
 input A[i:4] : i32
 input U[i:4] : u16

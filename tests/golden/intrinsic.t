@@ -57,7 +57,7 @@ func kernel_pack(arg W[8, 16] : i8, out W16[1, 8, 8, 2] : i16 in -128..127) {
   }
 }
 qjit> check
-exact: 448 outputs under 7 patterns of data, every element
+exact: 512 outputs under 8 patterns of data, every element
 qjit> save s.qj
 qjit> reset
 qjit> load s.qj
@@ -80,7 +80,7 @@ qjit> steps
   5  reorder C m ko n ki
   6  tensorize C.n widen2
 qjit> check
-exact: 448 outputs under 7 patterns of data, every element
+exact: 512 outputs under 8 patterns of data, every element
 qjit> target generic
 <stdin>:21:1: error: tensorize: target generic has no instruction named `widen2` [bad-intrinsic]
   target generic

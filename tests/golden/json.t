@@ -11,9 +11,9 @@ check
   "ok": true,
   "command": "run",
   "exact": true,
-  "compared": 448,
+  "compared": 512,
   "different": 0,
-  "patterns": 7,
+  "patterns": 8,
   "every_element": true,
   "results": [
     {
@@ -54,12 +54,12 @@ check
       "command": "check",
       "line": 8,
       "exact": true,
-      "compared": 448,
+      "compared": 512,
       "different": 0,
-      "patterns": 7,
+      "patterns": 8,
       "every_element": true,
       "ok": true,
-      "text": "exact: 448 outputs under 7 patterns of data, every element\n"
+      "text": "exact: 512 outputs under 8 patterns of data, every element\n"
     }
   ],
   "notes": []

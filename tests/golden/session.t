@@ -116,7 +116,7 @@ qjit> target generic
 qjit> target
 generic
 qjit> check
-exact: 448 outputs under 7 patterns of data, every element
+exact: 512 outputs under 8 patterns of data, every element
 qjit> reset
 qjit> program
 qjit> show

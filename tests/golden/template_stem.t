@@ -71,7 +71,7 @@ qjit> steps
  29  unroll Acc.x
  30  tensorize Acc.o_l dot4_u8i8_avx2
 qjit> check
-exact: 4200 outputs under 7 patterns of data, every element
+exact: 4800 outputs under 8 patterns of data, every element
 qjit> reset
 qjit> input  A[c:3, h:9, w:11] : i8
 qjit> weight W[o:9, c:3, r:2, s:5] : i8
@@ -79,7 +79,7 @@ qjit> C[o, y, x] : i32 = sum(c, r, s) i32(A[c, y + r, x + s]) * i32(W[o, c, r, s
 qjit> target x86-64-v3
 qjit> template stem row=dot2_i16i8_avx2 mr=3 nr=8 rows=2
 qjit> check
-exact: 3528 outputs under 7 patterns of data, every element
+exact: 4032 outputs under 8 patterns of data, every element
 qjit> reset
 qjit> input  A[h:9, w:11, c:3] : u8
 qjit> weight W[o:16, s:3, c:3] : i8

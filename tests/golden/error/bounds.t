@@ -7,7 +7,7 @@ check
 compute_at P C.i
 show
 # expect
-exact: 28 outputs under 7 patterns of data, every element
+exact: 32 outputs under 8 patterns of data, every element
 <stdin>:7:1: error: which part of P an iteration of C.i needs depends on data: i64(A[i]) [bounds]
   compute_at P C.i
   ^^^^^^^^^^^^^^

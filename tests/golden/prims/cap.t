@@ -196,4 +196,4 @@ func kernel_pack(arg W[16, 32] : i8, out W_overs[2, 1] : i32 in 0..8, out W_fast
   }
 }
 qjit> check
-exact: 224 outputs under 7 patterns of data, every element
+exact: 256 outputs under 8 patterns of data, every element

@@ -107,4 +107,4 @@ func kernel_pack(arg W[8, 8] : i8, out W_overs[1, 1] : i32 in 0..2, out W_fast[1
   }
 }
 qjit> check
-exact: 112 outputs under 7 patterns of data, every element
+exact: 128 outputs under 8 patterns of data, every element

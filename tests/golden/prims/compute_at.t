@@ -52,4 +52,4 @@ func kernel(arg A[8, 8] : u8, out C[8, 8] : i32 in 0..2295) {
   }
 }
 qjit> check
-exact: 448 outputs under 7 patterns of data, every element
+exact: 512 outputs under 8 patterns of data, every element

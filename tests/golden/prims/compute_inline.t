@@ -31,4 +31,4 @@ func kernel(arg A[8] : u8, out C[8] : i32 in 2..512) {
 }
 qjit> compute_root P
 qjit> check
-exact: 56 outputs under 7 patterns of data, every element
+exact: 64 outputs under 8 patterns of data, every element

@@ -15,4 +15,4 @@ func kernel(arg A[4, 8] : u8, out C[4, 8] : i32 in 0..255) {
   }
 }
 qjit> check
-exact: 224 outputs under 7 patterns of data, every element
+exact: 256 outputs under 8 patterns of data, every element

@@ -226,7 +226,7 @@ func kernel_pack(arg W[16, 2, 3, 3] : i8, out Wp[4, 2, 5, 4, 2] : i16 in -128..1
   }
 }
 qjit> check
-exact: 1344 outputs under 7 patterns of data, every element
+exact: 1536 outputs under 8 patterns of data, every element
 qjit> reset
 qjit> input F[i:4, j:5] : f32
 qjit> G[] : f32 = sum(i, j) F[i, j]
@@ -259,4 +259,4 @@ func kernel(arg F[4, 5] : f32, out G[] : f32) {
   }
 }
 qjit> check
-exact: 7 outputs under 7 patterns of data, every element
+exact: 8 outputs under 8 patterns of data, every element

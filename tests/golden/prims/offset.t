@@ -63,7 +63,7 @@ func kernel_pack(arg W[5, 6] : i8, out W_sums[5] : i32) {
   }
 }
 qjit> check
-exact: 140 outputs under 7 patterns of data, every element
+exact: 160 outputs under 8 patterns of data, every element
 qjit> D[m, n] : i32 = sum(k) i32(u8(A[m, k])) * i32(W[n, k])
 qjit> offset A D 128 as=u8
 <stdin>:10:1: error: offset: one factor of D's product must be A, with its value, and the other not read it [illegal-step]

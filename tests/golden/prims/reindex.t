@@ -7,6 +7,9 @@ reindex A D
 reindex A C as=i16 -> X
 show
 check
+E[y:4] : i32 = sum(c) i32(i8(A[y*2, 0, c])) * 3
+reindex A E
+check
 # expect
 qjit> input  A[h:9, w:9, c:6] : u8
 qjit> weight W[o:5, c:6] : i8
@@ -65,4 +68,8 @@ func kernel(arg A[9, 9, 6] : u8, arg W[5, 6] : i8, out C[4, 4, 5] : i32 in -1958
   }
 }
 qjit> check
-exact: 623 outputs under 7 patterns of data, every element
+exact: 712 outputs under 8 patterns of data, every element
+qjit> E[y:4] : i32 = sum(c) i32(i8(A[y*2, 0, c])) * 3
+qjit> reindex A E
+qjit> check
+exact: 744 outputs under 8 patterns of data, every element

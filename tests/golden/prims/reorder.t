@@ -26,4 +26,4 @@ func kernel(arg A[8, 16] : u8, arg W[8, 16] : i8, out C[8, 8] : i32 in -522240..
   }
 }
 qjit> check
-exact: 448 outputs under 7 patterns of data, every element
+exact: 512 outputs under 8 patterns of data, every element

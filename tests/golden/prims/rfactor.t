@@ -26,4 +26,4 @@ func kernel(arg A[32] : u8, out S[] : i32 in 0..8160) {
   }
 }
 qjit> check
-exact: 7 outputs under 7 patterns of data, every element
+exact: 8 outputs under 8 patterns of data, every element

@@ -85,4 +85,4 @@ qjit> slide C.s x 2
   }
   hint: did you mean `xo`? there are: xo xi c s
 qjit> check
-exact: 196 outputs under 7 patterns of data, every element
+exact: 224 outputs under 8 patterns of data, every element

@@ -35,7 +35,7 @@ func kernel_pack(arg W[3] : i8, out W_slide[11, 3] : i8) {
   }
 }
 qjit> check
-exact: 28 outputs under 7 patterns of data, every element
+exact: 32 outputs under 8 patterns of data, every element
 qjit> slide C.x x 2
 <stdin>:9:1: error: slide: x must be summed over and x not [illegal-step]
   slide C.x x 2

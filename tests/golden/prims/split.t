@@ -111,4 +111,4 @@ func kernel(arg A[20] : u8, out C[20] : i32 in 0..255) {
   }
 }
 qjit> check
-exact: 140 outputs under 7 patterns of data, every element
+exact: 160 outputs under 8 patterns of data, every element

@@ -60,4 +60,4 @@ func kernel_pack(arg W[8, 16] : i8, out Wp[1, 4, 8, 4] : i8) {
   }
 }
 qjit> check
-exact: 448 outputs under 7 patterns of data, every element
+exact: 512 outputs under 8 patterns of data, every element

@@ -21,4 +21,4 @@ func kernel(arg A[2] : u8, out C[2] : i32 in 0..255) {
   C[1] = i32(A[1])
 }
 qjit> check
-exact: 14 outputs under 7 patterns of data, every element
+exact: 16 outputs under 8 patterns of data, every element

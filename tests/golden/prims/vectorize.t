@@ -20,4 +20,4 @@ func kernel(arg A[8] : u8, out C[8] : i32 in 0..255) {
   C[ramp(0, 1, 8)] = i32(A[ramp(0, 1, 8)])
 }
 qjit> check
-exact: 56 outputs under 7 patterns of data, every element
+exact: 64 outputs under 8 patterns of data, every element

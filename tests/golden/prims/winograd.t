@@ -97,9 +97,9 @@ func kernel_pack(arg W[4, 3, 3, 8] : i8, out U[4, 4, 4, 8] : i16 in -1152..1148)
   }
 }
 qjit> check
-exact: 448 outputs under 7 patterns of data, every element
+exact: 512 outputs under 8 patterns of data, every element
 qjit> undo
 undone: winograd Acc.y x tile=2 -> U V M
 qjit> winograd Acc.y x tile=4 parts=2
 qjit> check
-exact: 448 outputs under 7 patterns of data, every element
+exact: 512 outputs under 8 patterns of data, every element
