@@ -321,7 +321,7 @@ bool qj_cap(qj_ctx *q, const char *stage, const char *k, int64_t groups, const c
     add_int(&g, NULL, groups);
     add_word(&g, NULL, n);
     add_int(&g, NULL, block);
-    if (most) add_int(&g, "most", most);
+    if (most >= 0) add_int(&g, "most", most);
     add_outs(&g, 2, names);
     return apply(q, &g);
 }

@@ -179,7 +179,7 @@ QJ_API bool qj_reindex(qj_ctx *q, const char *tensor, const char *stage, const q
 QJ_API bool qj_offset(qj_ctx *q, const char *tensor, const char *stage, int64_t by, const qj_dtype *as,
                       const char *const *names);
 QJ_API bool qj_slide(qj_ctx *q, const char *stage, const char *tap, const char *axis, int64_t factor, const char *kernel);
-/* most: percent, 0 for the default; names: fast and rest, or NULL. */
+/* most: percent, below 0 for the default; names: fast and rest, or NULL. */
 QJ_API bool qj_cap(qj_ctx *q, const char *stage, const char *k, int64_t groups, const char *n, int64_t block, int64_t most,
                    const char *const *names);
 /* tile: 2 or 4; parts: 0 as needed; names: U, V and M, or NULL. */

@@ -143,10 +143,19 @@ static void no_instruction(const struct work *k, int i, struct note *out)
     const struct target *t = k->w->target;
     if (x->place != PLACE_MAIN || x->g->intrin || !red || (enum combiner)red->val.i != RED_SUM || red->kid[0]->op != OP_MUL) return;
     const struct expr *a = byte_read(red->kid[0]->kid[0]), *b = byte_read(red->kid[0]->kid[1]);
-    if (!a || !b || !could_dot(x->g, a, b) || k->times[i] * k->terms[i] * SHARE < k->total) return;
+    if (!a || !b || k->times[i] * k->terms[i] * SHARE < k->total) return;
+    bool dots = could_dot(x->g, a, b), vector = false;
+    for (int n = 0; n < x->g->nleaf; n++) vector |= x->g->iter[x->g->leaf[n]].how == LOOP_VECTORIZED;
+    if (!dots && vector) return;
     int dot = 0;
     while (dot < t->nintrin && !is_dot(&t->intrin[dot])) dot++;
     if (dot == t->nintrin || t->vector_bits <= 64) return;
+    if (!dots) {
+        *out = (struct note){"no-instruction", x->g->tensor->name,
+                             arena_printf(&k->w->c->arena, "the products of %s are summed one at a time: none of its loops is "
+                                          "vectorized", x->g->tensor->name)};
+        return;
+    }
     *out = (struct note){"no-instruction", x->g->tensor->name,
                          arena_printf(&k->w->c->arena, "the products of %s are summed without a dot-product instruction; `template` finds "
                                       "the steps, `explain` says what stands against it", x->g->tensor->name)};

@@ -54,14 +54,18 @@ static int dim_of(const struct expr *read, const struct var *v)
     return found;
 }
 
+/* An axis of one term is no group where channels index both operands: a convolution of as many groups as channels is
+ * depthwise. */
 static void find_group(struct contraction *k)
 {
     const struct stage *g = k->sum;
+    bool lanes = false;
+    for (int d = 0; d < k->ndata; d++) lanes |= k->data[d].role == CON_BATCH && k->data[d].extent > 1;
     k->group = -1;
     for (int i = 0; i < k->nsum; i++) {
         const struct var *v = g->root_var[g->nroot_data + i];
         int xd = dim_of(k->xread, v), wd = dim_of(k->wread, v);
-        if (xd < 0 || wd < 0) continue;
+        if (xd < 0 || wd < 0 || (lanes && k->over[i].extent == 1)) continue;
         bool better = k->group < 0 || k->over[i].extent > k->over[k->group].extent ||
                       (k->over[i].extent == k->over[k->group].extent && xd > k->xgroup);
         if (!better) continue;

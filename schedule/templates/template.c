@@ -108,6 +108,7 @@ static bool choose(struct sched *s, int stage, struct wish *w, bool *served)
         err_set(&c->err, ERR_TEMPLATE, w->at, "no template serves %s: %s", name, why);
         return false;
     }
+    const char *first = NULL; /* of the templates that fit: what the knobs are meant for */
     for (size_t i = 0; i < ARRAY_LEN(templates); i++) {
         const struct tmpl *t = templates[i];
         if (w->tmpl && w->tmpl != t) continue;
@@ -115,10 +116,11 @@ static bool choose(struct sched *s, int stage, struct wish *w, bool *served)
             if (w->tmpl) return err_set(&c->err, ERR_TEMPLATE, w->at, "%s does not fit %s: %s", t->name, name, why);
             continue;
         }
+        if (!first) first = t->name;
         if (apply_best(s, &k, t, w)) return *served = true;
         if (!w->tmpl && i + 1 < ARRAY_LEN(templates)) err_clear(&c->err);
         else if (!err_is(&c->err)) {
-            err_set(&c->err, ERR_TEMPLATE, w->at, "%s has no candidate for %s with these knobs on target %s", t->name, name,
+            err_set(&c->err, ERR_TEMPLATE, w->at, "%s has no candidate for %s with these knobs on target %s", first, name,
                     s->target->name);
             err_hint(&c->err, "`explain` says why instructions are passed over; leave knobs free");
         }
@@ -135,7 +137,7 @@ static bool unknown(struct sched *s, const struct step_arg *a, const char *what,
     for (size_t i = 0; i < ARRAY_LEN(templates); i++) str_printf(&all, "%s%s", i ? ", " : "", templates[i]->name);
     str_put(&all, "; knobs: ");
     for (size_t i = 0; i < ARRAY_LEN(tmpl_knob); i++) str_printf(&all, "%s%s", i ? ", " : "", tmpl_knob[i].name);
-    err_hint(&s->c->err, "templates: %s, stage, nth", str_text(&all));
+    err_hint(&s->c->err, "templates: %s, stage, nth, pick", str_text(&all));
     return false;
 }
 
@@ -157,9 +159,10 @@ static bool knob(struct sched *s, const struct step_arg *a, struct wish *w)
             w->fixed.row = a->word ? target_intrin(s->target, a->word) : NULL;
             return w->fixed.row || unknown(s, a, "instruction on this target named", a->word ? a->word : "?");
         }
-        int64_t least = number[i] == &w->fixed.outer || number[i] == &w->fixed.tile ? 0 : 1;
-        if (a->word || a->i < least || a->i > 1 << 20)
-            return err_set(&s->c->err, ERR_TEMPLATE, a->span, "%s= takes a number from %d", a->key, (int)least);
+        bool outer = number[i] == &w->fixed.outer, tile = number[i] == &w->fixed.tile;
+        int64_t least = outer || tile ? 0 : 1, most = outer ? 1 : tile ? 4 : 1 << 20;
+        if (a->word || a->i < least || a->i > most)
+            return err_set(&s->c->err, ERR_TEMPLATE, a->span, "%s= takes a number in %d..%d", a->key, (int)least, (int)most);
         *number[i] = (int)a->i;
         return true;
     }
@@ -174,9 +177,11 @@ bool tmpl_apply(struct sched *s, const struct step_arg *arg, int narg, struct sp
             if (!knob(s, &arg[i], &w)) return false;
             continue;
         }
+        const struct tmpl *named = NULL;
         for (size_t t = 0; arg[i].word && t < ARRAY_LEN(templates); t++)
-            if (!strcmp(templates[t]->name, arg[i].word)) w.tmpl = templates[t];
-        if (!w.tmpl) return unknown(s, &arg[i], "template", arg[i].word ? arg[i].word : "?");
+            if (!strcmp(templates[t]->name, arg[i].word)) named = templates[t];
+        if (!named || w.tmpl) return unknown(s, &arg[i], named ? "second template like" : "template", arg[i].word ? arg[i].word : "?");
+        w.tmpl = named;
     }
     struct sched_save before;
     sch_save(s, &before);

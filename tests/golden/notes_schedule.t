@@ -101,3 +101,4 @@ qjit> weight W[r:3, c:16] : i8
 qjit> C[y:8, c] : i32 = sum(r) i32(A[y + r, c]) * i32(W[r, c])
 qjit> emit plain.o
 wrote plain.o, .h and .json: int kernel(...)
+note: the products of C are summed one at a time: none of its loops is vectorized [no-instruction]
