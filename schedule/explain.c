@@ -3,7 +3,9 @@
  *
  * First what no step can change is asked: has the target the instruction, do types and value ranges allow it? Then,
  * of a stage in plain loops, whether the loops as they are can be tensorized; of a stage that is tensorized already,
- * whether the instruction would be faster than the one it has. */
+ * whether the instruction would be faster than the one it has.
+ *
+ * An unlock is a promise: what it says of `template` was tried on a schedule without steps before it is said. */
 #include "schedule/explain.h"
 #include "schedule/lower_impl.h"
 #include "schedule/templates/template.h"
@@ -16,6 +18,9 @@ struct asking {
     const struct lstage *x;
     struct factors f;
     struct explained *out;
+    struct sched *fresh;        /* the program without steps, to try `template` on */
+    const char *name;           /* of the sum there */
+    bool shared, own;           /* of the sum: channels share the activations; each reads its own. Neither: not known */
 };
 
 #define SAY(a, ...) arena_printf(&(a)->w->c->arena, __VA_ARGS__)
@@ -89,6 +94,10 @@ static bool sums_fit(int n, struct range a, struct range b)
     return lo * n >= INT16_MIN && hi * n <= INT16_MAX;
 }
 
+/* Would `template row=` take it? */
+static bool takes(const struct asking *a, const struct intrin *in) { return tmpl_takes(a->fresh, a->name, in); }
+
+/* The reason why a sum of n products may not fit; a range to declare only where templates have a use for the row then. */
 static bool ranges_allow(const struct asking *a, const struct intrin *in, const struct tensor *x, struct range rx, const struct tensor *w,
                          struct explain_row *r)
 {
@@ -96,13 +105,16 @@ static bool ranges_allow(const struct asking *a, const struct intrin *in, const 
     if (n == 0 || sums_fit(n, rx, w->range)) return true;
     r->why = SAY(a, "a sum of %d products of %lld..%lld (%s) by %lld..%lld (%s) may not fit 16 bits", n, (long long)rx.lo, (long long)rx.hi,
                  x->name, (long long)w->range.lo, (long long)w->range.hi, w->name);
-    int64_t hi = rx.hi, side = i64_max(-w->range.lo, w->range.hi);
+    bool given = state_stage_of(a->w->st, x) < 0 && state_stage_of(a->w->st, w) < 0; /* what is computed declares nothing */
+    if (!given || !a->shared || !broadcasts(in->meaning)) return false;
+    int64_t hi = rx.hi, side = i64_max(-w->range.lo, w->range.hi), least = dtype_range(w->dt).lo;
     while (hi > 0 && !sums_fit(n, (struct range){0, hi}, w->range)) hi--;
-    while (side > 0 && !sums_fit(n, rx, (struct range){-side, side})) side--;
-    if (hi > 0 && rx.lo >= 0) r->unlock = SAY(a, "declare activations %s in 0..%lld", x->name, (long long)hi);
+    while (side > 0 && !sums_fit(n, rx, (struct range){i64_max(-side, least), side})) side--;
+    bool moved = rx.lo != x->range.lo; /* a range of x is not what the instruction would see */
+    if (hi > 0 && rx.lo >= 0 && !moved) r->unlock = SAY(a, "declare activations %s in 0..%lld", x->name, (long long)hi);
     if (side > 0)
-        r->unlock = SAY(a, "%s%s %s in -%lld..%lld", r->unlock ? r->unlock : "declare", r->unlock ? ", or weights" : " weights", w->name,
-                        (long long)side, (long long)side);
+        r->unlock = SAY(a, "%s%s %s in %lld..%lld", r->unlock ? r->unlock : "declare", r->unlock ? ", or weights" : " weights", w->name,
+                        (long long)i64_max(-side, least), (long long)side);
     return false;
 }
 
@@ -124,8 +136,9 @@ static bool data_allow(const struct asking *a, const struct intrin *in, struct e
         if (a->f.x->dt == ta) return ranges_allow(a, in, x, rx, w, r);
         r->why = SAY(a, "it takes %s activations, %s is %s in %lld..%lld: needs the %+lld form", dtype_info[ta].name, x->name,
                      dtype_info[x->dt].name, (long long)given.lo, (long long)given.hi, (long long)by);
-        r->unlock = SAY(a, "offset %s %s %lld as=%s, which takes the surplus off; or `template row=%s`", a->f.x->name, a->x->g->tensor->name,
-                        (long long)by, dtype_info[ta].name, r->name);
+        if (takes(a, in) && (in->row->pair_i16 == 0 || sums_fit(in->row->pair_i16, rx, w->range)))
+            r->unlock = SAY(a, "offset %s %s %lld as=%s, which takes the surplus off; or `template row=%s`", a->f.x->name, a->x->g->tensor->name,
+                            (long long)by, dtype_info[ta].name, r->name);
     } else if (!holds(ta, rx)) {
         r->why = SAY(a, "it takes %s activations, %s is %s in %lld..%lld", dtype_info[ta].name, x->name, dtype_info[x->dt].name,
                      (long long)rx.lo, (long long)rx.hi);
@@ -180,13 +193,22 @@ static void ask_loops(const struct asking *a, const struct intrin *in, struct ex
             r->where = SAY(a, "%s.%s", g->tensor->name, g->iter[g->leaf[pos]].name);
             return;
         }
-    if (no_multiple(a, in->meaning, r)) return;
+    if (is_dot(in->meaning) && (broadcasts(in->meaning) ? a->own : a->shared)) {
+        r->why = a->own ? "its lanes share the activations, here each channel reads its own"
+                        : "each of its lanes reads activations of its own, here all channels share them";
+        return;
+    }
+    bool able = is_dot(in->meaning) && takes(a, in);
+    if (no_multiple(a, in->meaning, r)) {
+        if (!able || a->own) r->unlock = NULL; /* depthwise: windows are laid out anew, not padded in place */
+        return;
+    }
     int pos = natural_leaf(a->x, in->meaning);
     r->why = "the stage has no loops";
     if (pos >= g->nleaf) return;
     fits(a, pos, in, &r->why);
     r->why = SAY(a, "%s (tried at %s)", r->why, g->iter[g->leaf[pos]].name);
-    if (is_dot(in->meaning) && a->f.x) r->unlock = "split and reorder the loops and the layout to its axes, as `template` does";
+    if (able && !a->own) r->unlock = "split and reorder the loops and the layout to its axes, as `template` does";
 }
 
 /* ---- a stage that has an instruction ---- */
@@ -216,7 +238,7 @@ static void ask_tensorized(const struct asking *a, const struct intrin *in, stru
     } else {
         r->fits = true;
         r->why = "types and ranges allow it; the steps chose another";
-        r->unlock = SAY(a, "tensorize with it, or `template row=%s`", in->row->name);
+        if (takes(a, in)) r->unlock = SAY(a, "tensorize with it, or `template row=%s` instead of the steps", in->row->name);
     }
 }
 
@@ -233,7 +255,21 @@ static void ask(const struct asking *a, const struct intrin_row *row)
         if (a->x->g->intrin) ask_tensorized(a, in, &r);
         else ask_loops(a, in, &r);
     }
+    if (in && !r.fits && !r.unlock && !a->x->g->intrin && takes(a, in)) r.unlock = SAY(a, "`template row=%s`", row->name);
     VEC_PUSH(&a->w->c->arena, a->out->row, r);
+}
+
+/* Who reads which activations, as templates see the sum. */
+static void ask_sharing(struct asking *a, const struct sched *s, int stage)
+{
+    struct contraction k;
+    const char *why;
+    if (!con_of(s, stage, &k, &why)) return;
+    for (int i = 0; i < k.ndata; i++) {
+        a->shared = a->shared || (k.data[i].role == CON_CHANNEL && k.data[i].extent > 1);
+        a->own = a->own || (k.data[i].role == CON_BATCH && k.data[i].extent > 1);
+    }
+    if (a->shared) a->own = false;
 }
 
 static bool is_product(const struct stage *g)
@@ -243,14 +279,27 @@ static bool is_product(const struct stage *g)
     return (k == RED_SUM || k == RED_FMA) && red->kid[0]->op == OP_MUL;
 }
 
+/* The sum of the program that stage i works for: steps may have made a stage of its own for it, before it. */
+static int as_written(const struct state *st, const struct state *fresh, int i)
+{
+    for (; i < st->nstage; i++)
+        for (int k = 0; k < fresh->nstage; k++)
+            if (!strcmp(fresh->stage[k]->tensor->name, st->stage[i]->tensor->name)) return is_product(fresh->stage[k]) ? k : -1;
+    return -1;
+}
+
 void sch_explain(struct sched *s, struct explained *out)
 {
     if (err_is(&s->c->err)) return;
-    struct lower *w = lower_prepare(s, s->state);
+    struct sched *fresh = sch_new(s->c, s->program, s->target);
+    struct lower *w = fresh ? lower_prepare(s, s->state) : NULL;
     for (int i = 0; w && i < s->state->nstage; i++) {
-        struct asking a = {.w = w, .x = &w->stage[i], .out = out};
+        struct asking a = {.w = w, .x = &w->stage[i], .out = out, .fresh = fresh};
         if (a.x->place == PLACE_NONE || !is_product(a.x->g)) continue;
         a.f = factors_of(s->state, a.x->g);
+        int of = as_written(s->state, fresh->state, i);
+        a.name = of < 0 ? a.x->g->tensor->name : fresh->state->stage[of]->tensor->name;
+        if (of >= 0) ask_sharing(&a, fresh, of);
         if (!a.x->g->intrin) VEC_PUSH(&s->c->arena, out->row, ((struct explain_row){.stage = a.x->g->tensor->name, .taken = true, .fits = true}));
         const struct family *f = s->target->family;
         for (int k = 0; k < f->nrow; k++) ask(&a, &f->rows[k]);
@@ -259,6 +308,5 @@ void sch_explain(struct sched *s, struct explained *out)
     }
     if (!w) return;
     /* Templates choose for stages without steps: what they say of the program is asked as if there were none. */
-    struct sched *fresh = sch_nsteps(s) ? sch_new(s->c, s->program, s->target) : s;
-    if (fresh) tmpl_explain(fresh, out);
+    tmpl_explain(fresh, out);
 }

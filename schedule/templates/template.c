@@ -208,6 +208,20 @@ bool tmpl_apply(struct sched *s, const struct step_arg *arg, int narg, struct sp
 
 /* ---- explain ---- */
 
+bool tmpl_takes(struct sched *s, const char *stage, const struct intrin *row)
+{
+    struct wish w = {.stage = -1, .nth = 1, .fixed = {.row = row, .outer = -1, .tile = -1}};
+    for (int i = 0; i < s->state->nstage; i++)
+        if (!strcmp(s->state->stage[i]->tensor->name, stage) && con_candidate(s, i)) w.stage = i;
+    if (w.stage < 0 || err_is(&s->c->err)) return false;
+    struct sched_save before;
+    sch_save(s, &before);
+    bool served = false, done = choose(s, w.stage, &w, &served) && served;
+    sch_restore(s, &before);
+    err_clear(&s->c->err);
+    return done;
+}
+
 static void put_choice(struct str *out, const struct choice *c)
 {
     str_printf(out, "%s", c->row ? c->row->row->name : "plain loops");

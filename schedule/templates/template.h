@@ -52,6 +52,8 @@ extern const struct tmpl tmpl_stem, tmpl_depthwise, tmpl_conv2d, tmpl_dense, tmp
 bool tmpl_apply(struct sched *s, const struct step_arg *arg, int narg, struct span at);
 /* For explain: for every sum of products without steps, which templates fit and what they would choose. */
 void tmpl_explain(struct sched *s, struct explained *out);
+/* Would `template stage=STAGE row=ROW` do? Tried, and taken back: s and the context's error are as before. */
+bool tmpl_takes(struct sched *s, const char *stage, const struct intrin *row);
 
 /* ---- for templates ---- */
 

@@ -8,8 +8,8 @@ split C.k 4 -> ko ki
 explain
 # expect
 stage C: plain loops, no instruction chosen
-  dot4_u8i8_generic          no: it covers reduce k 0..4, the loops are reduce k 0..16 (tried at k) -> split and reorder the loops and the layout to its axes, as `template` does
-  dot4_i8i8_generic          no: it takes i8 activations, A is u8 in 0..255: needs the -128 form -> offset A C -128 as=i8, which takes the surplus off; or `template row=dot4_i8i8_generic`
+  dot4_u8i8_generic          no: it covers reduce k 0..4, the loops are reduce k 0..16 (tried at k)
+  dot4_i8i8_generic          no: it takes i8 activations, A is u8 in 0..255: needs the -128 form
 templates for C
   stem     no: its input channels fill groups of 4, or are 16 and more
   depthwise no: it sums over input channels too
@@ -18,7 +18,7 @@ templates for C
   plain    chosen: plain loops, about 0.00102 Mcycles
 stage C: plain loops, no instruction chosen
  dot4_u8i8_generic fits at C.ki (about # MAC/cycle)
-  dot4_i8i8_generic          no: it takes i8 activations, A is u8 in 0..255: needs the -128 form -> offset A C -128 as=i8, which takes the surplus off; or `template row=dot4_i8i8_generic`
+  dot4_i8i8_generic          no: it takes i8 activations, A is u8 in 0..255: needs the -128 form
 templates for C
   stem     no: its input channels fill groups of 4, or are 16 and more
   depthwise no: it sums over input channels too

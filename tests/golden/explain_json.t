@@ -67,7 +67,7 @@ explain
           "mac_per_cycle": #,
           "cycles": null,
           "why": "it takes i8 activations, A is u8 in 0..255: needs the -128 form",
-          "unlock": "offset A C -128 as=i8, which takes the surplus off; or `template row=dot4_i8i8_generic`"
+          "unlock": null
         },
         {
           "stage": "C",
@@ -131,7 +131,7 @@ explain
         }
       ],
       "ok": true,
- "text": "stage C: plain loops, no instruction chosen\n dot4_u8i8_generic fits at C.k (about # MAC/cycle)\n dot4_i8i8_generic no: it takes i8 activations, A is u8 in 0..255: needs the -128 form -> offset A C -128 as=i8, which takes the surplus off; or `template row=dot4_i8i8_generic`\ntemplates for C\n stem no: its input channels fill groups of 4, or are 16 and more\n depthwise no: it sums over input channels too\n conv2d no: it has no window and one axis of pixels: a dense layer\n dense no: no instruction of this target serves\n plain chosen: plain loops, about 6.4e-05 Mcycles\n"
+ "text": "stage C: plain loops, no instruction chosen\n dot4_u8i8_generic fits at C.k (about # MAC/cycle)\n dot4_i8i8_generic no: it takes i8 activations, A is u8 in 0..255: needs the -128 form\ntemplates for C\n stem no: its input channels fill groups of 4, or are 16 and more\n depthwise no: it sums over input channels too\n conv2d no: it has no window and one axis of pixels: a dense layer\n dense no: no instruction of this target serves\n plain chosen: plain loops, about 6.4e-05 Mcycles\n"
     }
   ],
   "notes": []
