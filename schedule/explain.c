@@ -54,17 +54,33 @@ static const struct tensor *origin(const struct state *st, const struct tensor *
 
 static const struct tensor *factor(const struct expr *e)
 {
-    while (e->op == OP_CAST) e = e->kid[0];
-    return e->op == OP_READ ? e->val.tensor : NULL;
+    const struct expr *read = exact_read(e);
+    return read ? read->val.tensor : NULL;
 }
 
-static struct factors factors_of(const struct state *st, const struct stage *g)
+/* The product that g sums, where it sums one: perhaps of some terms alone, as `cap` leaves them. */
+static const struct expr *product_of(const struct stage *g)
 {
-    const struct expr *product = stage_reduce(g)->kid[0];
+    const struct expr *red = stage_reduce(g), *e = red ? red->kid[0] : NULL;
+    enum combiner k = red ? (enum combiner)red->val.i : RED_COUNT;
+    if (k != RED_SUM && k != RED_FMA) return NULL;
+    if (e->op == OP_SELECT && ir_is_int(e->kid[2], 0)) e = e->kid[1];
+    return e->op == OP_MUL ? e : NULL;
+}
+
+/* Known when weights are packed: a weight, or what the packing function computes. */
+static bool constant(const struct lower *w, const struct tensor *t)
+{
+    int i = state_stage_of(w->st, t);
+    return i < 0 ? t->kind == TENSOR_WEIGHT : w->stage[i].place == PLACE_PACK || origin(w->st, t)->kind == TENSOR_WEIGHT;
+}
+
+static struct factors factors_of(const struct lower *w, const struct stage *g)
+{
+    const struct expr *product = product_of(g);
     const struct tensor *a = factor(product->kid[0]), *b = factor(product->kid[1]);
     if (!a || !b) return (struct factors){NULL, NULL};
-    bool swap = origin(st, a)->kind == TENSOR_WEIGHT && origin(st, b)->kind != TENSOR_WEIGHT;
-    return swap ? (struct factors){b, a} : (struct factors){a, b};
+    return constant(w, a) && !constant(w, b) ? (struct factors){b, a} : (struct factors){a, b};
 }
 
 /* ---- types and ranges ---- */
@@ -272,19 +288,12 @@ static void ask_sharing(struct asking *a, const struct sched *s, int stage)
     if (a->shared) a->own = false;
 }
 
-static bool is_product(const struct stage *g)
-{
-    const struct expr *red = stage_reduce(g);
-    enum combiner k = red ? (enum combiner)red->val.i : RED_COUNT;
-    return (k == RED_SUM || k == RED_FMA) && red->kid[0]->op == OP_MUL;
-}
-
 /* The sum of the program that stage i works for: steps may have made a stage of its own for it, before it. */
 static int as_written(const struct state *st, const struct state *fresh, int i)
 {
     for (; i < st->nstage; i++)
         for (int k = 0; k < fresh->nstage; k++)
-            if (!strcmp(fresh->stage[k]->tensor->name, st->stage[i]->tensor->name)) return is_product(fresh->stage[k]) ? k : -1;
+            if (!strcmp(fresh->stage[k]->tensor->name, st->stage[i]->tensor->name)) return product_of(fresh->stage[k]) ? k : -1;
     return -1;
 }
 
@@ -295,8 +304,8 @@ void sch_explain(struct sched *s, struct explained *out)
     struct lower *w = fresh ? lower_prepare(s, s->state) : NULL;
     for (int i = 0; w && i < s->state->nstage; i++) {
         struct asking a = {.w = w, .x = &w->stage[i], .out = out, .fresh = fresh};
-        if (a.x->place == PLACE_NONE || !is_product(a.x->g)) continue;
-        a.f = factors_of(s->state, a.x->g);
+        if (a.x->place == PLACE_NONE || !product_of(a.x->g)) continue;
+        a.f = factors_of(w, a.x->g);
         int of = as_written(s->state, fresh->state, i);
         a.name = of < 0 ? a.x->g->tensor->name : fresh->state->stage[of]->tensor->name;
         if (of >= 0) ask_sharing(&a, fresh, of);
