@@ -307,6 +307,7 @@ const struct stmt *ir_alloc(struct ir_ctx *c, const struct buffer *b, const stru
 const struct stmt *ir_intrin(struct ir_ctx *c, const struct meaning *m, const struct expr *const *arg);
 const struct stmt *ir_sync(struct ir_ctx *c);
 static inline struct range dtype_range(enum dtype d) { return (struct range){dtype_info[d].lo, dtype_info[d].hi}; }
+static inline bool dt_holds(enum dtype d, struct range r) { return dtype_info[d].lo <= r.lo && r.hi <= dtype_info[d].hi; }
 
 /* ---- traversal (ir/visit.c): the only idioms besides the dense switch ---- */
 

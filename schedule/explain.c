@@ -85,8 +85,6 @@ static struct factors factors_of(const struct lower *w, const struct stage *g)
 
 /* ---- types and ranges ---- */
 
-static bool holds(enum dtype dt, struct range r) { return dtype_range(dt).lo <= r.lo && r.hi <= dtype_range(dt).hi; }
-
 static bool is_dot(const struct meaning *m)
 {
     return m->nop == 3 && m->accumulate && m->combiner == RED_SUM && m->op[0]->dt == DT_I32 && m->naxes > m->nout;
@@ -100,16 +98,6 @@ static bool broadcasts(const struct meaning *m)
     return true;
 }
 
-static bool sums_fit(int n, struct range a, struct range b)
-{
-    int64_t p[4] = {a.lo * b.lo, a.lo * b.hi, a.hi * b.lo, a.hi * b.hi}, lo = 0, hi = 0;
-    for (int i = 0; i < 4; i++) {
-        lo = i64_min(lo, p[i]);
-        hi = i64_max(hi, p[i]);
-    }
-    return lo * n >= INT16_MIN && hi * n <= INT16_MAX;
-}
-
 /* Would `template row=` take it? */
 static bool takes(const struct asking *a, const struct intrin *in) { return tmpl_takes(a->fresh, a->name, in); }
 
@@ -118,14 +106,14 @@ static bool ranges_allow(const struct asking *a, const struct intrin *in, const 
                          struct explain_row *r)
 {
     int n = in->row->pair_i16;
-    if (n == 0 || sums_fit(n, rx, w->range)) return true;
+    if (target_sums_fit(n, rx, w->range)) return true;
     r->why = SAY(a, "a sum of %d products of %lld..%lld (%s) by %lld..%lld (%s) may not fit 16 bits", n, (long long)rx.lo, (long long)rx.hi,
                  x->name, (long long)w->range.lo, (long long)w->range.hi, w->name);
     bool given = state_stage_of(a->w->st, x) < 0 && state_stage_of(a->w->st, w) < 0; /* what is computed declares nothing */
     if (!given || !a->shared || !broadcasts(in->meaning)) return false;
     int64_t hi = rx.hi, side = i64_max(-w->range.lo, w->range.hi), least = dtype_range(w->dt).lo;
-    while (hi > 0 && !sums_fit(n, (struct range){0, hi}, w->range)) hi--;
-    while (side > 0 && !sums_fit(n, rx, (struct range){i64_max(-side, least), side})) side--;
+    while (hi > 0 && !target_sums_fit(n, (struct range){0, hi}, w->range)) hi--;
+    while (side > 0 && !target_sums_fit(n, rx, (struct range){i64_max(-side, least), side})) side--;
     bool moved = rx.lo != x->range.lo; /* a range of x is not what the instruction would see */
     if (hi > 0 && rx.lo >= 0 && !moved) r->unlock = SAY(a, "declare activations %s in 0..%lld", x->name, (long long)hi);
     if (side > 0)
@@ -143,19 +131,19 @@ static bool data_allow(const struct asking *a, const struct intrin *in, struct e
     struct range rx = x->range, given = x->range;
     enum dtype ta = m->op[1]->dt, tb = m->op[2]->dt;
     bool moves = dt_bytes(ta) == 1 && dt_bytes(x->dt) == 1;
-    if (!holds(tb, w->range)) {
+    if (!dt_holds(tb, w->range)) {
         r->why = SAY(a, "it takes %s weights, %s is %s in %lld..%lld", dtype_info[tb].name, w->name, dtype_info[w->dt].name,
                      (long long)w->range.lo, (long long)w->range.hi);
-    } else if (!holds(ta, rx) && moves) { /* 8 bits of the other sign, once moved */
+    } else if (!dt_holds(ta, rx) && moves) { /* 8 bits of the other sign, once moved */
         int64_t by = x->dt == DT_I8 ? 128 : -128;
         rx = (struct range){rx.lo + by, rx.hi + by};
         if (a->f.x->dt == ta) return ranges_allow(a, in, x, rx, w, r);
         r->why = SAY(a, "it takes %s activations, %s is %s in %lld..%lld: needs the %+lld form", dtype_info[ta].name, x->name,
                      dtype_info[x->dt].name, (long long)given.lo, (long long)given.hi, (long long)by);
-        if (takes(a, in) && (in->row->pair_i16 == 0 || sums_fit(in->row->pair_i16, rx, w->range)))
+        if (takes(a, in) && target_sums_fit(in->row->pair_i16, rx, w->range))
             r->unlock = SAY(a, "offset %s %s %lld as=%s, which takes the surplus off; or `template row=%s`", a->f.x->name, a->x->g->tensor->name,
                             (long long)by, dtype_info[ta].name, r->name);
-    } else if (!holds(ta, rx)) {
+    } else if (!dt_holds(ta, rx)) {
         r->why = SAY(a, "it takes %s activations, %s is %s in %lld..%lld", dtype_info[ta].name, x->name, dtype_info[x->dt].name,
                      (long long)rx.lo, (long long)rx.hi);
     }

@@ -57,8 +57,7 @@ const struct expr *exact_read(const struct expr *e)
     if (read->op != OP_READ) return NULL;
     const struct tensor *t = read->val.tensor;
     for (; e != read; e = e->kid[0]) {
-        const struct dtype_info *to = &dtype_info[e->type.dt];
-        if (!dt_is_int(t->dt) || !dt_is_int(e->type.dt) || t->range.lo < to->lo || t->range.hi > to->hi) return NULL;
+        if (!dt_is_int(t->dt) || !dt_is_int(e->type.dt) || !dt_holds((enum dtype)e->type.dt, t->range)) return NULL;
     }
     return read;
 }

@@ -165,20 +165,13 @@ static bool pairs_fit(struct match *t, int pair)
     int n = 0;
     for (int k = 1; k < t->m->nop && n < 2; k++) p[n++] = t->load[k]->val.buffer->range;
     QJ_ASSERT(n == 2);
-    int64_t lo = INT64_MAX, hi = INT64_MIN;
-    for (int i = 0; i < 4; i++) {
-        int64_t x = (i & 1 ? p[0].hi : p[0].lo) * (i & 2 ? p[1].hi : p[1].lo);
-        lo = i64_min(lo, x);
-        hi = i64_max(hi, x);
-    }
-    lo *= pair;
-    hi *= pair;
-    if (lo >= INT16_MIN && hi <= INT16_MAX) return true;
+    struct range r = target_sums(pair, p[0], p[1]);
+    if (dt_holds(DT_I16, r)) return true;
     t->why = arena_printf(&t->c->arena,
         "it saturates: a sum of %d products of %s in %lld..%lld and %s in %lld..%lld reaches %lld..%lld, beyond i16; "
         "declare narrower ranges if the data have them", pair,
         t->load[1]->val.buffer->name, (long long)p[0].lo, (long long)p[0].hi, t->load[2]->val.buffer->name,
-        (long long)p[1].lo, (long long)p[1].hi, (long long)lo, (long long)hi);
+        (long long)p[1].lo, (long long)p[1].hi, (long long)r.lo, (long long)r.hi);
     return false;
 }
 

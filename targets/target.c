@@ -397,3 +397,14 @@ const struct target *target_add_row(struct ir_ctx *c, const struct target *t, co
     more->intrin = rows;
     return more;
 }
+
+struct range target_sums(int n, struct range a, struct range b)
+{
+    const int64_t p[4] = {a.lo * b.lo, a.lo * b.hi, a.hi * b.lo, a.hi * b.hi};
+    struct range r = {0, 0};
+    for (int i = 0; i < 4; i++) {
+        r.lo = i64_min(r.lo, p[i]);
+        r.hi = i64_max(r.hi, p[i]);
+    }
+    return (struct range){r.lo * n, r.hi * n};
+}

@@ -82,6 +82,10 @@ struct target {
     const struct intrin *intrin;         /* rows whose features this target has, table order, then user rows */
 };
 
+/* What sums of up to n products of a value of a by one of b lie in: for pair_i16. */
+struct range target_sums(int n, struct range a, struct range b);
+static inline bool target_sums_fit(int n, struct range a, struct range b) { return n == 0 || dt_holds(DT_I16, target_sums(n, a, b)); }
+
 /* "native" asks host.c. Errors: ERR_TARGET (with a suggestion), ERR_FEATURE. Made in c's arena. */
 const struct target *target_parse(struct ir_ctx *c, const char *text, size_t n, struct span at);
 const struct intrin *target_intrin(const struct target *t, const char *name);

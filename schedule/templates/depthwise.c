@@ -27,8 +27,7 @@ static bool lanes_row(const struct intrin *in, struct lanes_row *d)
 
 static bool holds(enum dtype dt, const struct tensor *t)
 {
-    struct range all = dtype_range(dt);
-    return t->dt == dt || (dt_is_int(t->dt) && dt_bytes(dt) > dt_bytes(t->dt) && all.lo <= t->range.lo && t->range.hi <= all.hi);
+    return t->dt == dt || (dt_is_int(t->dt) && dt_bytes(dt) > dt_bytes(t->dt) && dt_holds(dt, t->range));
 }
 
 /* ---- shape ---- */

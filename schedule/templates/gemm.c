@@ -33,19 +33,6 @@ static bool dot_row(const struct intrin *in, struct dot *d)
 /* Terms that one instruction adds to a lane. */
 static int terms(const struct dot *d) { return d->k * d->groups; }
 
-static bool holds(enum dtype dt, struct range r) { return dtype_range(dt).lo <= r.lo && r.hi <= dtype_range(dt).hi; }
-
-static bool pairs_fit(int pairs, struct range a, struct range b)
-{
-    if (!pairs) return true;
-    int64_t p[4] = {a.lo * b.lo, a.lo * b.hi, a.hi * b.lo, a.hi * b.hi}, lo = 0, hi = 0;
-    for (int i = 0; i < 4; i++) {
-        lo = i64_min(lo, p[i]);
-        hi = i64_max(hi, p[i]);
-    }
-    return lo * pairs >= INT16_MIN && hi * pairs <= INT16_MAX;
-}
-
 /* ---- shape ---- */
 
 /* Which axes play which part. -1: there is none. */
@@ -250,11 +237,11 @@ static bool row_serves(const struct contraction *k, const struct intrin *in, con
     const struct tensor *x = k->x, *w = k->w;
     int64_t offset = offset_to(x, d->a);
     struct range r = {x->range.lo + offset, x->range.hi + offset};
-    if (x->dt != d->a && !offset && (dt_bytes(d->a) <= dt_bytes(x->dt) || !holds(d->a, x->range)))
+    if (x->dt != d->a && !offset && (dt_bytes(d->a) <= dt_bytes(x->dt) || !dt_holds(d->a, x->range)))
         return pass_over(out, in->row, "it takes %s activations, %s holds %s", dtype_info[d->a].name, x->name, dtype_info[x->dt].name), false;
-    if (w->dt != d->b && (dt_bytes(d->b) <= dt_bytes(w->dt) || !holds(d->b, w->range)))
+    if (w->dt != d->b && (dt_bytes(d->b) <= dt_bytes(w->dt) || !dt_holds(d->b, w->range)))
         return pass_over(out, in->row, "it takes %s weights, %s holds %s", dtype_info[d->b].name, w->name, dtype_info[w->dt].name), false;
-    *capped = !pairs_fit(in->row->pair_i16, r, w->range);
+    *capped = !target_sums_fit(in->row->pair_i16, r, w->range);
     if (*capped && (x->dt != DT_U8 || w->dt != DT_I8)) {
         pass_over(out, in->row, "a sum of %d products of %lld..%lld by %lld..%lld may not fit 16 bits%s", in->row->pair_i16,
                   (long long)r.lo, (long long)r.hi, (long long)w->range.lo, (long long)w->range.hi, x->dt == DT_U8 ? "; declare activations `in 0..127`" : "");
