@@ -169,6 +169,25 @@ static void sides(struct contraction *k)
     }
 }
 
+/* Templates call the parts of loop y y_b, y_t ...: an axis of such a name would be in their way. */
+static const char *name_in_the_way(const struct contraction *k)
+{
+    const char *name[2 * QJ_MAX_RANK + QJ_MAX_PHYS];
+    int n = 0;
+    for (int d = 0; d < k->ndata; d++) {
+        name[n++] = k->data[d].name;
+        name[n++] = k->data[d].out;
+    }
+    for (int i = 0; i < k->nsum; i++) name[n++] = k->over[i].name;
+    for (int i = 0; i < n; i++) {
+        size_t len = strlen(name[i]);
+        if (!strcmp(name[i], "blocks")) return name[i];
+        for (int j = 0; j < n && len > 2; j++)
+            if (strlen(name[j]) == len - 2 && !memcmp(name[i], name[j], len - 2) && name[i][len - 2] == '_') return name[i];
+    }
+    return NULL;
+}
+
 bool con_of(const struct sched *s, int stage, struct contraction *k, const char **why)
 {
     const struct stage *g = s->state->stage[stage];
@@ -201,6 +220,11 @@ bool con_of(const struct sched *s, int stage, struct contraction *k, const char 
         k->over[i] = (struct con_sum){g->iter[g->nroot_data + i].name, g->root_extent[g->nroot_data + i]};
     find_group(k);
     follow(k);
+    const char *taken = name_in_the_way(k);
+    if (taken) {
+        *why = arena_printf(&s->c->arena, "templates give the name of its axis `%s` to loops of their own; rename it", taken);
+        return false;
+    }
     producers(k);
     sides(k);
     return true;

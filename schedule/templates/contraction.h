@@ -7,7 +7,7 @@
  *
  *     n, y, x: pixels (index x alone)   o: channels (w alone)   r, s, c: summed; c is the group axis
  *
- * Found by access relations alone: names, order of axes and spelling do not matter. */
+ * Found by access relations alone: order of axes and spelling do not matter, nor do names, but that `y_b` beside `y` is refused. */
 #ifndef QJ_SCHEDULE_TEMPLATES_CONTRACTION_H
 #define QJ_SCHEDULE_TEMPLATES_CONTRACTION_H
 

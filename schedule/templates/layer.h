@@ -48,8 +48,9 @@ struct layer {
     enum layer_scale scale;
     enum round_mode round;
     enum dtype otype;                   /* u8, i8; i32: not requantised; f32: scaled */
-    int64_t lo, hi;                     /* clamp, as far as the type allows */
-    bool add;                           /* R, of the output's shape, is rescaled and added before the clamp */
+    int64_t lo, hi;                     /* clamp, as far as the type allows; of f32, both sides of the i32 range or narrower */
+    bool add;                           /* R, of the output's shape, is rescaled and added before the clamp; each of the two
+                                           is kept within 2^20, so that the sum cannot wrap */
     enum dtype addtype;
     int64_t addzero;
 };
