@@ -13,7 +13,10 @@ const char *const fuzz_seeds[] = {
     "cache_read W global -> Wp; transform_layout Wp NK8n2k; cache_read A local as=i16 -> X; compute_at X Out.m\n"
     "split Acc.n 8 -> no ni; split Acc.k 2 -> ko ki; reorder Acc no ko ni ki; tensorize Acc.ni with dot2_i16i8_avx2 tail=pad\n",
     "rfactor Acc.k -> R; fuse R.k m -> km; tile Acc.m n 2 3; unroll Acc.k; bind Out.m blockIdx.x; set_scope Acc shared\n",
-    "pad Acc.k 4; cache_write Out local; compute_inline Acc; compute_root Acc; annotate Out.m key 3; undo\n", NULL};
+    "pad Acc.k 4; cache_write Out local; compute_inline Acc; compute_root Acc; annotate Out.m key 3; undo\n",
+    "offset A Acc -128 as=i8 -> X R S; reindex X R as=i16 -> Y; template dense mr=2 nr=16 rows=3 outer=1\n",
+    "merge Acc.m n -> mn; slide Acc.k m 2 -> V; cap Acc.k 1 n 4 most=30 -> F R; winograd Acc.m n tile=2 -> U V M\n",
+    "template nth=3; undo; template stage=Acc row=dot2_i16_avx2\n", NULL};
 
 static const struct program *program(struct ir_ctx *c)
 {
