@@ -107,14 +107,8 @@ static bool is_dot(const struct intrin *in)
 
 static const struct expr *byte_read(const struct expr *e)
 {
-    while (e->op == OP_CAST) e = e->kid[0];
-    return e->op == OP_READ && dt_bytes(e->type.dt) == 1 && e->type.dt != DT_BOOL ? e : NULL;
-}
-
-static bool indexes(const struct expr *read, const struct var *v)
-{
-    for_kids(read, d) if (ir_uses(read->kid[d], v)) return true;
-    return false;
+    const struct expr *read = exact_read(e);
+    return read && dt_bytes(read->type.dt) == 1 ? read : NULL;
 }
 
 /* v by itself is an index of the read: y + r is none, the windows of pixels would have to be copied first. */
@@ -129,7 +123,7 @@ static bool could_dot(const struct stage *g, const struct expr *a, const struct 
 {
     bool lanes = false, sum = false;
     for (int i = 0; i < g->nroot; i++) {
-        bool ina = indexes(a, g->root_var[i]), inb = indexes(b, g->root_var[i]);
+        bool ina = ir_uses(a, g->root_var[i]), inb = ir_uses(b, g->root_var[i]);
         if (i < g->nroot_data) lanes |= ina != inb && g->root_extent[i] > 1;
         else sum |= g->root_extent[i] > 1 && indexes_alone(a, g->root_var[i]) && indexes_alone(b, g->root_var[i]);
     }

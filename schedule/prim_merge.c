@@ -156,13 +156,7 @@ bool prim_merge(struct applying *a)
             if (i != first) now->root_extent[left] = g->root_extent[i];
             left++;
         }
-    now->output = g->output;
-    now->layout = g->layout;
-    now->attach = g->attach;
-    now->at_stage = g->at_stage;
-    now->at_iter = g->at_iter;
-    now->scope = g->scope;
-    now->scope_set = g->scope_set;
+    stage_succeed(now, g);
     a->st->stage[at] = now;
     for (int i = at + 1; i < a->st->nstage && m.to != m.from; i++) {
         struct stage *reader = a->st->stage[i];

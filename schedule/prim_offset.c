@@ -135,10 +135,7 @@ bool prim_offset(struct applying *a)
     }
     const struct expr *surplus = ir_mul(c, ir_int(c, type_of(DT_I32), n), ir_read(c, tsums, some));
     struct stage *rest = stage_new(c, g->tensor, ir_sub(c, ir_read(c, tsum, idx), surplus));
-    rest->output = g->output;
-    rest->layout = g->layout;
-    rest->scope = g->scope;
-    rest->scope_set = g->scope_set;
+    stage_succeed(rest, g);
     a->st->stage[at] = rest;
     return insert_stage(a, at, gsum) >= 0 && insert_stage(a, at, gsums) >= 0 && insert_stage(a, from + 1, m) >= 0;
 }

@@ -164,13 +164,7 @@ bool prim_rfactor(struct applying *a)
     idx[0] = back[0] = ir_var_expr(c, again);
     for (int i = 0; i < g->tensor->ndim; i++) idx[i + 1] = ir_var_expr(c, g->tensor->axis[i]);
     struct stage *sum = stage_new(c, g->tensor, ir_reduce(c, k, ir_read(c, t, idx), 1, back));
-    sum->output = g->output;
-    sum->layout = g->layout;
-    sum->attach = g->attach;
-    sum->at_stage = g->at_stage;
-    sum->at_iter = g->at_iter;
-    sum->scope = g->scope;
-    sum->scope_set = g->scope_set;
+    stage_succeed(sum, g);
     int at = state_stage_of(a->st, g->tensor);
     a->st->stage[at] = sum;
     return insert_stage(a, at, rf) >= 0;

@@ -32,20 +32,13 @@ static bool refuse(struct sliding *w, const char *why, const char *name)
     return w->ok = false;
 }
 
-static bool reads_by(const struct expr *read, const struct var *v)
-{
-    bool by = false;
-    for_kids(read, d) by |= ir_uses(read->kid[d], v);
-    return by;
-}
-
 /* Step and dilation, and the one read that stands for the kernel. */
 static bool see_read(const struct expr *e, void *u)
 {
     struct sliding *w = u;
-    if (e->op != OP_READ || !w->ok || !reads_by(e, w->s)) return w->ok;
+    if (e->op != OP_READ || !w->ok || !ir_uses(e, w->s)) return w->ok;
     const char *name = e->val.tensor->name;
-    if (!reads_by(e, w->x)) {
+    if (!ir_uses(e, w->x)) {
         if (w->kernel && w->kernel != e) return refuse(w, "is another operand indexed by the second alone", name);
         w->kernel = e;
         w->kernel_dim = -1;
@@ -107,7 +100,7 @@ static struct tensor *spread_kernel(struct sliding *w, const char *name)
 static const struct expr *slide_rule(struct ir_ctx *c, const struct expr *e, void *u)
 {
     struct sliding *w = u;
-    if (e->op != OP_READ || !w->ok || !reads_by(e, w->s)) return NULL;
+    if (e->op != OP_READ || !w->ok || !ir_uses(e, w->s)) return NULL;
     const struct expr *idx[QJ_MAX_RANK], *factor = ir_idx(c, w->factor);
     for_kids(e, d) idx[d] = e->kid[d];
     if (e == w->kernel) {
@@ -210,13 +203,7 @@ bool prim_slide(struct applying *a)
     struct stage *sum = stage_new(c, g->tensor, ir_reduce(c, RED_SUM, moved, n, axes));
     for (int i = 0; i < g->nroot; i++)
         if (i != s) sum->root_extent[i] = g->root_extent[i];
-    sum->attach = g->attach;
-    sum->at_stage = g->at_stage;
-    sum->at_iter = g->at_iter;
-    sum->scope = g->scope;
-    sum->scope_set = g->scope_set;
-    sum->layout = g->layout;
-    sum->output = g->output;
+    stage_succeed(sum, g);
     a->st->stage[at] = sum;
     return insert_stage(a, from + 1, stage_new(c, w.spread, w.spread->body)) >= 0;
 }

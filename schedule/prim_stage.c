@@ -185,10 +185,7 @@ bool prim_cache_write(struct applying *a)
     w->scope = scope;
     w->scope_set = true;
     struct stage *copy = stage_new(a->c, g->tensor, read_by_axes(a, t, g->tensor));
-    copy->output = g->output;
-    copy->layout = g->layout;
-    copy->scope = g->scope;
-    copy->scope_set = g->scope_set;
+    stage_succeed(copy, g);
     a->st->stage[at] = copy;
     return insert_stage(a, at, w) >= 0;
 }

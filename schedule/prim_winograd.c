@@ -680,13 +680,7 @@ bool prim_winograd(struct applying *a)
     w->tx = ceil_div(g->root_extent[x], tile->i);
     if (!edges(w) || !weights(w) || !offsets(w) || !data(w) || !products(w)) return false;
     struct stage *again = stage_new(a->c, g->tensor, result(w));
-    again->output = g->output;
-    again->layout = g->layout;
-    again->attach = g->attach;
-    again->at_stage = g->at_stage;
-    again->at_iter = g->at_iter;
-    again->scope = g->scope;
-    again->scope_set = g->scope_set;
+    stage_succeed(again, g);
     int at = state_stage_of(a->st, g->tensor);
     a->st->stage[at] = again;
     for (int i = 0; i < T_COUNT; i++)

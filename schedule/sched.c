@@ -87,6 +87,17 @@ struct stage *stage_new(struct ir_ctx *c, const struct tensor *t, const struct e
     return g;
 }
 
+void stage_succeed(struct stage *g, const struct stage *old)
+{
+    g->output = old->output;
+    g->layout = old->layout;
+    g->attach = old->attach;
+    g->at_stage = old->at_stage;
+    g->at_iter = old->at_iter;
+    g->scope = old->scope;
+    g->scope_set = old->scope_set;
+}
+
 bool stage_scheduled(const struct stage *g)
 {
     if (g->nrel || g->tensorize_iter >= 0) return true;

@@ -46,9 +46,10 @@ struct sched *sch_new(struct ir_ctx *c, const struct program *p, const struct ta
 struct sched *sch_replay(struct ir_ctx *c, const struct sched *from, const struct program *p, const struct target *t);
 
 bool sch_apply(struct sched *s, const struct step *st);
-/* The `template` statement, described as primitives are, and the words it takes: templates, `KNOB=`; NULL at the end. */
+/* The `template` statement, described as primitives are, and the words it takes: templates, then knobs, written
+ * KNOB=VALUE; NULL after the last. */
 extern const struct prim_info sch_template;
-extern const char *const sch_template_words[];
+const char *sch_template_word(int i, bool *is_knob);
 /* Does a statement that starts with this word belong here: a primitive, or `template`? */
 bool sch_is_step(const char *word, size_t n);
 /* One step statement at the lexer, to its end: parse and apply; `template` applies the steps it chooses. */

@@ -76,6 +76,8 @@ struct sched {
 int state_stage_of(const struct state *st, const struct tensor *t);
 int state_leaf_pos(const struct stage *g, int iter);        /* position among the leaves, or -1 */
 const struct expr *stage_reduce(const struct stage *g);     /* its REDUCE node or NULL */
+/* g takes old's place: as output, where and how it is stored and computed. */
+void stage_succeed(struct stage *g, const struct stage *old);
 bool stage_scheduled(const struct stage *g);                /* any loop step given yet */
 /* The READ whose values e has, under casts that keep every value of its tensor's range; NULL: e is no such thing. */
 const struct expr *exact_read(const struct expr *e);

@@ -36,12 +36,6 @@ static bool from_weights(const struct sched *s, const struct expr *e)
     return !o.input;
 }
 
-static bool indexes(const struct expr *read, const struct var *v)
-{
-    for_kids(read, d) if (ir_uses(read->kid[d], v)) return true;
-    return false;
-}
-
 /* The dimension of the read that v alone indexes, v indexing no other; -1: none. */
 static int dim_of(const struct expr *read, const struct var *v)
 {
@@ -199,7 +193,7 @@ bool con_of(const struct sched *s, int stage, struct contraction *k, const char 
     if (!a || !b)
         return *why = "a factor of the product is not an element of a tensor; define it as a tensor of its own", false;
     bool wa = from_weights(s, a), wb = from_weights(s, b);
-    bool last = g->nroot_data && indexes(a, g->root_var[g->nroot_data - 1]); /* of two inputs, lanes run along the output's rows */
+    bool last = g->nroot_data && ir_uses(a, g->root_var[g->nroot_data - 1]); /* of two inputs, lanes run along the output's rows */
     if (wa == wb ? last : wa) { /* the weights second */
         const struct expr *t = a;
         a = b;
@@ -212,7 +206,7 @@ bool con_of(const struct sched *s, int stage, struct contraction *k, const char 
     k->ndata = g->nroot_data;
     k->nsum = g->nroot - g->nroot_data;
     for (int d = 0; d < k->ndata; d++) {
-        bool inx = indexes(a, g->root_var[d]), inw = indexes(b, g->root_var[d]);
+        bool inx = ir_uses(a, g->root_var[d]), inw = ir_uses(b, g->root_var[d]);
         enum con_role role = inx && inw ? CON_BATCH : inw ? CON_CHANNEL : CON_PIXEL;
         k->data[d] = (struct con_axis){g->iter[d].name, NULL, g->root_extent[d], role};
     }

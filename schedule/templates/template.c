@@ -18,8 +18,16 @@ const struct prim_info sch_template = {
     "for m { for n { for k } }", "parallel m_b { for n_p { for m_t { dot4_u8i8_vnni512(...) x 24 } } }",
 };
 
-const struct knob tmpl_knob[TMPL_KNOBS] = {{"row"}, {"mr"}, {"nr"}, {"rows"}, {"outer"}, {"tile"}};
-const char *const sch_template_words[] = {"stem", "conv2d", "dense", "plain", "stage=", "row=", "mr=", "nr=", "rows=", "outer=", "tile=", "nth=", "pick=", NULL};
+/* Those of struct choice, in its order; then those of the statement itself. */
+enum { CHOICE_KNOBS = 6 };
+static const char *const knobs[] = {"row", "mr", "nr", "rows", "outer", "tile", "stage", "nth", "pick"};
+
+const char *sch_template_word(int i, bool *is_knob)
+{
+    int n = (int)ARRAY_LEN(templates);
+    *is_knob = i >= n;
+    return i < n ? templates[i]->name : i - n < (int)ARRAY_LEN(knobs) ? knobs[i - n] : NULL;
+}
 
 const char *tmpl_fresh(const struct contraction *k, const char *base)
 {
@@ -136,14 +144,14 @@ static bool unknown(struct sched *s, const struct step_arg *a, const char *what,
     struct str all = str_on(&s->c->arena);
     for (size_t i = 0; i < ARRAY_LEN(templates); i++) str_printf(&all, "%s%s", i ? ", " : "", templates[i]->name);
     str_put(&all, "; knobs: ");
-    for (size_t i = 0; i < ARRAY_LEN(tmpl_knob); i++) str_printf(&all, "%s%s", i ? ", " : "", tmpl_knob[i].name);
-    err_hint(&s->c->err, "templates: %s, stage, nth, pick", str_text(&all));
+    for (size_t i = 0; i < ARRAY_LEN(knobs); i++) str_printf(&all, "%s%s", i ? ", " : "", knobs[i]);
+    err_hint(&s->c->err, "templates: %s", str_text(&all));
     return false;
 }
 
 static bool knob(struct sched *s, const struct step_arg *a, struct wish *w)
 {
-    int *const number[TMPL_KNOBS] = {NULL, &w->fixed.mr, &w->fixed.nr, &w->fixed.rows, &w->fixed.outer, &w->fixed.tile};
+    int *const number[CHOICE_KNOBS] = {NULL, &w->fixed.mr, &w->fixed.nr, &w->fixed.rows, &w->fixed.outer, &w->fixed.tile};
     if (!strcmp(a->key, "stage")) {
         for (int i = 0; a->word && i < s->state->nstage; i++)
             if (!strcmp(s->state->stage[i]->tensor->name, a->word)) w->stage = i;
@@ -153,8 +161,8 @@ static bool knob(struct sched *s, const struct step_arg *a, struct wish *w)
         w->nth = !a->word && a->i > 0 && a->i <= TMPL_MAX_CANDIDATES ? (int)a->i : 0;
         return w->nth || err_set(&s->c->err, ERR_TEMPLATE, a->span, "nth= takes a number from 1 to %d", TMPL_MAX_CANDIDATES);
     }
-    for (int i = 0; i < TMPL_KNOBS; i++) {
-        if (strcmp(tmpl_knob[i].name, a->key)) continue;
+    for (int i = 0; i < CHOICE_KNOBS; i++) {
+        if (strcmp(knobs[i], a->key)) continue;
         if (i == 0) {
             w->fixed.row = a->word ? target_intrin(s->target, a->word) : NULL;
             return w->fixed.row || unknown(s, a, "instruction on this target named", a->word ? a->word : "?");

@@ -26,10 +26,7 @@ struct choice {
     double cycles;                  /* the model's estimate */
 };
 
-enum { TMPL_MAX_CANDIDATES = 512, TMPL_PER_ROW = 8, TMPL_KNOBS = 6 };    /* the best few of each instruction */
-struct knob { const char *name; };
-extern const struct knob tmpl_knob[TMPL_KNOBS];    /* row mr nr rows outer tile, as in struct choice */
-
+enum { TMPL_MAX_CANDIDATES = 512, TMPL_PER_ROW = 8 };    /* the best few of each instruction */
 /* Candidates in a list that the template fills; `fixed` has the knobs that the user gave (0 and NULL: free). */
 struct candidates {
     struct choice fixed;

@@ -235,7 +235,9 @@ char **complete_names(void *session, const char *before, size_t *from, size_t *n
         size_t count = first_words(list);
         for (size_t i = 0; i < count; i++) add(&v, "%s", list[i]);
     } else if (sch_is_step(begin, first) && !step) {
-        for (int i = 0; sch_template_words[i]; i++) add(&v, "%s", sch_template_words[i]);
+        bool knob;
+        const char *w;
+        for (int i = 0; (w = sch_template_word(i, &knob)); i++) add(&v, knob ? "%s=" : "%s", w);
     } else if (step) {
         const char *arg = begin + first + strspn(begin + first, " \t");
         add_step_arguments(&v, s, &prim_info[prim], arg < word ? arg : NULL);
