@@ -360,8 +360,8 @@ typedef struct qj_check_report {
     double got, want;
 } qj_check_report;
 
-/* Runs the kernel on data that hides nothing - all greatest, all least, alternating, random, random extremes
- * within the declared ranges - and compares with the definition, bit for bit: every output element while that
+/* Runs the kernel on data that hides nothing - all greatest, all least, alternating, random, random extremes,
+ * mostly small weights, within the declared ranges - and compares with the definition, bit for bit: every output element while that
  * is affordable, else a sample with all corners. False with error "mismatch" on a difference. report may be
  * NULL. */
 QJ_API bool qj_check(qj_ctx *q, const qj_kernel *k, qj_check_report *report);
