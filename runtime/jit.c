@@ -156,7 +156,8 @@ static void on_answer(LLVMErrorRef error, LLVMOrcCSymbolMapPairs result, size_t 
     if (!error && n == 1) a->address = result[0].Sym.Address;
 }
 
-/* Links what defines the symbol. The session has no threads of its own, so the answer has come on return. */
+/* Links what defines the symbol. With the jit's lock held: the session has no threads of its own, but a thread in it
+ * may be handed the work of another, whose answer would come after its return. */
 static struct answer look_up(struct linked *l, const char *name)
 {
     struct answer a = {0};
@@ -192,7 +193,10 @@ struct linked *jit_link(struct jit *j, struct err_state *e, const void *bytes, s
     l->jit = jit_ref(j);
     if (elf_read(e, bytes, n, &l->info) && (l->table = take_table(j, e))) {
         l->tracker = LLVMOrcJITDylibCreateResourceTracker(l->table);
-        if (link_object(l, e, bytes, n)) return l;
+        pthread_mutex_lock(&j->lock);
+        bool ok = link_object(l, e, bytes, n);
+        pthread_mutex_unlock(&j->lock);
+        if (ok) return l;
     }
     jit_unlink(l);
     return NULL;
