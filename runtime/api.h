@@ -46,6 +46,9 @@ struct sched *api_sched(struct qj_ctx *q);          /* made when first needed */
 struct jit *api_jit(struct qj_ctx *q);
 const struct program *api_program(struct qj_ctx *q);
 
+/* Definitions, whose text must stay (error spans refer to it); steps already given are checked against them. */
+bool api_define(struct qj_ctx *q, const char *text);
+
 /* Text that outlives the call; false: error set. */
 bool api_strdup(struct qj_ctx *q, const char *text, char **out);
 /* A C identifier of at most 64 characters; else ERR_SYNTAX. */

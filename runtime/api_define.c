@@ -24,7 +24,7 @@ static bool replay(struct qj_ctx *q)
 
 /* ---- definitions ---- */
 
-static bool define(struct qj_ctx *q, const char *text)
+bool api_define(struct qj_ctx *q, const char *text)
 {
     struct lexer lx = lex_on(&q->ir, NULL, text, strlen(text));
     while (!err_is(&q->ir.err) && lex_skip_ends(&lx)) {
@@ -41,7 +41,7 @@ static bool define(struct qj_ctx *q, const char *text)
 static bool body_define(struct qj_ctx *q, void *u)
 {
     const char *text = take_text(q, *(const char **)u);
-    return text && define(q, text);
+    return text && api_define(q, text);
 }
 
 bool qj_define(qj_ctx *q, const char *text)
@@ -76,7 +76,7 @@ static bool body_declare(struct qj_ctx *q, void *u)
         str_printf(&s, "%lld", (long long)d->shape[i]);
     }
     str_printf(&s, "] : %s", dtype_info[d->t].name);
-    return define(q, str_text(&s));
+    return api_define(q, str_text(&s));
 }
 
 bool qj_input(qj_ctx *q, const char *name, qj_dtype t, int ndim, const int64_t *shape, const char *const *dims)
@@ -98,7 +98,7 @@ static bool body_compute(struct qj_ctx *q, void *u)
         return err_set(&q->ir.err, ERR_USAGE, (struct span){0}, "axes or body is missing (NULL)");
     if ((int)d->t < 0 || (int)d->t >= DT_COUNT)
         return err_set(&q->ir.err, ERR_TYPE, (struct span){0}, "%s: %d is no element type", d->axes, (int)d->t);
-    return define(q, arena_printf(&q->ir.arena, "%s : %s = %s", d->axes, dtype_info[d->t].name, d->body));
+    return api_define(q, arena_printf(&q->ir.arena, "%s : %s = %s", d->axes, dtype_info[d->t].name, d->body));
 }
 
 bool qj_compute(qj_ctx *q, const char *axes, qj_dtype t, const char *body)

@@ -116,6 +116,19 @@ QJ_API bool qj_weight(qj_ctx *q, const char *name, qj_dtype t, int ndim, const i
                       const char *const *dims);
 QJ_API bool qj_compute(qj_ctx *q, const char *axes, qj_dtype t, const char *body);
 
+/* An int8 layer in words instead of definitions: kind "conv2d", "depthwise", "dense" or "batched", settings
+ * "h=56 w=56 c=64 o=64 k=3 pad=1"; blanks part them, their order does not matter, none is given twice, and what is not
+ * said has its default. `qjit layer KIND` lists them. The program it defines, which qj_program_text shows, has the inputs A
+ * [R], the weights W [B M Q T N U V] and the output Out; a step lays Out out where `out=` says so. Zero points that the
+ * weights' type cannot take off are computed as the target that is set now does faster. Error: usage.
+ *
+ *     snprintf(s, sizeof s, "h=%d w=%d c=%d o=%d k=3 pad=1", h, w, c, o);
+ *     qj_layer(q, "conv2d", s);
+ *     qj_template(q, "");
+ *     qj_kernel *k = qj_build(q);
+ */
+QJ_API bool qj_layer(qj_ctx *q, const char *kind, const char *settings);
+
 /* Names the kernel and so the C functions of its artifact: an identifier of at most 64 characters that is no word of
  * C or C++. The default is "kernel". */
 QJ_API bool qj_name(qj_ctx *q, const char *name);

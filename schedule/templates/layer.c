@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* layer.c - the text of a layer's program. Contract in layer.h; settings by name are in layer_set.c. */
+/* layer.c - the text of a layer's program. Contract in layer.h; a layer in words is in layer_set.c. */
 #include "schedule/templates/layer.h"
 
 const char *const layer_kind_name[LAYER_KINDS] = {"conv2d", "depthwise", "dense", "batched"};

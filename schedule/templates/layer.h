@@ -60,8 +60,11 @@ struct layer layer_default(enum layer_kind kind);
  * Winograd's tiles do better still. */
 enum layer_zero layer_form_for(const struct layer *l, const struct target *t);
 
-/* A setting by name, as on a command line: "k", "3". False: *why. */
-bool layer_set(struct arena *a, struct layer *l, const char *key, const char *value, const char **why);
+/* A layer in words, as on a command line: "conv2d", "h=56 w=56 c=64 o=64 k=3 pad=1". Blanks part settings; none is given
+ * twice, and none undoes what a narrower one has set before it (kh=5 k=3). t: chooses the form where the words do not; may
+ * be NULL. ERR_USAGE. */
+bool layer_read(struct arena *a, struct err_state *e, const char *kind, const char *words, const struct target *t,
+                struct layer *out);
 /* The keys that a kind takes, with their meaning; a line each. */
 void layer_help(struct str *out, enum layer_kind kind);
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* layer_set.c - the fields of a layer by name: one table for reading and for help. */
+/* layer_set.c - a layer in words: its fields by name, one table for reading and for help. */
 #include "schedule/templates/layer.h"
 
 #include <stddef.h>
@@ -157,25 +157,85 @@ static bool set_flag(struct layer *l, const struct key *k, const char *value)
     return true;
 }
 
-bool layer_set(struct arena *a, struct layer *l, const char *key, const char *value, const char **why)
+static bool set(struct layer *l, const struct key *k, const char *value)
 {
-    for (size_t i = 0; i < ARRAY_LEN(keys); i++) {
-        const struct key *k = &keys[i];
-        bool ok = false;
-        if (strcmp(k->name, key) || !(k->kinds & kind_bit[l->kind])) continue;
-        switch (k->form) {
-        case NUMBERS: ok = set_numbers(l, k, value); break;
-        case TYPE: ok = set_type(l, k, value); break;
-        case RANGE: ok = set_range(l, k, value); break;
-        case DATA: ok = set_data(l, k, value); break;
-        case WEIGHTS: ok = set_weights(l, value); break;
-        case WORD: ok = set_word(l, k, value); break;
-        case FLAG: ok = set_flag(l, k, value); break;
-        }
-        if (!ok) *why = arena_printf(a, "%s=%s is not understood; %s: %s", key, value, key, k->help);
-        return ok;
+    switch (k->form) {
+    case NUMBERS: return set_numbers(l, k, value);
+    case TYPE: return set_type(l, k, value);
+    case RANGE: return set_range(l, k, value);
+    case DATA: return set_data(l, k, value);
+    case WEIGHTS: return set_weights(l, value);
+    case WORD: return set_word(l, k, value);
+    case FLAG: return set_flag(l, k, value);
     }
-    return *why = arena_printf(a, "%s takes no %s=", layer_kind_name[l->kind], key), false;
+    return false;
+}
+
+static const struct key *key_of(enum layer_kind kind, const char *name)
+{
+    for (size_t i = 0; i < ARRAY_LEN(keys); i++)
+        if (!strcmp(keys[i].name, name) && (keys[i].kinds & kind_bit[kind])) return &keys[i];
+    return NULL;
+}
+
+/* Every field of `before` is one of k's: k after it would undo it. */
+static bool undoes(const struct key *k, const struct key *before)
+{
+    int shared = 0;
+    for (int i = 0; i < before->nfield; i++)
+        for (int j = 0; j < k->nfield; j++) shared += before->field[i] == k->field[j];
+    return shared == before->nfield;
+}
+
+/* The settings so far, to tell what is said twice. */
+struct said { const struct key *key[ARRAY_LEN(keys)]; size_t n; };
+
+static bool read_word(struct arena *a, struct layer *l, struct said *said, const char *word, const char **why)
+{
+    const char *eq = strchr(word, '='), *name = layer_kind_name[l->kind];
+    if (!eq) return *why = arena_printf(a, "`%s` is no KEY=VALUE", word), false;
+    const struct key *k = key_of(l->kind, arena_strndup(a, word, (size_t)(eq - word)));
+    if (!k) return *why = arena_printf(a, "%s takes no %.*s=", name, (int)(eq - word), word), false;
+    for (size_t i = 0; i < said->n; i++) {
+        if (said->key[i] == k) return *why = arena_printf(a, "%s= is given twice", k->name), false;
+        if (undoes(k, said->key[i]))
+            return *why = arena_printf(a, "%s= would undo the %s= before it: give %s= first", k->name, said->key[i]->name, k->name), false;
+    }
+    if (!set(l, k, eq + 1)) return *why = arena_printf(a, "%s is not understood; %s: %s", word, k->name, k->help), false;
+    said->key[said->n++] = k;
+    return true;
+}
+
+static bool usage(struct err_state *e, const char *hint, const char *text)
+{
+    err_set(e, ERR_USAGE, (struct span){0}, "%s", text);
+    err_hint(e, "%s", hint);
+    return false;
+}
+
+bool layer_read(struct arena *a, struct err_state *e, const char *kind, const char *words, const struct target *t,
+                struct layer *out)
+{
+    static const char blank[] = " \t\n";
+    struct said said = {.n = 0};
+    const char *why;
+    int k = 0;
+    while (k < LAYER_KINDS && strcmp(kind, layer_kind_name[k])) k++;
+    if (k == LAYER_KINDS)
+        return usage(e, "`qjit layer conv2d h=56 w=56 c=64 o=64 k=3 pad=1`; `qjit layer conv2d` lists the settings",
+                     arena_printf(a, "`%s`: the kinds of layers are conv2d, depthwise, dense and batched", kind));
+    struct layer l = layer_default((enum layer_kind)k);
+    for (const char *at = words + strspn(words, blank); *at; at += strspn(at, blank)) {
+        size_t n = strcspn(at, blank);
+        if (!read_word(a, &l, &said, arena_strndup(a, at, n), &why))
+            return usage(e, arena_printf(a, "`qjit layer %s` lists the settings", kind), why);
+        at += n;
+    }
+    bool form = false;
+    for (size_t i = 0; i < said.n; i++) form |= said.key[i]->field[0] == AT(form);
+    if (t && !form) l.form = layer_form_for(&l, t);
+    *out = l;
+    return true;
 }
 
 void layer_help(struct str *out, enum layer_kind kind)

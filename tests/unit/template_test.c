@@ -11,24 +11,13 @@
 #include "tests/support/harness.h"
 
 /* "conv2d h=56 ..." */
-static struct layer layer_of(struct arena *a, const char *text)
+static struct layer layer_of(struct ir_ctx *c, const char *text)
 {
-    char words[400];
-    const char *why = "";
     struct layer l = {0};
-    assert_true(strlen(text) < sizeof words);
-    strcpy(words, text);
-    char *rest = NULL, *word = strtok_r(words, " ", &rest);
-    int k = 0;
-    while (k < LAYER_KINDS && strcmp(word, layer_kind_name[k])) k++;
-    assert_true(k < LAYER_KINDS);
-    l = layer_default((enum layer_kind)k);
-    while ((word = strtok_r(NULL, " ", &rest))) {
-        char *eq = strchr(word, '=');
-        assert_non_null(eq);
-        *eq = 0;
-        if (!layer_set(a, &l, word, eq + 1, &why)) fail_msg("%s: %s", text, why);
-    }
+    size_t kind = strcspn(text, " ");
+    if (layer_read(&c->arena, &c->err, arena_strndup(&c->arena, text, kind), text + kind, NULL, &l)) return l;
+    show_error(c);
+    fail_msg("%s", text);
     return l;
 }
 
@@ -36,7 +25,7 @@ static struct layer layer_of(struct arena *a, const char *text)
 static const char *steps_of(struct ir_ctx *c, const char *layer, const char *target)
 {
     const char *why = "";
-    struct layer l = layer_of(&c->arena, layer);
+    struct layer l = layer_of(c, layer);
     struct str text = str_on(&c->arena), steps = str_on(&c->arena);
     if (!layer_text(&text, &l, &why)) fail_msg("%s: %s", layer, why);
     layer_steps(&steps, &l);
@@ -118,7 +107,7 @@ static void zero_points(void **unused)
     };
     for (size_t i = 0; i < ARRAY_LEN(row); i++) {
         const struct target *t = target_parse(&c, row[i].target, strlen(row[i].target), (struct span){0});
-        struct layer one = layer_of(&c.arena, "conv2d h=28 w=28 c=256 o=128"), three = layer_of(&c.arena, "conv2d h=28 w=28 c=64 o=64 k=3");
+        struct layer one = layer_of(&c, "conv2d h=28 w=28 c=256 o=128"), three = layer_of(&c, "conv2d h=28 w=28 c=64 o=64 k=3");
         assert_int_equal(layer_form_for(&one, t), row[i].form);
         assert_int_equal(layer_form_for(&three, t), ZERO_DIFFERENCES);
     }

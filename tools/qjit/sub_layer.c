@@ -13,23 +13,9 @@ static bool usage(struct err_state *e, const char *hint, const char *text)
 
 static bool read_layer(const struct command_line *c, struct arena *a, const struct target *t, struct layer *l, struct err_state *e)
 {
-    const char *why, *kind = c->narg ? c->arg[0] : "";
-    int k = 0;
-    while (k < LAYER_KINDS && strcmp(kind, layer_kind_name[k])) k++;
-    if (k == LAYER_KINDS)
-        return usage(e, "`qjit layer conv2d h=56 w=56 c=64 o=64 k=3 pad=1`; `qjit layer conv2d` lists the settings",
-                     arena_printf(a, "`%s`: the kinds of layers are conv2d, depthwise, dense and batched", kind));
-    *l = layer_default((enum layer_kind)k);
-    bool form = false;
-    const char *hint = arena_printf(a, "`qjit layer %s` lists the settings", kind);
-    for (int i = 1; i < c->narg; i++) {
-        const char *eq = strchr(c->arg[i], '=');
-        if (!eq) return usage(e, hint, arena_printf(a, "`%s` is no KEY=VALUE", c->arg[i]));
-        form |= !strncmp(c->arg[i], "form=", 5);
-        if (!layer_set(a, l, arena_strndup(a, c->arg[i], (size_t)(eq - c->arg[i])), eq + 1, &why)) return usage(e, hint, why);
-    }
-    if (t && !form) l->form = layer_form_for(l, t);
-    return true;
+    struct str words = str_on(a);
+    for (int i = 1; i < c->narg; i++) str_printf(&words, "%s ", c->arg[i]);
+    return layer_read(a, e, c->narg ? c->arg[0] : "", str_text(&words), t, l);
 }
 
 int sub_layer(struct command_line *c, struct out *out, struct err_state *e)
