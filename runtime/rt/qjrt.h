@@ -17,6 +17,12 @@
 
 #include <stdint.h>
 
+#if defined(__GNUC__)
+#define QJRT_API __attribute__((visibility("default")))
+#else
+#define QJRT_API
+#endif
+
 #ifdef __cplusplus
 extern "C" {
 #endif
@@ -27,22 +33,22 @@ typedef void qjrt_body(void *ctx, int64_t begin, int64_t end);
 /* Runs body over [0, n) in pieces on the pool and returns when all are done: 0. Each iteration runs exactly
  * once; how the pieces are cut and who runs them is not specified, so iterations must be independent. The
  * caller runs pieces too. What the body wrote is visible to the caller on return. */
-int qjrt_parallel_for(qjrt_body *body, void *ctx, int64_t n);
+QJRT_API int qjrt_parallel_for(qjrt_body *body, void *ctx, int64_t n);
 
 /* How many threads run a loop, the caller included; at most QJRT_MAX_THREADS. 0: automatic, which is
  * $QJRT_THREADS if set to a positive number, else the number of CPUs this process may run on. */
 enum { QJRT_MAX_THREADS = 256 };
-void qjrt_set_threads(int n);
-int qjrt_threads(void);
+QJRT_API void qjrt_set_threads(int n);
+QJRT_API int qjrt_threads(void);
 
 /* Hands all loops to the host's own pool; NULL takes them back. The hook has the contract of
  * qjrt_parallel_for, and its result is passed on: not 0 makes the kernel return that number. */
 typedef int qjrt_hook(void *user, qjrt_body *body, void *ctx, int64_t n);
-void qjrt_set_parallel_for(qjrt_hook *hook, void *user);
+QJRT_API void qjrt_set_parallel_for(qjrt_hook *hook, void *user);
 
 /* Ends the pool's threads, e.g. before unloading the library; the next loop starts them anew. Does nothing
  * while a loop runs. Called by itself when the process ends or the library is unloaded. */
-void qjrt_shutdown(void);
+QJRT_API void qjrt_shutdown(void);
 
 #ifdef __cplusplus
 }
