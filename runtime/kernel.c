@@ -162,9 +162,16 @@ static bool check_tensor(const struct artifact_arg *g, const qj_tensor *t, bool 
                        logical || !g->layout ? "" : ", layout ", logical || !g->layout ? "" : g->layout,
                        have);
     }
-    if (!tensor_contiguous(t))
-        return why_set(w, "%s has strides with gaps or in another order; copy it first", g->name);
-    if (!t->data) return why_set(w, "%s has no data", g->name);
+    int64_t dense;
+    int gap = tensor_gap(t, &dense);
+    if (gap >= 0) {
+        char axis[16];
+        snprintf(axis, sizeof axis, "%d", gap + 1);
+        return why_set(w, "%s has the stride %" PRId64 " on axis %s, a dense tensor %" PRId64
+                          "; qj_tensor_dense makes a copy",
+                       g->name, t->strides[gap], logical || !g->layout ? g->dim_name[gap] : axis, dense);
+    }
+    if (!t->data && g->bytes) return why_set(w, "%s has no data", g->name);
     if ((uintptr_t)qj_tensor_data(t) % (uintptr_t)dt_bytes(g->dt))
         return why_set(w, "%s is not aligned to its elements of %d bytes", g->name, dt_bytes(g->dt));
     return true;
@@ -229,6 +236,8 @@ static bool check_args(const struct qj_kernel *k, qj_tensor *const *args, int na
         bool needed = need == FOR_PACK ? c->pack >= 0 : need == FOR_CALL_PACKED ? c->main >= 0 : true;
         if (!args[i] && needed) return why_set(w, "%s is missing", artifact_call_arg(a, i)->name);
         if (needed && !check_tensor(artifact_call_arg(a, i), args[i], false, w)) return false;
+        if (needed && artifact_call_arg(a, i)->role == ARG_OUTPUT && tensor_read_only(args[i]))
+            return why_set(w, "%s is an output, and the tensor is read-only", artifact_call_arg(a, i)->name);
         if (needed && (ranges || ALWAYS_CHECK_RANGES) && !check_range(a, i, args[i], w)) return false;
     }
     return need == FOR_PACK || check_overlap(a, args, w);
@@ -400,12 +409,16 @@ static qj_tensor *convert(const qj_kernel *k, int i, const qj_tensor *t, bool to
     struct why nobody = {NULL, 0};
     if (!k || !t || i < 0 || i >= k->artifact->ncall) return NULL;
     const struct artifact_arg *g = artifact_call_arg(k->artifact, i);
-    if (!check_tensor(g, t, to_physical, &nobody)) return NULL;
-    qj_tensor *out = to_physical ? qj_tensor_new((qj_dtype)g->dt, g->nphys, g->phys)
-                                 : qj_tensor_new((qj_dtype)g->dt, g->ndim, g->shape);
-    if (!out) return NULL;
-    if (to_physical) kernel_to_physical(k->artifact, i, qj_tensor_data(t), out->data);
-    else kernel_to_logical(k->artifact, i, qj_tensor_data(t), out->data);
+    qj_tensor *dense = t->strides ? qj_tensor_dense(t) : NULL;
+    if (t->strides && !dense) return NULL;
+    if (dense) t = dense;
+    qj_tensor *out = NULL;
+    if (check_tensor(g, t, to_physical, &nobody))
+        out = to_physical ? qj_tensor_new((qj_dtype)g->dt, g->nphys, g->phys)
+                          : qj_tensor_new((qj_dtype)g->dt, g->ndim, g->shape);
+    if (out && to_physical) kernel_to_physical(k->artifact, i, qj_tensor_data(t), out->data);
+    if (out && !to_physical) kernel_to_logical(k->artifact, i, qj_tensor_data(t), out->data);
+    qj_tensor_free(dense);
     return out;
 }
 

@@ -209,13 +209,9 @@ qj_tensor *npy_load(struct err_state *e, const char *path)
     return t;
 }
 
-bool npy_save(struct err_state *e, const qj_tensor *t, const char *path)
+static bool save_dense(struct err_state *e, const qj_tensor *t, enum dtype d, const char *path)
 {
-    enum dtype d;
     int64_t bytes = qj_tensor_bytes(t);
-    if (bytes < 0 || !tensor_dtype(t, &d) || !tensor_contiguous(t) || t->ndim > QJ_MAX_RANK)
-        return err_set(e, ERR_NPY, (struct span){0},
-                       "%s: the tensor has gaps, too many dimensions or a type of others", path);
     char dict[256];
     int n = 0;
     const char *code = "";
@@ -239,5 +235,19 @@ bool npy_save(struct err_state *e, const qj_tensor *t, const char *path)
     if (bytes) memcpy(file + head, qj_tensor_data(t), (size_t)bytes);
     bool ok = file_write(e, &(struct file_part){path, file, head + (size_t)bytes}, 1);
     free(file);
+    return ok;
+}
+
+bool npy_save(struct err_state *e, const qj_tensor *t, const char *path)
+{
+    enum dtype d;
+    if (qj_tensor_bytes(t) < 0 || !tensor_dtype(t, &d) || t->ndim > QJ_MAX_RANK || t->device.type != DL_CPU)
+        return err_set(e, ERR_NPY, (struct span){0},
+                       "%s: the tensor has too many dimensions, a type of others, or lies elsewhere", path);
+    if (tensor_contiguous(t)) return save_dense(e, t, d, path);
+    qj_tensor *dense = qj_tensor_dense(t);
+    if (!dense) return err_set(e, ERR_MEMORY, (struct span){0}, "no memory to write %s", path);
+    bool ok = save_dense(e, dense, d, path);
+    qj_tensor_free(dense);
     return ok;
 }

@@ -277,7 +277,9 @@ QJ_API bool qj_artifact_save(qj_ctx *q, const qj_artifact *a, const char *path);
 
 /* ---- tensors ---- */
 
-/* DLPack's DLTensor, member for member: `(qj_tensor *)dl` and back is a cast (dlpack.h version 0.2 and on). */
+/* DLPack's DLTensor, member for member: `(qj_tensor *)dl` and back is a cast (dlpack.h version 0.2 and on).
+ * A device.id of QJ_READ_ONLY marks CPU memory that must not be written: refused as an output. */
+enum { QJ_READ_ONLY = 1 << 30 };
 typedef struct qj_device { int32_t type, id; } qj_device;      /* type 1: CPU */
 typedef struct qj_dltype { uint8_t code, bits; uint16_t lanes; } qj_dltype;
 typedef struct qj_tensor {
@@ -297,6 +299,28 @@ QJ_API qj_tensor *qj_tensor_new(qj_dtype t, int ndim, const int64_t *shape);
 QJ_API qj_tensor *qj_tensor_from_data(qj_dtype t, int ndim, const int64_t *shape, void *data);
 /* Frees a tensor made by one of these functions, and its data unless borrowed. Not for tensors of others. */
 QJ_API void qj_tensor_free(qj_tensor *t);
+/* From and to other libraries without a copy, by DLPack's structs with an owner; dlpack.h has their definitions.
+ *
+ * from_dlpack takes the tensor over and calls its deleter once, when it is freed; NULL (no memory, a negative
+ * extent, more than 16 dimensions, a major version other than 1): it stays the caller's. Any type, device and
+ * strides come in; what a function cannot read it refuses. A read-only one becomes QJ_READ_ONLY.
+ *
+ * to_dlpack is for tensors made by the functions here. Either may be freed first: the memory goes with the last
+ * (borrowed memory must outlive both). The deleter may be called from any thread. Strides are always filled in,
+ * byte_offset is 0. NULL: no memory, or read-only, which only the versioned struct can say.
+ *
+ *     DLManagedTensor *m = PyCapsule_GetPointer(capsule, "dltensor");
+ *     qj_tensor *a = qj_tensor_from_dlpack(m);            // then the capsule is renamed "used_dltensor"
+ */
+struct DLManagedTensor;
+struct DLManagedTensorVersioned;
+QJ_API qj_tensor *qj_tensor_from_dlpack(struct DLManagedTensor *dl);
+QJ_API qj_tensor *qj_tensor_from_dlpack_versioned(struct DLManagedTensorVersioned *dl);
+QJ_API struct DLManagedTensor *qj_tensor_to_dlpack(qj_tensor *t);
+QJ_API struct DLManagedTensorVersioned *qj_tensor_to_dlpack_versioned(qj_tensor *t);
+/* A row-major copy of a CPU tensor with any strides, also 0 and negative ones. NULL: no memory, or a type or
+ * device of others. */
+QJ_API qj_tensor *qj_tensor_dense(const qj_tensor *t);
 /* Bytes of its elements; -1: not a type of ours, or too large. */
 QJ_API int64_t qj_tensor_bytes(const qj_tensor *t);
 /* The first element: data plus byte_offset. */
@@ -335,7 +359,8 @@ typedef struct qj_call {
 } qj_call;
 
 /* Checks the tensors and calls the kernel; no allocation when the options give what it needs. A tensor has the
- * argument's shape - as defined, or `phys` where it has a layout - and lies in CPU memory without gaps;
+ * argument's shape - as defined, or `phys` where it has a layout - and lies in CPU memory without gaps, aligned
+ * to its elements (axes of extent 1 may have any stride; others are refused by name, nothing is copied unasked);
  * byte_offset is honoured. With `packed`, weights that only packing reads may be NULL. Values outside the
  * declared ranges give unspecified results. Any thread. NULL options: the defaults. */
 QJ_API bool qj_kernel_call(const qj_kernel *k, qj_tensor *const *args, int nargs, const qj_call *options);
@@ -356,7 +381,7 @@ QJ_API void *qj_kernel_call_entry(const qj_kernel *k);
 QJ_API int64_t qj_kernel_workspace(const qj_kernel *k);
 QJ_API const qj_artifact *qj_kernel_artifact(const qj_kernel *k);
 
-/* A copy in the layout of argument i of a tensor that has the shape as defined, and the way back. */
+/* A copy in the layout of argument i of a tensor that has the shape as defined and any strides, and the way back. */
 QJ_API qj_tensor *qj_to_layout(const qj_kernel *k, int i, const qj_tensor *t);
 QJ_API qj_tensor *qj_from_layout(const qj_kernel *k, int i, const qj_tensor *t);
 

@@ -7,14 +7,7 @@
 #include "ir/eval.h"
 
 /* DLPack's type codes. */
-enum { DL_INT = 0, DL_UINT = 1, DL_FLOAT = 2, DL_BOOL = 6, DL_CPU = 1 };
-
-/* What qj_tensor_free gets: the tensor first. */
-struct own {
-    qj_tensor t;
-    int64_t shape[QJ_MAX_PHYS];
-    void *memory;    /* NULL: borrowed */
-};
+enum { DL_INT = 0, DL_UINT = 1, DL_FLOAT = 2, DL_BOOL = 6 };
 
 static qj_dltype to_dl(enum dtype d)
 {
@@ -46,28 +39,46 @@ int64_t tensor_shape_bytes(enum dtype d, int ndim, const int64_t *shape)
     return empty ? 0 : bytes;
 }
 
-bool tensor_contiguous(const qj_tensor *t)
+int tensor_gap(const qj_tensor *t, int64_t *dense)
 {
+    int gap = -1;
     int64_t step = 1;
     for (int i = 0; i < t->ndim; i++)
-        if (t->shape[i] == 0) return true;
+        if (t->shape[i] == 0) return -1;
     for (int i = t->ndim; t->strides && i-- > 0;) {
-        if (t->shape[i] != 1 && t->strides[i] != step) return false;
-        step *= t->shape[i];
+        if (t->shape[i] != 1 && t->strides[i] != step) {
+            gap = i;
+            *dense = step;
+        }
+        if (!ck_mul(step, t->shape[i], &step)) return *dense = 0, i;
     }
-    return true;
+    return gap;
+}
+
+bool tensor_contiguous(const qj_tensor *t)
+{
+    int64_t dense;
+    return tensor_gap(t, &dense) < 0;
+}
+
+struct own *tensor_own(qj_dltype t, int ndim, const int64_t *shape)
+{
+    if (ndim < 0 || ndim > QJ_MAX_PHYS || (ndim && !shape)) return NULL;
+    struct own *o = calloc(1, sizeof *o);
+    if (!o) return NULL;
+    o->refs = 1;
+    if (ndim) memcpy(o->shape, shape, (size_t)ndim * sizeof *shape);
+    o->t = (qj_tensor){.device = {DL_CPU, 0}, .ndim = ndim, .dtype = t, .shape = o->shape};
+    return o;
 }
 
 static struct own *new_own(qj_dtype type, int ndim, const int64_t *shape, int64_t *bytes)
 {
     enum dtype d = (enum dtype)type;
-    if (d >= DT_COUNT || ndim < 0 || ndim > QJ_MAX_PHYS || (ndim && !shape)) return NULL;
-    *bytes = tensor_shape_bytes(d, ndim, shape);
-    struct own *o = *bytes < 0 ? NULL : calloc(1, sizeof *o);
-    if (!o) return NULL;
-    if (ndim) memcpy(o->shape, shape, (size_t)ndim * sizeof *shape);
-    o->t = (qj_tensor){.device = {DL_CPU, 0}, .ndim = ndim, .dtype = to_dl(d), .shape = o->shape};
-    return o;
+    struct own *o = d < DT_COUNT ? tensor_own(to_dl(d), ndim, shape) : NULL;
+    if (!o || (*bytes = tensor_shape_bytes(d, ndim, o->shape)) >= 0) return o;
+    free(o);
+    return NULL;
 }
 
 qj_tensor *qj_tensor_new(qj_dtype t, int ndim, const int64_t *shape)
@@ -76,12 +87,13 @@ qj_tensor *qj_tensor_new(qj_dtype t, int ndim, const int64_t *shape)
     struct own *o = new_own(t, ndim, shape, &bytes);
     if (!o) return NULL;
     size_t room = ((size_t)bytes + TENSOR_ALIGN) & ~(size_t)(TENSOR_ALIGN - 1); /* never 0 */
-    o->t.data = o->memory = aligned_alloc(TENSOR_ALIGN, room);
-    if (!o->memory) {
+    o->t.data = o->owner = aligned_alloc(TENSOR_ALIGN, room);
+    if (!o->owner) {
         free(o);
         return NULL;
     }
-    memset(o->memory, 0, room);
+    o->release = free;
+    memset(o->t.data, 0, room);
     return &o->t;
 }
 
@@ -94,13 +106,14 @@ qj_tensor *qj_tensor_from_data(qj_dtype t, int ndim, const int64_t *shape, void 
     return &o->t;
 }
 
-void qj_tensor_free(qj_tensor *t)
+void tensor_unref(struct own *o)
 {
-    if (!t) return;
-    struct own *o = (struct own *)t;
-    free(o->memory);
+    if (!o || atomic_fetch_sub(&o->refs, 1) != 1) return;
+    if (o->release) o->release(o->owner);
     free(o);
 }
+
+void qj_tensor_free(qj_tensor *t) { tensor_unref((struct own *)t); }
 
 int64_t qj_tensor_bytes(const qj_tensor *t)
 {
