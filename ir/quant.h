@@ -45,4 +45,13 @@ const struct expr *quant_expr_tflite(struct ir_ctx *c, enum round_mode single_or
 const struct expr *quant_expr_shift(struct ir_ctx *c, const struct expr *acc, const struct expr *shift,
                                     const struct expr *zero, enum dtype to, int32_t lo, int32_t hi);
 
+/* The requantisation that an expression of type i8, u8, i16 or i32 is: building it from the form gives this very node.
+ * False: none of ours, or one whose zero point is no constant. */
+struct quant_form {
+    enum round_mode round;
+    const struct expr *acc, *scale, *mult, *shift;      /* NULL where the rounding has none */
+    int64_t zero, lo, hi;                               /* the zero point; bounds after it is added */
+};
+bool quant_find(struct ir_ctx *c, const struct expr *e, struct quant_form *out);
+
 #endif

@@ -137,6 +137,58 @@ static void lanes_and_null(void **s)
     assert_int_equal(quant_expr_shift(&c, big, ir_int(&c, type_of(DT_I32), 0), k, DT_U8, -1000, 1000)->val.i, 255);
 }
 
+static const struct expr *scalar(const char *name, enum dtype dt)
+{
+    enum tensor_kind kind = strcmp(name, "acc") ? TENSOR_WEIGHT : TENSOR_COMPUTE;
+    return ir_read(&c, ir_tensor(&c, name, kind, dt, 0, NULL), NULL);
+}
+
+/* Every form that is built is found again, with its operands; and nothing is found where there is none. */
+static void found_again(void **s)
+{
+    const struct type i32 = type_of(DT_I32), f32 = type_of(DT_F32);
+    const struct expr *acc = scalar("acc", DT_I32), *wide = ir_add(&c, acc, scalar("bias", DT_I32));
+    const struct expr *scale[] = {scalar("scale", DT_F32), ir_flt(&c, f32, 0.25)};
+    const struct expr *mult[] = {scalar("mult", DT_I32), ir_int(&c, i32, 1 << 30)};
+    const struct expr *shift[] = {scalar("shift", DT_I32), ir_int(&c, i32, -3), ir_int(&c, i32, 0), ir_int(&c, i32, 4)};
+    static const enum dtype types[] = {DT_I8, DT_U8, DT_I16, DT_I32};
+    static const int32_t zeros[] = {0, 3, -128, 255, 100000};
+    int n = 0;
+    for (int v = 0; v < 2 * 4 * 5 * 3 * 4 * 4 * 2; v++) {
+        int i = v;
+        struct quant_form f = {.acc = i % 2 ? wide : acc}, out;
+        enum dtype to = types[(i /= 2) % 4];
+        f.zero = zeros[(i /= 4) % 5];
+        struct range all = dtype_range(to), bound[] = {all, {0, 6}, {-5, all.hi}};
+        struct range r = bound[(i /= 5) % 3];
+        f.lo = i64_max(r.lo, all.lo);
+        f.hi = r.hi;
+        f.round = (enum round_mode)((i /= 3) % 4);
+        const struct expr *by = shift[(i /= 4) % 4], *z = ir_int(&c, i32, f.zero), *e;
+        int which = (i / 4) % 2;
+        if (f.round == ROUND_SHIFT && by->op == OP_INT && by->val.i <= 0) continue; /* no rounding, then */
+        if (f.round == ROUND_TFLITE_SINGLE && by->op == OP_INT && by->val.i == 0) continue; /* the double rounding's bits */
+        if (f.round == ROUND_HALF_EVEN) f.scale = scale[which];
+        else f.shift = by;
+        if (f.round == ROUND_TFLITE_DOUBLE || f.round == ROUND_TFLITE_SINGLE) f.mult = mult[which];
+        e = f.round == ROUND_HALF_EVEN ? quant_expr_half_even(&c, f.acc, f.scale, z, to, (int32_t)f.lo, (int32_t)f.hi)
+            : f.round == ROUND_SHIFT   ? quant_expr_shift(&c, f.acc, f.shift, z, to, (int32_t)f.lo, (int32_t)f.hi)
+                                       : quant_expr_tflite(&c, f.round, f.acc, f.mult, f.shift, z, to, (int32_t)f.lo, (int32_t)f.hi);
+        if (!quant_find(&c, e, &out)) fail_msg("case %d is not found", v);
+        if (out.round != f.round || out.zero != f.zero || out.lo != f.lo || out.hi != f.hi || out.acc != f.acc ||
+            out.scale != f.scale || out.mult != f.mult || out.shift != f.shift)
+            fail_msg("case %d: another form: %s zero %d in %d..%d found %s zero %d in %d..%d", v, round_name[f.round], (int)f.zero,
+                     (int)f.lo, (int)f.hi, round_name[out.round], (int)out.zero, (int)out.lo, (int)out.hi);
+        n++;
+    }
+    assert_true(n > 500);
+    struct quant_form out;
+    assert_false(quant_find(&c, ir_add(&c, acc, ir_int(&c, i32, 1)), &out));
+    assert_false(quant_find(&c, ir_mul(&c, acc, acc), &out));
+    assert_false(quant_find(&c, ir_cast(&c, DT_U8, ir_min(&c, ir_max(&c, acc, ir_int(&c, i32, 0)), ir_int(&c, i32, 255))), &out));
+    assert_false(quant_find(&c, ir_un(&c, OP_RINT, ir_mul(&c, ir_cast(&c, DT_F32, acc), scale[0])), &out));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -146,6 +198,7 @@ int main(void)
         cmocka_unit_test(multiplier),
         cmocka_unit_test_setup_teardown(narrow, setup, teardown),
         cmocka_unit_test_setup_teardown(lanes_and_null, setup, teardown),
+        cmocka_unit_test_setup_teardown(found_again, setup, teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
