@@ -9,6 +9,7 @@ BEGIN {
     # Third-party headers: each has one home.
     home["llvm-c/"] = "^(codegen/(llvm_[a-z0-9_]*|emit)\\.[ch]|runtime/(jit|perf|disasm)\\.c)$"
     home["cjson/|cJSON"] = "^ir/base/json\\.c$"
+    home["sha2\\.h"] = "^ir/base/digest\\.c$"
     home["ffi\\.h"] = "^runtime/call\\.c$"
     home["histedit|editline|readline"] = "^tools/qjit/line\\.c$"
     home["cuda"] = "^$"                         # opened at run time, never compiled against
