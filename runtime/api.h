@@ -46,8 +46,12 @@ struct sched *api_sched(struct qj_ctx *q);          /* made when first needed */
 struct jit *api_jit(struct qj_ctx *q);
 const struct program *api_program(struct qj_ctx *q);
 
-/* Definitions, whose text must stay (error spans refer to it); steps already given are checked against them. */
+/* Inside a body: what the public functions of these names do. The text of definitions must stay (error spans refer
+ * to it). */
 bool api_define(struct qj_ctx *q, const char *text);
+bool api_name(struct qj_ctx *q, const char *name);
+bool api_set_target(struct qj_ctx *q, const char *text);
+bool api_intrinsic(struct qj_ctx *q, const struct intrin_row *row);
 
 /* Text that outlives the call; false: error set. */
 bool api_strdup(struct qj_ctx *q, const char *text, char **out);

@@ -2,6 +2,7 @@
 /* api_define.c - what to compute, for which machine, and the texts of all that. */
 #include "runtime/api.h"
 #include "runtime/explain.h"
+#include "runtime/request.h"
 
 #include <stdio.h>
 
@@ -122,9 +123,8 @@ static bool is_taken(const char *name)
     return strstr(words, key) != NULL;
 }
 
-static bool body_name(struct qj_ctx *q, void *u)
+bool api_name(struct qj_ctx *q, const char *name)
 {
-    const char *name = *(const char **)u;
     if (!api_identifier(q, "a kernel's name", name)) return false;
     if (is_taken(name)) {
         err_set(&q->ir.err, ERR_SYNTAX, (struct span){0}, "\"%s\" cannot be a kernel's name", name);
@@ -135,18 +135,21 @@ static bool body_name(struct qj_ctx *q, void *u)
     return replay(q);
 }
 
+static bool body_name(struct qj_ctx *q, void *u) { return api_name(q, *(const char **)u); }
 bool qj_name(qj_ctx *q, const char *name) { return api_run(q, API_KEEP, body_name, &name); }
 
 /* ---- targets ---- */
 
-static bool body_target(struct qj_ctx *q, void *u)
+bool api_set_target(struct qj_ctx *q, const char *given)
 {
-    const char *text = take_text(q, *(const char **)u);
+    const char *text = take_text(q, given);
     if (!text) return false;
     struct span at = {NULL, text, 0, strlen(text)};
     q->target = target_parse(&q->ir, text, strlen(text), at);
     return q->target && replay(q);
 }
+
+static bool body_target(struct qj_ctx *q, void *u) { return api_set_target(q, *(const char **)u); }
 
 bool qj_target(qj_ctx *q, const char *target)
 {
@@ -167,14 +170,20 @@ const char *qj_target_name(qj_ctx *q)
     return api_run(q, API_KEEP, body_target_name, &name) ? name : NULL;
 }
 
-static bool body_intrinsic(struct qj_ctx *q, void *u)
+bool api_intrinsic(struct qj_ctx *q, const struct intrin_row *from)
 {
-    const struct intrin_row *from = u;
     struct intrin_row *row = ARENA_NEW(&q->ir.arena, struct intrin_row);
     if (!from->operands || !from->meaning || !from->recipe
         || !api_identifier(q, "an instruction's name", from->name))
         return err_set(&q->ir.err, ERR_INTRIN, (struct span){0},
                        "operands, meaning or recipe is missing (NULL)");
+    const char *const text[] = {from->operands, from->meaning, from->recipe, from->needs ? from->needs : ""};
+    for (size_t i = 0; i < ARRAY_LEN(text); i++) { /* a script could not say it */
+        if (!strpbrk(text[i], "\n\r")) continue;
+        err_set(&q->ir.err, ERR_INTRIN, (struct span){0}, "a line break in a text of %s", from->name);
+        err_hint(&q->ir.err, "each text is one line; in assembly `;` separates instructions");
+        return false;
+    }
     row->name = arena_strdup(&q->ir.arena, from->name);
     row->operands = arena_strdup(&q->ir.arena, from->operands);
     row->meaning = arena_strdup(&q->ir.arena, from->meaning);
@@ -185,6 +194,8 @@ static bool body_intrinsic(struct qj_ctx *q, void *u)
     q->target = t ? target_add_row(&q->ir, t, row, q->opt.allow_asm, (struct span){0}) : NULL;
     return q->target && replay(q);
 }
+
+static bool body_intrinsic(struct qj_ctx *q, void *u) { return api_intrinsic(q, u); }
 
 bool qj_intrinsic(qj_ctx *q, const char *name, const char *operands, const char *meaning, const char *recipe,
                   const char *needs)
@@ -207,6 +218,27 @@ char *qj_program_text(qj_ctx *q)
 {
     char *text = NULL;
     return api_run(q, API_SCRATCH, body_program_text, &text) ? text : NULL;
+}
+
+static bool body_reproducer(struct qj_ctx *q, void *u)
+{
+    const char *text = request_text(q, QJ_OBJ);
+    return text && api_strdup(q, text, u);
+}
+
+/* Also while an error stands, which it leaves as it is. */
+char *qj_reproducer(qj_ctx *q)
+{
+    char *text = NULL;
+    if (!q) return NULL;
+    struct err standing = q->ir.err.first;
+    qj_error shown = q->shown;
+    q->ir.err.first = (struct err){0};
+    bool ok = api_run(q, API_SCRATCH, body_reproducer, &text);
+    if (standing.code == ERR_NONE) return ok ? text : NULL;
+    q->ir.err.first = standing;
+    q->shown = shown;
+    return ok ? text : NULL;
 }
 
 static bool body_steps_text(struct qj_ctx *q, void *u)

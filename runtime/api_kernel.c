@@ -8,6 +8,7 @@
 #include "runtime/api.h"
 #include "runtime/call.h"
 #include "runtime/check.h"
+#include "runtime/compile.h"
 #include "runtime/disasm.h"
 #include "runtime/file.h"
 #include "runtime/kernel.h"
@@ -22,7 +23,6 @@ _Static_assert((int)QJ_BOOL == (int)DT_BOOL && (int)QJ_I8 == (int)DT_I8 && (int)
                    && (int)QJ_I64 == (int)DT_I64 && (int)QJ_F32 == (int)DT_F32,
                "the public element types are ours");
 
-static void free_artifact(void *p) { qj_artifact_free(p); }
 static void free_tensors(void *p)
 {
     for (qj_tensor **t = p; *t; t++) qj_tensor_free(*t);
@@ -35,36 +35,13 @@ static bool missing(struct qj_ctx *q, const char *what)
 
 /* ---- compiling ---- */
 
-static void tell(const struct qj_ctx *q, const struct artifact *a)
-{
-    for (int i = 0; q->opt.log && i < a->nnote; i++) q->opt.log(q->opt.user, a->note[i].code, a->note[i].text);
-}
-
-/* The artifact, registered to be freed. Of what the compile makes in the arena nothing stays; the loop nest
- * stays with its schedule. */
-static struct qj_artifact *compile(struct qj_ctx *q, qj_format format)
-{
-    struct sched *s = api_sched(q);
-    const struct lowered *l = s ? sch_lower(s) : NULL;
-    if (!l) return NULL;
-    struct cg_options o = {.kind = (enum cg_kind)format};
-    struct ir_mark mark = ir_mark(&q->ir);
-    struct artifact *a = cg_compile(&q->ir, l, &o);
-    ir_reset(&q->ir, mark);
-    struct qj_artifact *w = a ? artifact_wrap(&q->ir.err, l, a) : NULL;
-    defer(&q->ir.defers, free_artifact, w);
-    if (w && format == QJ_OBJ && !spills_note(&q->ir.err, w->a)) return NULL;
-    if (w) tell(q, w->a);
-    return w;
-}
-
 struct compiling { qj_format format; qj_artifact *out; };
 
 static bool body_compile(struct qj_ctx *q, void *u)
 {
     struct compiling *c = u;
     if ((unsigned)c->format > QJ_BC) return err_set(&q->ir.err, ERR_USAGE, (struct span){0}, "no such format");
-    c->out = compile(q, c->format);
+    c->out = compile_artifact(q, c->format);
     defer_cancel(&q->ir.defers, c->out);
     return c->out != NULL;
 }
@@ -184,7 +161,7 @@ qj_kernel *qj_link(qj_ctx *q, const qj_artifact *a)
 static bool body_build(struct qj_ctx *q, void *u)
 {
     struct linking *l = u;
-    l->a = compile(q, QJ_OBJ);
+    l->a = compile_artifact(q, QJ_OBJ);
     return l->a && body_link(q, l);
 }
 

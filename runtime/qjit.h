@@ -136,6 +136,11 @@ QJ_API bool qj_name(qj_ctx *q, const char *name);
 /* The definitions as text that qj_define reads back. */
 QJ_API char *qj_program_text(qj_ctx *q);
 
+/* Everything a compile depends on as a script: versions, target (never "native"), kernel name, intrinsics, definitions,
+ * steps. `qjit compile` makes of it, on any machine, the very object that qj_compile makes of the context; send it with a
+ * report of a fault. Works while an error stands, and leaves it. Error: as qj_target for a machine we do not know. */
+QJ_API char *qj_reproducer(qj_ctx *q);
+
 /* ---- for which machine ---- */
 
 /* "native", "generic", "x86-64-v3", "x86-64-v4,+avx512vnni", "x86-64,cpu=znver3". Steps stay, and are checked

@@ -1,0 +1,15 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* compile.h - from a context's schedule to an artifact: the only way, whoever asks. */
+#ifndef QJ_RUNTIME_COMPILE_H
+#define QJ_RUNTIME_COMPILE_H
+
+#include "runtime/api.h"
+#include "runtime/kernel.h"
+
+/* Inside a body. The artifact is registered in the context's defers; of what the compile makes in the arena nothing
+ * stays but the loop nest with its schedule. The host's log is told its notes. NULL: error set. */
+struct qj_artifact *compile_artifact(struct qj_ctx *q, qj_format format);
+/* The part of it that runs the code generator, in this process. */
+struct qj_artifact *compile_here(struct qj_ctx *q, qj_format format);
+
+#endif
