@@ -33,7 +33,7 @@ static bool check_intrin(struct check *k, const struct meaning *m)
 static bool see_expr(const struct expr *e, void *u)
 {
     struct check *k = u;
-    if (e->op == OP_FMA && !target_has(k->t, "fma")) {
+    if (e->op == OP_FMA && !k->t->fused) {
         err_set(&k->c->err, ERR_FEATURE, (struct span){0}, "fma rounds once, which %s has no instruction for",
                 k->t->name);
         err_hint(&k->c->err, "pick a target with the feature fma (x86-64-v3 has it), or write a*b + c");

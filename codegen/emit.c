@@ -19,13 +19,18 @@
 /* instcombine was measured too: a third of the passes' time and no shorter code. */
 static const char pipeline[] = "function(sroa,early-cse,simplifycfg,loop-mssa(licm))";
 
-static void init_x86(void)
+static void init_llvm(void)
 {
     LLVMInitializeX86TargetInfo();
     LLVMInitializeX86Target();
     LLVMInitializeX86TargetMC();
     LLVMInitializeX86AsmPrinter();
     LLVMInitializeX86AsmParser(); /* for inline assembly */
+    LLVMInitializeAArch64TargetInfo();
+    LLVMInitializeAArch64Target();
+    LLVMInitializeAArch64TargetMC();
+    LLVMInitializeAArch64AsmPrinter();
+    LLVMInitializeAArch64AsmParser();
 }
 
 /* LLVM's registry of targets is global and not made for threads. */
@@ -45,7 +50,7 @@ static bool machine_open(struct machine *k, struct ir_ctx *c, const struct targe
     LLVMTargetRef ref;
     char *text = NULL;
     k->tm = NULL;
-    if (pthread_once(&once, init_x86)) return fail(c, "setting LLVM up", NULL);
+    if (pthread_once(&once, init_llvm)) return fail(c, "setting LLVM up", NULL);
     if (LLVMGetTargetFromTriple(t->family->triple, &ref, &text)) return fail(c, t->family->triple, text);
     /* Less is as fast as Default on scheduled code, and 5 to 13 % sooner done. */
     k->tm = LLVMCreateTargetMachine(ref, t->family->triple, t->cpu, t->feature_text, LLVMCodeGenLevelLess,

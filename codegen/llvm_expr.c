@@ -185,7 +185,7 @@ static LLVMValueRef one_arg(struct emit *m, const char *name, LLVMValueRef a)
  * taking away 2^23 rounds to integral exactly; from there on, and for nan, the value is its own result. */
 static LLVMValueRef rint_f32(struct emit *m, LLVMValueRef a)
 {
-    if (target_has(m->target, "sse4.1")) return one_arg(m, "llvm.roundeven", a);
+    if (m->target->rounds) return one_arg(m, "llvm.roundeven", a);
     LLVMTypeRef t = LLVMTypeOf(a);
     LLVMValueRef size = one_arg(m, "llvm.fabs", a), far = l_constf(m, t, 8388608.0);
     LLVMValueRef r = LLVMBuildFSub(m->b, LLVMBuildFAdd(m->b, size, far, ""), far, "");
@@ -220,8 +220,17 @@ static const struct expr *unrounded(struct ir_ctx *c, const struct expr *e)
     return x ? ir_bin(c, e->op, x, e->kid[1]) : NULL;
 }
 
+/* Half to even, of values that fit: one instruction where the target has it. It rounds in the mode that all f32
+ * arithmetic relies on. */
+static LLVMValueRef rint_to_int(struct emit *m, LLVMValueRef v, LLVMTypeRef t)
+{
+    LLVMTypeRef over[2] = {t, LLVMTypeOf(v)};
+    if (m->target->converts) return l_call(m, "llvm.lrint", 2, over, 1, &v);
+    return LLVMBuildFPToSI(m->b, rint_f32(m, v), t, "");
+}
+
 /* Truncates toward zero, saturates, nan gives 0. Where the value is provably in range it is one instruction, and
- * rounding before it is part of it: cvtps2dq rounds to even, in the mode that all f32 arithmetic relies on. */
+ * rounding before it is part of it. */
 static LLVMValueRef f32_to_int(struct emit *m, const struct expr *from, LLVMValueRef x, enum dtype to)
 {
     const struct dtype_info *d = &dtype_info[to];
@@ -243,10 +252,8 @@ static LLVMValueRef f32_to_int(struct emit *m, const struct expr *from, LLVMValu
         LLVMValueRef was = emit_expr(m, from), bad = LLVMBuildFCmp(m->b, LLVMRealUNO, was, was, "");
         x = LLVMBuildSelect(m->b, bad, LLVMConstNull(f), x, "");
     }
-    const struct expr *raw = fits && !nan && to != DT_I64 && target_has(m->target, "sse2") ? unrounded(m->c, from) : NULL;
-    LLVMTypeRef both[2] = {wide, f};
-    LLVMValueRef arg = raw ? emit_expr(m, raw) : NULL;
-    x = raw ? l_call(m, "llvm.lrint", 2, both, 1, &arg) : LLVMBuildFPToSI(m->b, x, wide, "");
+    const struct expr *raw = fits && !nan && to != DT_I64 ? unrounded(m->c, from) : NULL;
+    x = raw ? rint_to_int(m, emit_expr(m, raw), wide) : LLVMBuildFPToSI(m->b, x, wide, "");
     return wide == t ? x : LLVMBuildTrunc(m->b, x, t, "");
 }
 
@@ -307,9 +314,7 @@ static LLVMValueRef round_to_int(struct emit *m, const struct expr *e)
     if (from->op != OP_RINT) return NULL;
     const struct expr *x = from->kid[0];
     while (n-- > 0) x = ir_bin(m->c, side[n], x, bound[n]);
-    LLVMValueRef v = emit_expr(m, x);
-    LLVMTypeRef over[2] = {l_type(m, e->type), LLVMTypeOf(v)};
-    return l_call(m, "llvm.lrint", 2, over, 1, &v);
+    return rint_to_int(m, emit_expr(m, x), l_type(m, e->type));
 }
 
 static LLVMValueRef int_to_f32(struct emit *m, const struct expr *from, LLVMValueRef x)

@@ -111,40 +111,46 @@ static LLVMValueRef eval_int(struct row *r, const struct recipe *p, LLVMTypeRef 
 
 /* ---- calls ---- */
 
-/* "v8i32", "i64", "v4f32" at the end of an overloaded intrinsic's name; NULL when it is not there. */
-static LLVMTypeRef suffix_type(struct row *r, const char *name)
+/* "v8i32", "i64", "v4f32", as a part of an overloaded intrinsic's name; NULL when it is none. */
+static LLVMTypeRef suffix_type(struct row *r, const char *p, const char *stop)
 {
-    const char *p = strrchr(name, '.');
     char *end;
     long lanes = 1, bits;
-    if (!p++) return NULL;
     if (*p == 'v') {
         lanes = strtol(p + 1, &end, 10);
         p = end;
     }
     if (lanes < 1 || lanes > 1024 || (*p != 'i' && *p != 'f')) return NULL;
     bits = strtol(p + 1, &end, 10);
-    if (*end || bits < 1 || bits > 64) return NULL;
+    if (end != stop || bits < 1 || bits > 64) return NULL;
     if (*p == 'f' && bits != 32) return NULL;
     return l_vec(*p == 'f' ? r->m->f32 : LLVMIntTypeInContext(r->m->llvm, (unsigned)bits), (int)lanes);
 }
 
-/* All listed overloaded intrinsics have one type to choose, that of their first argument (targets/callee.c). */
+enum { MAX_PARAMS = 8 };
+
+/* The types an overloaded intrinsic is to have: those at the end of its name, as LLVM writes them; without any the one
+ * of its first argument. */
 static LLVMValueRef declare(struct row *r, const struct recipe *p, unsigned id)
 {
     struct emit *m = r->m;
     if (!LLVMIntrinsicIsOverloaded(id)) return LLVMGetIntrinsicDeclaration(m->module, id, NULL, 0);
-    LLVMTypeRef t = suffix_type(r, p->name);
-    if (!t && p->nkid) {
-        LLVMValueRef first = eval(r, p->kid[0], NULL);
-        if (!first) return NULL;
-        t = LLVMTypeOf(first);
+    LLVMTypeRef type[MAX_PARAMS], t;
+    int first = MAX_PARAMS;
+    for (const char *stop = p->name + strlen(p->name), *at = stop; first > 0; stop = at) {
+        while (at > p->name && at[-1] != '.') at--;
+        if (!(t = suffix_type(r, at, stop))) break;
+        type[--first] = t;
+        at--;
     }
-    return t ? LLVMGetIntrinsicDeclaration(m->module, id, &t, 1)
-             : bad(r, "nothing says the type of %s", p->name);
+    if (first == MAX_PARAMS && p->nkid) {
+        LLVMValueRef arg = eval(r, p->kid[0], NULL);
+        if (!arg) return NULL;
+        type[--first] = LLVMTypeOf(arg);
+    }
+    return first < MAX_PARAMS ? LLVMGetIntrinsicDeclaration(m->module, id, type + first, (size_t)(MAX_PARAMS - first))
+                              : bad(r, "nothing says the type of %s", p->name);
 }
-
-enum { MAX_PARAMS = 8 };
 
 static bool eval_args(struct row *r, const struct recipe *p, LLVMTypeRef fn_type, LLVMValueRef *arg)
 {

@@ -12,7 +12,7 @@
 static const struct callee {
     const char *prefix;
     const char *needs;      /* one feature, or "" */
-    const char *vex;        /* the feature with a VEX form of up to 256 bits, which is enough alone; or NULL */
+    const char *other;      /* a feature that is enough alone: another family's, or that of VEX forms of up to 256 bits; or NULL */
 } callees[] = {
     /* any target */
     {"llvm.abs.", "", NULL},
@@ -40,12 +40,12 @@ static const struct callee {
     {"llvm.vector.reduce.umax.", "", NULL},
     {"llvm.vector.reduce.umin.", "", NULL},
     /* without these features a call into libm */
-    {"llvm.fma.", "fma", NULL},
-    {"llvm.ceil.", "sse4.1", NULL},
-    {"llvm.floor.", "sse4.1", NULL},
-    {"llvm.rint.", "sse4.1", NULL},
-    {"llvm.roundeven.", "sse4.1", NULL},
-    {"llvm.trunc.", "sse4.1", NULL},
+    {"llvm.fma.", "fma", "neon"},
+    {"llvm.ceil.", "sse4.1", "neon"},
+    {"llvm.floor.", "sse4.1", "neon"},
+    {"llvm.rint.", "sse4.1", "neon"},
+    {"llvm.roundeven.", "sse4.1", "neon"},
+    {"llvm.trunc.", "sse4.1", "neon"},
     /* x86 */
     {"llvm.x86.sse2.cvtps2dq", "sse2", NULL},
     {"llvm.x86.sse2.cvttps2dq", "sse2", NULL},
@@ -110,6 +110,23 @@ static const struct callee {
     {"llvm.x86.avx512.vpdpwssd.", "avx512vnni", "avxvnni"},
     {"llvm.x86.avx512.vpdpwssds.", "avx512vnni", "avxvnni"},
     {"llvm.x86.avx512.vpmadd52", "avx512ifma", NULL},
+    /* AArch64: pairs added and widened, long products, saturating and rounding arithmetic, dot products, tiles */
+    {"llvm.aarch64.neon.saddlp.", "neon", NULL},
+    {"llvm.aarch64.neon.uaddlp.", "neon", NULL},
+    {"llvm.aarch64.neon.smull.", "neon", NULL},
+    {"llvm.aarch64.neon.umull.", "neon", NULL},
+    {"llvm.aarch64.neon.sqdmulh.", "neon", NULL},
+    {"llvm.aarch64.neon.sqrdmulh.", "neon", NULL},
+    {"llvm.aarch64.neon.srshl.", "neon", NULL},
+    {"llvm.aarch64.neon.sqxtn.", "neon", NULL},
+    {"llvm.aarch64.neon.sqxtun.", "neon", NULL},
+    {"llvm.aarch64.neon.uqxtn.", "neon", NULL},
+    {"llvm.aarch64.neon.sdot.", "dotprod", NULL},
+    {"llvm.aarch64.neon.udot.", "dotprod", NULL},
+    {"llvm.aarch64.neon.usdot.", "i8mm", NULL},
+    {"llvm.aarch64.neon.smmla.", "i8mm", NULL},
+    {"llvm.aarch64.neon.ummla.", "i8mm", NULL},
+    {"llvm.aarch64.neon.usmmla.", "i8mm", NULL},
 };
 
 static const struct callee *find(const char *name)
@@ -148,13 +165,13 @@ static bool check_call(struct ir_ctx *c, const struct family *f, const char *row
     }
     bool wide = ends_in(name, ".512"), need_vl = !wide && !strncmp(name, "llvm.x86.avx512.", 16);
     if ((!*k->needs || has(f, have, k->needs)) && (!need_vl || has(f, have, "avx512vl"))) return true;
-    if (k->vex && !wide && has(f, have, k->vex)) return true;
+    if (k->other && !wide && has(f, have, k->other)) return true;
     const char *vl = need_vl ? " avx512vl" : "";
     err_set(&c->err, ERR_FEATURE, at, "%s: %s needs %s%s, which the row does not ask for", row, name, k->needs, vl);
     if (!family_feature(f, k->needs, strlen(k->needs)))
         err_hint(&c->err, "the family %s has no such feature; pick another target", f->name);
-    else if (k->vex && !wide)
-        err_hint(&c->err, "write needs \"%s%s\" or \"%s\"", k->needs, vl, k->vex);
+    else if (k->other && !wide && family_feature(f, k->other, strlen(k->other)))
+        err_hint(&c->err, "write needs \"%s%s\" or \"%s\"", k->needs, vl, k->other);
     else
         err_hint(&c->err, "write needs \"%s%s\"", k->needs, vl);
     return false;

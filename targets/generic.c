@@ -18,9 +18,19 @@ static const struct intrin_row rows[] = {
      "one dot product of four, in plain operations"},
 };
 
+static void measure(struct target *t)
+{
+    t->vector_bits = 64;
+    t->vector_regs = 16;
+    t->cache_line = 64;
+    t->l1_bytes = 32 << 10;
+    t->l2_bytes = 512 << 10;
+    t->converts = true;
+}
+
 const struct family family_generic = {
     .name = "generic", .triple = "x86_64-unknown-linux-gnu", .kind = TARGET_CPU,
     .cpus = cpus, .ncpu = ARRAY_LEN(cpus),
-    .rows = rows, .nrow = ARRAY_LEN(rows),
+    .rows = rows, .nrow = ARRAY_LEN(rows), .measure = measure,
     .help = "any x86-64, nothing assumed: small, slow, runs everywhere",
 };

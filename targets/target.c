@@ -10,7 +10,7 @@
 
 #include <math.h>
 
-const struct family *const families[] = {&family_generic, &family_x86, NULL};
+const struct family *const families[] = {&family_generic, &family_x86, &family_aarch64, NULL};
 
 enum { MAX_TEXT = 1024, MAX_NAME = 64 };
 
@@ -77,7 +77,7 @@ static void unknown_feature(struct ir_ctx *c, const struct family *f, const char
     for (int i = 0; i < f->nfeature; i++) VEC_PUSH(&c->arena, known, f->features[i].name);
     err_set(&c->err, ERR_FEATURE, at, "%s has no feature \"%s\"", f->name, word);
     hint_near(c, word, &known,
-              f->nfeature ? "features are avx2, fma, avx512vnni, avxvnni and so on; `qjit targets` lists them"
+              f->nfeature ? "`qjit targets` lists the features of each family"
                           : "this family has no features to choose; name a CPU family such as x86-64");
 }
 
@@ -173,15 +173,9 @@ static const char *llvm_features(struct ir_ctx *c, const struct target *t, const
     return str_text(&s);
 }
 
-static void fill_sizes(struct target *t)
+static bool is_word(const char *word, const char *s, size_t n)
 {
-    bool avx512 = target_has(t, "avx512f");
-    t->vector_bits = avx512 && target_has(t, "avx512bw") ? 512 : target_has(t, "avx2") ? 256
-                     : target_has(t, "sse2") ? 128 : 64;
-    t->vector_regs = t->vector_bits == 512 || target_has(t, "avx512vl") ? 32 : 16;
-    t->cache_line = 64;
-    t->l1_bytes = 32 << 10;
-    t->l2_bytes = avx512 ? 1 << 20 : 512 << 10;
+    return word && strlen(word) == n && !memcmp(word, s, n);
 }
 
 /* The first word: sets family, cpu and features. */
@@ -197,7 +191,7 @@ static bool parse_first(struct ir_ctx *c, struct target *t, const struct cpu **c
         return true;
     }
     for (int k = 0; families[k]; k++)
-        if (strlen(families[k]->name) == n && !memcmp(families[k]->name, s, n)) {
+        if (is_word(families[k]->name, s, n) || is_word(families[k]->alias, s, n)) {
             t->family = families[k];
             *cpu = t->family->cpus;
             *is_family = true;
@@ -276,7 +270,7 @@ const struct target *target_parse(struct ir_ctx *c, const char *text, size_t n, 
     t->cpu = cpu->name;
     t->name = canonical_name(c, t, cpu);
     t->feature_text = llvm_features(c, t, cpu);
-    fill_sizes(t);
+    t->family->measure(t);
     return fill_rows(c, t) ? t : NULL;
 }
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* target.h - what a machine is and which instructions it offers: pure data, no LLVM.
  *
- * A target is a family (generic, x86) with a CPU or level and a set of features. Spelled
+ * A target is a family (generic, x86-64, aarch64) with a CPU or level and a set of features. Spelled
  * `x86-64-v3`, `x86-64-v4,+avx512vnni`, `x86-64,cpu=znver3`, `native`, `generic`.
  *
  * An instruction ("row") is its meaning plus a recipe; tensorize matches the meaning, codegen
@@ -56,17 +56,21 @@ struct cpu {
     uint64_t features;
 };
 
+struct target;
+
 /* A family: one file of rows each. */
 struct family {
     const char *name;                    /* "x86-64": the target's first word */
+    const char *alias;                   /* another first word: "aarch64-linux-gnu"; NULL: none */
     const char *triple;                  /* "x86_64-unknown-linux-gnu" */
     enum target_kind kind;
     const struct feature *features; int nfeature;
     const struct cpu *cpus; int ncpu;    /* cpus[0]: the default */
     const struct intrin_row *rows; int nrow;
+    void (*measure)(struct target *t);   /* sizes and abilities, from the features */
     const char *help;
 };
-extern const struct family family_generic, family_x86;
+extern const struct family family_generic, family_x86, family_aarch64;
 extern const struct family *const families[];   /* NULL-terminated */
 
 struct target {
@@ -78,6 +82,9 @@ struct target {
     int vector_bits;                     /* widest usable vector; 64 when there is none */
     int vector_regs;
     int cache_line, l1_bytes, l2_bytes;
+    bool fused;                          /* a * b + c in f32 with one rounding is an instruction */
+    bool rounds;                         /* so is rounding f32 to integral, half to even */
+    bool converts;                       /* and f32 to i32 with that rounding, in vectors (LLVM's lrint) */
     int nintrin;
     const struct intrin *intrin;         /* rows whose features this target has, table order, then user rows */
 };

@@ -365,10 +365,23 @@ static const struct intrin_row rows[] = {
      "avx512f", 0, 32, "vfmadd", "A times B added to C, rounded once"},
 };
 
+static void measure(struct target *t)
+{
+    bool avx512 = t->features & AVX512F;
+    t->vector_bits = t->features & AVX512BW ? 512 : t->features & AVX2 ? 256 : 128;
+    t->vector_regs = t->vector_bits == 512 || t->features & AVX512VL ? 32 : 16;
+    t->cache_line = 64;
+    t->l1_bytes = 32 << 10;
+    t->l2_bytes = avx512 ? 1 << 20 : 512 << 10;
+    t->fused = t->features & FMA;
+    t->rounds = t->features & SSE41;
+    t->converts = true;
+}
+
 const struct family family_x86 = {
     .name = "x86-64", .triple = "x86_64-unknown-linux-gnu", .kind = TARGET_CPU,
     .features = features, .nfeature = ARRAY_LEN(features),
     .cpus = cpus, .ncpu = ARRAY_LEN(cpus),
-    .rows = rows, .nrow = ARRAY_LEN(rows),
+    .rows = rows, .nrow = ARRAY_LEN(rows), .measure = measure,
     .help = "x86-64: the levels x86-64-v2, -v3, -v4 or a CPU such as haswell, icelake-server, znver3",
 };

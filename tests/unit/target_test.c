@@ -12,9 +12,6 @@
 
 static const struct span nowhere = {0};
 
-/* Every row of the family: more than any CPU has. */
-#define ALL_X86 "x86-64-v4,+avx512vnni,+avxvnni,+avxvnniint8"
-
 static int setup(void **state)
 {
     struct ir_ctx *c = test_calloc(1, sizeof *c);
@@ -116,11 +113,20 @@ static void rows_are_complete(void **state)
     }
 }
 
+/* The family with every feature: more than any CPU has. */
+static const struct target *all_of(struct ir_ctx *c, const struct family *f)
+{
+    struct str s = str_on(&c->arena);
+    str_put(&s, f->name);
+    for (int i = 0; i < f->nfeature; i++) str_printf(&s, ",+%s", f->features[i].name);
+    return must(c, str_text(&s));
+}
+
 static void every_row_parses(void **state)
 {
     struct ir_ctx *c = *state;
     for (int k = 0; families[k]; k++) {
-        const struct target *t = must(c, families[k] == &family_x86 ? ALL_X86 : families[k]->name);
+        const struct target *t = all_of(c, families[k]);
         assert_int_equal(t->nintrin, families[k]->nrow);
         for (int i = 0; i < t->nintrin; i++) {
             const struct intrin *r = &t->intrin[i];
@@ -139,13 +145,12 @@ static void every_row_parses(void **state)
 }
 
 /* `needs` is enough for all that a row calls, and what callee.c asks for is not asked in vain. */
-static void needs_are_right(void **state)
+static void needs_of_family(struct ir_ctx *c, const struct family *f)
 {
-    struct ir_ctx *c = *state;
-    for (int i = 0; i < family_x86.nrow; i++) {
-        struct intrin_row r = family_x86.rows[i];
+    for (int i = 0; i < f->nrow; i++) {
+        struct intrin_row r = f->rows[i];
         struct str name = str_on(&c->arena);
-        str_put(&name, "x86-64");
+        str_put(&name, f->name);
         for (const char *s = r.needs; *(s += strspn(s, " ")); s += strcspn(s, " "))
             str_printf(&name, ",+%.*s", (int)strcspn(s, " "), s);
         const struct target *t = must(c, str_text(&name));
@@ -153,12 +158,18 @@ static void needs_are_right(void **state)
 
         r.name = "again";
         if (!target_add_row(c, t, &r, false, nowhere))
-            fail_msg("%s: %s", family_x86.rows[i].name, c->err.first.msg);
-        if (!strcmp(r.needs, "sse2") || !strcmp(r.needs, "sse4.1")) continue; /* they call the baseline only */
+            fail_msg("%s: %s", f->rows[i].name, c->err.first.msg);
+        bool baseline = !(target_intrin(t, f->rows[i].name)->needs & ~family_closure(f, f->cpus[0].features));
+        if (baseline || !strcmp(r.needs, "sse4.1")) continue; /* they call the baseline only */
         r.needs = "";
-        if (target_add_row(c, t, &r, false, nowhere)) fail_msg("%s needs nothing?", family_x86.rows[i].name);
+        if (target_add_row(c, t, &r, false, nowhere)) fail_msg("%s needs nothing?", f->rows[i].name);
         expect_err(c, ERR_FEATURE, "does not ask for");
     }
+}
+
+static void needs_are_right(void **state)
+{
+    for (int k = 0; families[k]; k++) needs_of_family(*state, families[k]);
 }
 
 /* ---- names ---- */
@@ -180,26 +191,28 @@ static void names_round_trip(void **state)
 {
     (void)state;
     static const char *const base[] = {"generic", "x86-64", "x86-64-v2", "x86-64-v3", "x86-64-v4", "znver5",
-                                       "x86-64,cpu=alderlake", "native"};
-    for (size_t k = 0; k < ARRAY_LEN(base); k++)
-        for (int i = -1; i < family_x86.nfeature; i++)
+                                       "x86-64,cpu=alderlake", "native", "aarch64", "aarch64,cpu=generic", "neoverse-n2"};
+    for (size_t k = 0; k < ARRAY_LEN(base); k++) {
+        const struct family *f = k < 8 ? &family_x86 : &family_aarch64;
+        for (int i = -1; i < f->nfeature; i++)
             for (int sign = 0; sign < 2; sign++) {
                 struct ir_ctx ctx, *c = &ctx;
                 ir_ctx_init(c, 0);
                 char text[100];
                 if (i < 0) snprintf(text, sizeof text, "%s", base[k]);
-                else snprintf(text, sizeof text, "%s,%c%s", base[k], "+-"[sign], family_x86.features[i].name);
+                else snprintf(text, sizeof text, "%s,%c%s", base[k], "+-"[sign], f->features[i].name);
                 const struct target *t = parse(c, text);
                 if (t) {
                     same_target(t, must(c, t->name));
                     assert_false(family_closure(t->family, t->features) & ~t->features);
-                    if (i >= 0) assert_int_equal(target_has(t, family_x86.features[i].name), !sign);
-                } else { /* generic has none, x86-64 keeps its baseline */
+                    if (i >= 0) assert_int_equal(target_has(t, f->features[i].name), !sign);
+                } else { /* generic has none, the others keep their baseline */
                     assert_true(i >= 0 && (!strcmp(base[k], "generic") || (sign && i == 0)));
                     assert_int_equal(c->err.first.code, ERR_FEATURE);
                 }
                 ir_ctx_release(c);
             }
+    }
 }
 
 static void canonical_spellings(void **state)
@@ -212,6 +225,11 @@ static void canonical_spellings(void **state)
         {" x86-64-v3 , +avxvnni ", "x86-64-v3,+avxvnni", "x86-64-v3"},
         {"x86-64-v4,+avx512vnni,-avx512dq", "x86-64-v4,+avx512vnni,-avx512dq", "x86-64-v4"},
         {"x86-64-v3,+avx2,+sse2", "x86-64-v3", "x86-64-v3"},
+        {"aarch64-linux-gnu", "aarch64", "generic"},
+        {"aarch64,cpu=generic", "aarch64", "generic"},
+        {"aarch64-linux-gnu,cpu=neoverse-n1", "neoverse-n1", "neoverse-n1"},
+        {"cortex-a72,+dotprod", "cortex-a72,+dotprod", "cortex-a72"},
+        {"neoverse-n2,-sve", "neoverse-n2,-sve", "neoverse-n2"},
         {"x86-64-v4,-avx2", "x86-64-v4,-avx2", "x86-64-v4"},
         {"x86-64,+avx512fp16", "x86-64,+avx512fp16", "x86-64"},
         {"x86-64-v3,+avx512vnni,-avx512f", "x86-64-v3", "x86-64-v3"},
@@ -277,6 +295,10 @@ static void unknown_names_are_refused(void **state)
     refuse(c, "x86-64-v3,-AVX2", ERR_FEATURE, "no feature \"AVX2\"");
     refuse(c, "x86-64-v3,-sse2", ERR_FEATURE, "sse2 is part of every x86-64");
     refuse(c, "generic,+avx2", ERR_FEATURE, "no features to choose");
+    refuse(c, "aarch64,cpu=znver3", ERR_TARGET, "aarch64 has no CPU");
+    refuse(c, "neoverse-n1,+avx2", ERR_FEATURE, "aarch64 has no feature");
+    refuse(c, "neoverse-n1,+i8m", ERR_FEATURE, "did you mean i8mm");
+    refuse(c, "cortex-a72,-neon", ERR_FEATURE, "neon is part of every aarch64");
     refuse(c, "a\x1b[31mb", ERR_TARGET, "\"a?[31mb\"");
     static char text[3000];
     memset(text, 'x', sizeof text - 1);
@@ -528,7 +550,7 @@ static void a_row_is_added_to_a_copy(void **state)
 static void bad_rows_are_refused(void **state)
 {
     struct ir_ctx *c = *state;
-    const struct target *t = must(c, ALL_X86);
+    const struct target *t = all_of(c, &family_x86);
 #define BAD(code, part, ...)                                                                      \
     do {                                                                                          \
         struct intrin_row r = dot;                                                                \

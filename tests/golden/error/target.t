@@ -9,4 +9,4 @@ target x86-64-v3,+nosuch
 <stdin>:3:8: error: x86-64 has no feature "nosuch" [missing-feature]
   target x86-64-v3,+nosuch
          ^^^^^^^^^^^^^^^^^
-  hint: features are avx2, fma, avx512vnni, avxvnni and so on; `qjit targets` lists them
+  hint: `qjit targets` lists the features of each family

@@ -1,0 +1,113 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* aarch64.c - the AArch64 family: features, CPUs and instruction rows, all data.
+ *
+ * Features are those that a row needs or that LLVM selects by itself; names and contents are those of LLVM 19.
+ *
+ * Rows are named <operation>_<types of A and B>_<instruction>. In dot products A is broadcast over the lanes of C, B
+ * holds one group a lane:
+ *
+ *     C: i32[4], A: i8[4], B: i8[4,4]      C[i] += i32(A[k]) * i32(B[i,k])
+ *
+ * All are exact for all values: sums wrap modulo 2^32, as ir.h says. */
+#include "targets/target.h"
+
+/* ---- features: id, LLVM's name, what it implies, help ---- */
+
+#define FEATURES(X)                                                                               \
+    X(NEON, "neon", 0, "128-bit vectors")                                                         \
+    X(DOTPROD, "dotprod", NEON, "sdot, udot")                                                     \
+    X(FULLFP16, "fullfp16", NEON, "half precision arithmetic")                                    \
+    X(I8MM, "i8mm", NEON, "usdot, smmla, ummla, usmmla")                                          \
+    X(SVE, "sve", FULLFP16, "vectors of any length")                                              \
+    X(SVE2, "sve2", SVE, "more operations on them")
+
+enum {
+#define X(id, name, implies, help) INDEX_##id,
+    FEATURES(X)
+#undef X
+};
+enum {
+#define X(id, name, implies, help) id = 1 << INDEX_##id,
+    FEATURES(X)
+#undef X
+};
+
+static const struct feature features[] = {
+#define X(id, name, implies, help) {name, id, implies, help},
+    FEATURES(X)
+#undef X
+};
+
+/* ---- CPUs: LLVM's names; a set may leave out what its features imply ---- */
+
+#define A76 (DOTPROD | FULLFP16)
+
+static const struct cpu cpus[] = {
+    {"generic", NEON},
+    {"cortex-a53", NEON},
+    {"cortex-a72", NEON},
+    {"cortex-a55", A76},
+    {"cortex-a76", A76},
+    {"neoverse-n1", A76},
+    {"apple-m1", A76},
+    {"neoverse-v1", A76 | I8MM | SVE},
+    {"neoverse-n2", A76 | I8MM | SVE2},
+    {"neoverse-v2", A76 | I8MM | SVE2},
+};
+
+/* ---- rows ---- */
+
+#define OPS(n, k, a, b) "C: i32[" #n "], A: " #a "[" #k "], B: " #b "[" #n "," #k "]"
+#define DOT "C[i] += i32(A[k]) * i32(B[i,k])"
+
+#define PAIRS(s) "@llvm.aarch64.neon." #s "addlp.v4i32.v8i16"
+#define MULL(s, a, b) "@llvm.aarch64.neon." #s "mull.v8i16(" a ", " b ")"
+#define DOT4(op, c, a, b) "@llvm.aarch64.neon." #op ".v4i32.v16i8(" c ", " a ", " b ")"
+
+/* mac_per_cycle: a core with two dot-product units (Neoverse N1, N2), one multiplier without (Cortex-A72). */
+static const struct intrin_row rows[] = {
+    /* 8-bit by 8-bit without a dot instruction */
+    {"dot2_i8i8_smull", OPS(4, 2, i8, i8), DOT,
+     "add(C, " PAIRS(s) "(" MULL(s, "repeat.i8x8(A)", "B") "))",
+     "neon", 0, 7, "sadalp", "exact: products in 16 bits, neighbours added in 32"},
+    {"dot2_u8u8_umull", OPS(4, 2, u8, u8), DOT,
+     "add(C, " PAIRS(u) "(" MULL(u, "repeat.i8x8(A)", "B") "))",
+     "neon", 0, 7, "uadalp", "exact: products in 16 bits, neighbours added in 32"},
+
+    /* dot-product instructions, A broadcast as it is loaded */
+    {"dot4_i8i8_sdot", OPS(4, 4, i8, i8), DOT,
+     DOT4(sdot, "C", "B", "repeat.i8x16(A)"),
+     "dotprod", 0, 30, "sdot", "one instruction, exact"},
+    {"dot4_u8u8_udot", OPS(4, 4, u8, u8), DOT,
+     DOT4(udot, "C", "B", "repeat.i8x16(A)"),
+     "dotprod", 0, 30, "udot", "one instruction, exact"},
+    {"dot4_u8i8_usdot", OPS(4, 4, u8, i8), DOT,
+     DOT4(usdot, "C", "repeat.i8x16(A)", "B"),
+     "i8mm", 0, 30, "usdot", "one instruction, exact"},
+    {"dot4_i8u8_usdot", OPS(4, 4, i8, u8), DOT,
+     DOT4(usdot, "C", "B", "repeat.i8x16(A)"),
+     "i8mm", 0, 30, "usdot", "one instruction, exact"},
+
+    /* f32, one rounding a step */
+    {"fma_f32_neon", "C: f32[4], A: f32[], B: f32[4]", "C[i] fma= A[] * B[i]",
+     "@llvm.fma.v4f32(repeat.f32x4(A), B, C)",
+     "neon", 0, 8, "fmla", "A times B added to C, rounded once"},
+};
+
+static void measure(struct target *t)
+{
+    t->vector_bits = 128;
+    t->vector_regs = 32;
+    t->cache_line = 64;
+    t->l1_bytes = t->features & DOTPROD ? 64 << 10 : 32 << 10;
+    t->l2_bytes = t->features & I8MM ? 1 << 20 : 512 << 10;
+    t->fused = t->rounds = true;
+}
+
+const struct family family_aarch64 = {
+    .name = "aarch64", .alias = "aarch64-linux-gnu", .triple = "aarch64-unknown-linux-gnu", .kind = TARGET_CPU,
+    .features = features, .nfeature = ARRAY_LEN(features),
+    .cpus = cpus, .ncpu = ARRAY_LEN(cpus),
+    .rows = rows, .nrow = ARRAY_LEN(rows), .measure = measure,
+    .help = "64-bit Arm: a CPU such as cortex-a72, neoverse-n1, neoverse-n2, or features: +dotprod, +i8mm",
+};
