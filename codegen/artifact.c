@@ -71,7 +71,7 @@ struct artifact *artifact_new(struct ir_ctx *c, const struct lowered *l, enum cg
         ok = fill_args(&a->arg, &a->narg, l->main->narg, l->arg) &&
              (!l->pack || fill_args(&a->pack, &a->npack, l->pack->narg, l->pack_arg));
         ok = ok && a->name && (a->pack_name || !l->pack) && a->target && a->triple && a->cpu && a->features &&
-             a->steps && a->program;
+             a->steps && a->program && artifact_fill_quants(c, l, a);
     }
     if (ok) return a;
     if (!a) free(program);
@@ -116,6 +116,7 @@ void artifact_free(struct artifact *a)
     free_args(a->pack, a->npack);
     for (int i = 0; i < a->nnote; i++) free_note(&a->note[i]);
     free(a->note);
+    artifact_free_quants(a);
     char *const text[] = {a->bytes, a->name, a->pack_name, a->target, a->triple, a->cpu, a->features, a->steps, a->program};
     for (size_t i = 0; i < ARRAY_LEN(text); i++) free(text[i]);
     free(a);

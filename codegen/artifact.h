@@ -8,4 +8,9 @@
 /* All facts but the bytes and the workspaces. NULL: out of memory, error set. */
 struct artifact *artifact_new(struct ir_ctx *c, const struct lowered *l, enum cg_kind kind);
 
+/* Of outputs that are requantised (ir/quant.h): by what. What is made in the context on the way may be dropped. False: no
+ * memory. */
+bool artifact_fill_quants(struct ir_ctx *c, const struct lowered *l, struct artifact *a);
+void artifact_free_quants(struct artifact *a);
+
 #endif

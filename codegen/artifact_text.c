@@ -4,6 +4,7 @@
 #include <inttypes.h>
 
 #include "codegen/codegen.h"
+#include "ir/base/digest.h"
 #include "ir/base/json.h"
 
 static const char version[] = "0.1.0";
@@ -64,6 +65,13 @@ static void put_dims(struct str *s, int n, const int64_t *shape)
     str_putc(s, ']');
 }
 
+/* Elements between neighbours along each dimension in memory. */
+static void strides_of(const struct artifact_arg *a, int64_t *stride)
+{
+    int64_t n = 1;
+    for (int i = a->nphys; i-- > 0; n *= a->phys[i]) stride[i] = n;
+}
+
 static void put_args(struct str *s, const struct artifact_arg *a, int n)
 {
     for (int i = 0; i < n; i++) {
@@ -75,29 +83,114 @@ static void put_args(struct str *s, const struct artifact_arg *a, int n)
             str_printf(s, ", layout %s: memory ", a[i].layout);
             put_dims(s, a[i].nphys, a[i].phys);
         }
+        int64_t stride[QJ_MAX_PHYS];
+        strides_of(&a[i], stride);
+        if (a[i].nphys > 1) {
+            str_put(s, ", strides ");
+            put_dims(s, a[i].nphys, stride);
+        }
         if (a[i].dt != DT_F32 && a[i].range_declared)
             str_printf(s, ", values in %" PRId64 "..%" PRId64, a[i].range.lo, a[i].range.hi);
         str_printf(s, ", %" PRId64 " bytes\n", a[i].bytes);
     }
 }
 
-static bool has_arg(const struct artifact_arg *a, int n, const char *name)
+static const struct artifact_arg *find_arg(const struct artifact_arg *a, int n, const char *name)
 {
     for (int i = 0; i < n; i++)
-        if (!strcmp(a[i].name, name)) return true;
-    return false;
+        if (!strcmp(a[i].name, name)) return &a[i];
+    return NULL;
+}
+
+/* " M[n]" or " 0.25" */
+static void put_factor(struct str *s, const char *key, const struct artifact_factor *f)
+{
+    if (!f->given) return;
+    str_printf(s, ", %s ", key);
+    if (!f->arg) str_printf(s, "%.9g", f->value);
+    else str_put(s, f->arg);
+    for (int i = 0; i < f->ndim; i++) str_printf(s, "%s dimension %d", i ? " and" : " by", f->axis[i]);
+}
+
+static void put_quants(struct str *s, const struct artifact *a)
+{
+    for (int i = 0; i < a->nquant; i++) {
+        const struct artifact_quant *q = &a->quant[i];
+        str_printf(s, " *\n * %s is requantised: rounding %s", q->output, round_name[q->round]);
+        put_factor(s, "scale", &q->scale);
+        put_factor(s, "mult", &q->mult);
+        put_factor(s, "shift", &q->shift);
+        str_printf(s, ", zero point %" PRId64 ", clamped to %" PRId64 "..%" PRId64 "\n", q->zero, q->lo, q->hi);
+    }
+}
+
+static void put_call(struct str *s, const char *name, const struct artifact_arg *a, int n, const char *workspace)
+{
+    str_printf(s, " *     %s(", name);
+    for (int i = 0; i < n; i++) str_printf(s, "%s%s", i ? ", " : "", a[i].name);
+    if (workspace) str_printf(s, "%s%s", n ? ", " : "", workspace);
+    str_put(s, ");\n");
+}
+
+static void put_room(struct str *s, const char *name, const char *size)
+{
+    str_printf(s, " *     void *%s = aligned_alloc(%d, (%s + %d) / %d * %d);\n", name, CG_WORKSPACE_ALIGN, size, CG_WORKSPACE_ALIGN - 1,
+               CG_WORKSPACE_ALIGN, CG_WORKSPACE_ALIGN);
+}
+
+/* How to call it, for whoever has just opened the file. */
+static void put_example(struct str *s, const struct artifact *a)
+{
+    struct arena *arena = s->arena;
+    str_put(s, " *\n * To call it:\n *\n");
+    if (a->pack_name) {
+        str_put(s, " *     // once, when the weights are known\n");
+        for (int i = 0; i < a->npack; i++)
+            if (a->pack[i].role == ARG_PACKED)
+                str_printf(s, " *     %s *%s = malloc(%s_%s_BYTES);\n", c_type(a->pack[i].dt), a->pack[i].name, a->name, a->pack[i].name);
+        if (a->pack_workspace) put_room(s, "once", arena_printf(arena, "%s_PACK_WORKSPACE", a->name));
+        put_call(s, a->pack_name, a->pack, a->npack, a->pack_workspace ? "once" : NULL);
+        str_put(s, " *     // as often as there is input\n");
+    }
+    if (a->workspace) put_room(s, "workspace", arena_printf(arena, "%s_WORKSPACE", a->name));
+    put_call(s, a->name, a->arg, a->narg, a->workspace ? "workspace" : NULL);
+}
+
+/* INT64_MIN has no literal. */
+static void put_bound(struct str *s, const char *prefix, const char *which, int64_t v)
+{
+    if (v == INT64_MIN) str_printf(s, "#define %s_%s (-9223372036854775807 - 1)\n", prefix, which);
+    else str_printf(s, v < 0 ? "#define %s_%s (%" PRId64 ")\n" : "#define %s_%s %" PRId64 "\n", prefix, which, v);
+}
+
+/* No ending of these is the ending of another's, so no two tensors' macros meet. */
+static void put_arg_macros(struct str *s, const char *kernel, const struct artifact_arg *a)
+{
+    const char *p = arena_printf(s->arena, "%s_%s", kernel, a->name);
+    int64_t stride[QJ_MAX_PHYS];
+    strides_of(a, stride);
+    str_printf(s, "\n#define %s_BYTES %" PRId64 "\n#define %s_ALIGN %d\n#define %s_RANK %d\n", p, a->bytes, p, dt_bytes(a->dt), p, a->ndim);
+    for (int i = 0; i < a->ndim; i++) str_printf(s, "#define %s_DIM%d %" PRId64 "\n", p, i, a->shape[i]);
+    if (a->layout) {
+        str_printf(s, "#define %s_LAYOUT \"%s\"\n#define %s_MEMRANK %d\n", p, a->layout, p, a->nphys);
+        for (int i = 0; i < a->nphys; i++) str_printf(s, "#define %s_MEMDIM%d %" PRId64 "\n", p, i, a->phys[i]);
+    }
+    for (int i = 0; i < a->nphys; i++) str_printf(s, "#define %s_STRIDE%d %" PRId64 "\n", p, i, stride[i]);
+    if (a->dt == DT_F32) return;
+    put_bound(s, p, "LO", a->range.lo);
+    put_bound(s, p, "HI", a->range.hi);
 }
 
 static void put_macros(struct str *s, const struct artifact *a)
 {
-    str_printf(s, "#define %s_MACS %" PRId64 "\n", a->name, a->macs);
+    str_printf(s, "#define %s_MACS %" PRId64 " /* multiply-accumulates a call */\n", a->name, a->macs);
+    str_printf(s, "#define %s_FLOPS %" PRId64 " /* two a multiply-accumulate */\n", a->name, 2 * a->macs);
     str_printf(s, "#define %s_WORKSPACE %" PRId64 " /* bytes */\n", a->name, a->workspace);
+    str_printf(s, "#define %s_WORKSPACE_ALIGNMENT %d\n", a->name, CG_WORKSPACE_ALIGN);
     if (a->pack_name) str_printf(s, "#define %s_PACK_WORKSPACE %" PRId64 "\n", a->name, a->pack_workspace);
-    for (int i = 0; i < a->narg; i++)
-        str_printf(s, "#define %s_%s_BYTES %" PRId64 "\n", a->name, a->arg[i].name, a->arg[i].bytes);
+    for (int i = 0; i < a->narg; i++) put_arg_macros(s, a->name, &a->arg[i]);
     for (int i = 0; i < a->npack; i++)
-        if (!has_arg(a->arg, a->narg, a->pack[i].name))
-            str_printf(s, "#define %s_%s_BYTES %" PRId64 "\n", a->name, a->pack[i].name, a->pack[i].bytes);
+        if (!find_arg(a->arg, a->narg, a->pack[i].name)) put_arg_macros(s, a->name, &a->pack[i]);
 }
 
 const char *artifact_header(struct arena *arena, const struct artifact *a)
@@ -105,19 +198,21 @@ const char *artifact_header(struct arena *arena, const struct artifact *a)
     struct str s = str_on(arena);
     const char *up = upper(arena, a->name);
     str_printf(&s, "/* %s, made by qjit %s for %s.\n *\n", a->name, version, a->target);
-    str_put(
-        &s,
-        " * Tensors are dense and row-major in memory order. No alignment is needed beyond the element's "
-        "own; the\n"
-        " * workspace, where there is one, is aligned to 64 bytes and belongs to one call at a time. Outputs "
-        "overlap\n"
-        " * nothing. Returns 0. The _call forms take the same pointers in order, the workspace last.\n *\n");
+    str_printf(&s,
+               " * Tensors are dense and row-major in memory order; strides count elements. No alignment is needed beyond the\n"
+               " * element's own; the workspace, where there is one, is aligned to %d bytes and belongs to one call at a time.\n"
+               " * Inputs and weights lie in their ranges: the code relies on it. Outputs overlap nothing. Returns 0. The _call\n"
+               " * forms take the same pointers in order, the workspace last.\n *\n", CG_WORKSPACE_ALIGN);
     put_args(&s, a->arg, a->narg);
     if (a->pack_name) {
         str_printf(&s, " *\n * %s makes what is called packed above, once, from the weights:\n", a->pack_name);
         put_args(&s, a->pack, a->npack);
     }
-    str_printf(&s, " */\n#ifndef %s_QJIT_H\n#define %s_QJIT_H\n\n#include <stdint.h>\n\n", up, up);
+    put_quants(&s, a);
+    put_example(&s, a);
+    str_put(&s, " *\n * Macros of an argument X: X_BYTES, X_ALIGN (bytes), X_RANK and X_DIM0 ... (as above), X_STRIDE0 ... (of the\n"
+                " * memory), X_LO and X_HI (integers); with a layout X_LAYOUT, X_MEMRANK and X_MEMDIM0 ... (of the memory). */\n");
+    str_printf(&s, "#ifndef %s_QJIT_H\n#define %s_QJIT_H\n\n#include <stdint.h>\n\n", up, up);
     put_macros(&s, a);
     str_put(&s, "\n#ifdef __cplusplus\nextern \"C\" {\n#endif\n\n");
     put_prototype(&s, a->name, a->arg, a->narg, a->workspace, false);
@@ -152,10 +247,46 @@ static void put_json_args(struct json_out *o, const char *key, const struct arti
         json_close(o);
         json_put_text(o, "layout", a[i].layout);
         put_numbers(o, "memory", a[i].nphys, a[i].phys);
-        if (a[i].dt != DT_F32 && a[i].range_declared)
+        int64_t stride[QJ_MAX_PHYS];
+        strides_of(&a[i], stride);
+        put_numbers(o, "strides", a[i].nphys, stride);
+        if (a[i].dt != DT_F32 && dt_bytes(a[i].dt) < 8) /* 64 bits are more than JSON's numbers hold */
             put_numbers(o, "range", 2, (int64_t[]){a[i].range.lo, a[i].range.hi});
         json_put_int(o, "align", dt_bytes(a[i].dt));
         json_put_int(o, "bytes", a[i].bytes);
+        json_close(o);
+    }
+    json_close(o);
+}
+
+static void put_json_factor(struct json_out *o, const char *key, const struct artifact_factor *f)
+{
+    if (!f->given) return;
+    json_open(o, key, '{');
+    if (f->arg) {
+        json_put_text(o, "arg", f->arg);
+        json_open(o, "axes", '<');
+        for (int i = 0; i < f->ndim; i++) json_put_int(o, NULL, f->axis[i]);
+        json_close(o);
+    } else {
+        json_put_num(o, "value", f->value);
+    }
+    json_close(o);
+}
+
+static void put_json_quants(struct json_out *o, const struct artifact *a)
+{
+    json_open(o, "quantisation", '[');
+    for (int i = 0; i < a->nquant; i++) {
+        const struct artifact_quant *q = &a->quant[i];
+        json_open(o, NULL, '{');
+        json_put_text(o, "output", q->output);
+        json_put_text(o, "round", round_name[q->round]);
+        put_json_factor(o, "scale", &q->scale);
+        put_json_factor(o, "mult", &q->mult);
+        put_json_factor(o, "shift", &q->shift);
+        json_put_int(o, "zero", q->zero);
+        put_numbers(o, "clamp", 2, (int64_t[]){q->lo, q->hi});
         json_close(o);
     }
     json_close(o);
@@ -171,13 +302,19 @@ const char *artifact_json(struct arena *arena, const struct artifact *a)
     json_put_text(&o, "qjit", version);
     json_put_text(&o, "llvm", cg_llvm_version());
     json_put_text(&o, "kind", kind_name[a->kind]);
+    char sha256[DIGEST_HEX];
+    digest_hex(a->bytes, a->size, sha256);
+    json_put_int(&o, "bytes", (int64_t)a->size);
+    json_put_text(&o, "sha256", sha256);
     json_put_text(&o, "name", a->name);
     json_put_text(&o, "target", a->target);
     json_put_text(&o, "triple", a->triple);
     json_put_text(&o, "cpu", a->cpu);
     json_put_text(&o, "features", a->features);
     json_put_int(&o, "macs", a->macs);
+    json_put_int(&o, "flops", 2 * a->macs);
     json_put_int(&o, "workspace", a->workspace);
+    json_put_int(&o, "workspace_align", CG_WORKSPACE_ALIGN);
     put_json_args(&o, "args", a->arg, a->narg);
     if (a->pack_name) {
         json_open(&o, "pack", '{');
@@ -186,6 +323,7 @@ const char *artifact_json(struct arena *arena, const struct artifact *a)
         put_json_args(&o, "args", a->pack, a->npack);
         json_close(&o);
     }
+    put_json_quants(&o, a);
     json_open(&o, "notes", '[');
     for (int i = 0; i < a->nnote; i++) {
         json_open(&o, NULL, '{');

@@ -9,7 +9,10 @@
 #ifndef QJ_CODEGEN_CODEGEN_H
 #define QJ_CODEGEN_CODEGEN_H
 
+#include "ir/quant.h"
 #include "schedule/lower.h"
+
+enum { CG_WORKSPACE_ALIGN = 64 };
 
 enum cg_kind { CG_OBJ, CG_ASM, CG_LL, CG_BC };
 
@@ -36,6 +39,19 @@ struct artifact_arg {
     int64_t bytes;
 };
 struct artifact_note { char *code, *place, *text; };
+/* What an output is requantised by (ir/quant.h): an argument, whose dimensions go by the output's `axis`, or a value. */
+struct artifact_factor {
+    bool given;                              /* the rounding has such a factor */
+    char *arg;                               /* NULL: constant */
+    int ndim, axis[QJ_MAX_RANK];
+    double value;
+};
+struct artifact_quant {
+    char *output;
+    enum round_mode round;
+    struct artifact_factor scale, mult, shift;
+    int64_t zero, lo, hi;
+};
 struct artifact {
     enum cg_kind kind;
     char *bytes;                             /* NUL-terminated for text kinds */
@@ -49,6 +65,8 @@ struct artifact {
     int64_t macs;
     int nnote;
     struct artifact_note *note;              /* slow paths of the kernel */
+    int nquant;
+    struct artifact_quant *quant;            /* outputs that are requantised */
     char *target, *triple, *cpu, *features, *steps, *program;
 };
 void artifact_free(struct artifact *a);

@@ -90,7 +90,7 @@ static void texts(void **s)
     write_file(user, "#include \"p.h\"\n#include \"p.h\"\nint32_t a[7 * 300], o[7 * 300]; int16_t b[16], d[16];\n"
                      "int go(void *w);\nint go(void *w) { void *all[5]; all[0] = a; all[1] = b; all[2] = d; all[3] = o; all[4] = w;\n"
                      "  return p(a, b, d, o, w) + p_call(all) + (p_WORKSPACE > 0) + (int)(p_A_BYTES - sizeof a); }\n");
-    const char *const compilers[] = {"cc -std=c99 -pedantic -Wall -Wextra -Werror", "c++ -x c++ -std=c++11 -Wall -Wextra -Werror"};
+    const char *const compilers[] = {"cc -std=c99 -pedantic -Wall -Wextra -Werror", "c++ -x c++ -std=c++11 -pedantic -Wall -Wextra -Werror"};
     for (size_t i = 0; i < ARRAY_LEN(compilers); i++)
         assert_int_equal(system(arena_printf(&nr.c.arena, "cd %s && %s -c user.c -o user.o", dir, compilers[i])), 0);
     const char *text = artifact_json(&nr.c.arena, a);
