@@ -43,7 +43,7 @@ Commands:
  time [MILLISECONDS] Measures the kernel for about # ms, or as long as said: milliseconds, GMAC/s, MAC/cycle and this machine's ceiling.
   undo [COUNT]            Takes back the last step, or COUNT of them.
   redo [COUNT]            Gives the steps taken back again.
-  save FILE               Writes definitions, target and steps as a script that replays.
+  save FILE               Writes the session as a script that compiles to the same bytes anywhere: target, name, definitions, steps.
   load FILE               Runs a script here.
   emit [FILE]             Writes FILE by its extension: .o (with .h and .json beside it), .s, .ll or .bc. Default: KERNEL.o
   run NAME=FILE.npy ...   Runs the kernel on tensors from files; for an output the file is written.

@@ -61,6 +61,7 @@ exact: 512 outputs under 8 patterns of data, every element
 qjit> save s.qj
 qjit> reset
 qjit> load s.qj
+qjit> name kernel
 qjit> target x86-64-v3
 qjit> intrinsic widen2 operands "C: i32[8], A: i16[2], B: i16[8,2]" meaning "C[i] += i32(A[k]) * i32(B[i,k])" recipe "add(C, @llvm.x86.avx2.pmadd.wd(A, B))" needs "avx2"
 qjit> input A[m:8, k:16] : u8

@@ -12,7 +12,7 @@ load d.qj
   load missing.qj
        ^^^^^^^^^^
   hint: check the path and its permissions
-d.qj:4:7: error: tensor A is defined already [redefined]
+d.qj:6:7: error: tensor A is defined already [redefined]
   input A[m:8, k:16] : u8
         ^
   hint: choose another name; a tensor is defined once

@@ -63,13 +63,11 @@ static bool write_file(struct session *s, const struct word *w, const char *text
 bool cmd_save(struct session *s, const struct words *arg)
 {
     if (!one_argument(s, arg, "the name of a file")) return false;
-    char *text = session_text(s), *all = NULL;
+    char *text = session_text(s);
     if (!text) return false;
-    if (asprintf(&all, "# qjit %s\n%s", qj_version(), text) < 0) exit(EXIT_OURS);
-    bool ok = write_file(s, &arg->at[1], all);
+    bool ok = write_file(s, &arg->at[1], text);
     if (ok) out_str(s->out, "file", arg->at[1].text);
-    free(all);
-    free(text);
+    qj_free(text);
     return ok;
 }
 
@@ -139,9 +137,5 @@ bool cmd_intrinsic(struct session *s, const struct words *arg)
         place_error(s, session_span(s)); /* the library saw the strings, not the statement */
         return false;
     }
-    char *text = strndup(s->piece->src->text + s->piece->at, s->piece->len);
-    if (!text) exit(EXIT_OURS);
-    texts_push(&s->intrinsics, text);
-    free(text);
     return true;
 }

@@ -99,7 +99,6 @@ static void forget(struct session *s)
 {
     forget_kernel(s);
     texts_clear(&s->undone);
-    texts_clear(&s->intrinsics);
     free(s->kernel_name);
     s->kernel_name = NULL;
 }
@@ -217,7 +216,6 @@ bool session_target(struct session *s, const struct word *w)
         return false;
     }
     forget_kernel(s);
-    texts_clear(&s->intrinsics); /* they went with the target before */
     return true;
 }
 
@@ -243,23 +241,7 @@ const qj_kernel *session_kernel(struct session *s)
 
 char *session_text(struct session *s)
 {
-    char *program = qj_program_text(s->q), *steps = qj_steps_text(s->q), *text = NULL;
-    const char *target = qj_target_name(s->q);
-    size_t n;
-    FILE *f = open_memstream(&text, &n);
-    must(f);
-    if (session_ok(s) && program && steps && target) {
-        if (s->kernel_name) fprintf(f, "name %s\n", s->kernel_name);
-        fprintf(f, "target %s\n", target);
-        for (size_t i = 0; i < s->intrinsics.n; i++) fprintf(f, "%s\n", s->intrinsics.at[i]);
-        fprintf(f, "\n%s%s%s", program, *steps ? "\n" : "", steps);
-    }
-    fclose(f);
-    qj_free(program);
-    qj_free(steps);
-    if (err_is(&s->err)) {
-        free(text);
-        return NULL;
-    }
+    char *text = qj_reproducer(s->q);
+    session_ok(s);
     return text;
 }

@@ -2,8 +2,8 @@
 /* session.h - what one run of the program holds, and how statements reach it.
  *
  * Definitions, schedule and target live in a library context (runtime/qjit.h); a session adds what a person
- * at a prompt needs: places in scripts for every error, steps taken back, intrinsics as they were typed, the
- * kernel while it is current. Functions that return bool set s->err on false.
+ * at a prompt needs: places in scripts for every error, steps taken back, the kernel while
+ * it is current. Functions that return bool set s->err on false.
  *
  *     struct session s;
  *     if (session_open(&s, &options, &out)) session_script(&s, &src);
@@ -42,7 +42,6 @@ struct session {
     struct err_state err;       /* the first error of the statement at work */
     qj_ctx *q;
     struct text_list undone;    /* steps taken back, the last one at the end */
-    struct text_list intrinsics;/* user rows as statements */
     char *kernel_name;          /* NULL: none given */
     qj_kernel *kernel;          /* of the schedule as it is; NULL: not linked yet */
     bool noted;                 /* its slow paths have been told */
@@ -82,7 +81,7 @@ bool session_target(struct session *s, const struct word *w);
 bool session_name(struct session *s, const struct word *w);
 /* The linked kernel of the schedule as it is; built when there is none. NULL: error. */
 const qj_kernel *session_kernel(struct session *s);
-/* The text that replays the session: name, target, intrinsics, definitions, steps. malloc'ed; NULL: error. */
+/* The text that replays the session (qj_reproducer). malloc'ed; NULL: error. */
 char *session_text(struct session *s);
 
 /* ---- what the public interface does not say (inner.c) ---- */

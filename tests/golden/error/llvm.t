@@ -12,5 +12,5 @@ asm
  [llvm]
   asm
   ^^^
-  hint: LLVM rejected the module; please report the script
+  hint: LLVM rejected the module; please report it with the script that `save` writes (qj_reproducer)
 exit 5
