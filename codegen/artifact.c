@@ -109,12 +109,31 @@ bool artifact_note(struct artifact *a, const struct note *note)
     return false;
 }
 
+bool artifact_launches(struct ir_ctx *c, struct artifact *a, const struct launches *l, bool pack)
+{
+    if (!l->kernel.n) return true;
+    struct artifact_kernel *more = realloc(a->kernel, ((size_t)a->nkernel + l->kernel.n) * sizeof *more);
+    if (more) a->kernel = more;
+    for (size_t i = 0; more && i < l->kernel.n; i++) {
+        const struct launch *k = &l->kernel.at[i];
+        struct artifact_kernel *to = &more[a->nkernel];
+        *to = (struct artifact_kernel){.name = own(k->name), .pack = pack, .shared = k->shared};
+        memcpy(to->grid, k->grid, sizeof to->grid);
+        memcpy(to->block, k->block, sizeof to->block);
+        if (!to->name) more = NULL;
+        else a->nkernel++;
+    }
+    return more || err_set(&c->err, ERR_MEMORY, (struct span){0}, "no memory for the kernels of %s", a->name);
+}
+
 void artifact_free(struct artifact *a)
 {
     if (!a) return;
     free_args(a->arg, a->narg);
     free_args(a->pack, a->npack);
     for (int i = 0; i < a->nnote; i++) free_note(&a->note[i]);
+    for (int i = 0; i < a->nkernel; i++) free(a->kernel[i].name);
+    free(a->kernel);
     free(a->note);
     artifact_free_quants(a);
     char *const text[] = {a->bytes, a->name, a->pack_name, a->target, a->triple, a->cpu, a->features, a->steps, a->program};

@@ -3,8 +3,10 @@
 #ifndef QJ_CODEGEN_ARTIFACT_H
 #define QJ_CODEGEN_ARTIFACT_H
 
-#include "codegen/codegen.h"
+#include "codegen/passes.h"
 
+/* Adds the kernels of one function. False: out of memory, error set. */
+bool artifact_launches(struct ir_ctx *c, struct artifact *a, const struct launches *l, bool pack);
 /* All facts but the bytes and the workspaces. NULL: out of memory, error set. */
 struct artifact *artifact_new(struct ir_ctx *c, const struct lowered *l, enum cg_kind kind);
 

@@ -3,7 +3,7 @@
 #include <ctype.h>
 #include <inttypes.h>
 
-#include "codegen/codegen.h"
+#include "codegen/passes.h"
 #include "ir/base/digest.h"
 #include "ir/base/json.h"
 
@@ -193,9 +193,52 @@ static void put_macros(struct str *s, const struct artifact *a)
         if (!find_arg(a->arg, a->narg, a->pack[i].name)) put_arg_macros(s, a->name, &a->pack[i]);
 }
 
+/* ---- the header of a GPU's kernels ---- */
+
+static void put_launches(struct str *s, const struct artifact *a, bool pack)
+{
+    str_printf(s, "#define %s_LAUNCHES(X)", pack ? a->pack_name : a->name);
+    for (int i = 0; i < a->nkernel; i++) {
+        const struct artifact_kernel *k = &a->kernel[i];
+        if (k->pack != pack) continue;
+        str_printf(s, " \\\n    X(\"%s\"", k->name);
+        for (int d = 0; d < 3; d++) str_printf(s, ", %" PRId64, k->grid[d]);
+        for (int d = 0; d < 3; d++) str_printf(s, ", %" PRId64, k->block[d]);
+        str_putc(s, ')');
+    }
+    str_putc(s, '\n');
+}
+
+static const char *gpu_header(struct str *s, const struct artifact *a)
+{
+    const char *up = upper(s->arena, a->name);
+    str_printf(s, "/* %s, made by qjit %s for %s.\n *\n", a->name, version, a->target);
+    str_printf(s,
+        " * Tensors are dense and row-major in memory order, in the GPU's memory, aligned to %d bytes. All kernels take the\n"
+        " * same parameters: pointers to the tensors below in this order, then to the workspace where there is one. Outputs\n"
+        " * overlap nothing. Launch them in order, each with X(entry, grid x, y, z, block x, y, z) and no dynamic shared\n"
+        " * memory:\n *\n"
+        " *     CUdeviceptr p[%d] = {...};  void *param[%d] = {&p[0], ...};\n"
+        " *     #define LAUNCH(entry, gx, gy, gz, bx, by, bz) \\\n"
+        " *         cuModuleGetFunction(&f, module, entry), cuLaunchKernel(f, gx, gy, gz, bx, by, bz, 0, stream, param, 0);\n"
+        " *     %s_LAUNCHES(LAUNCH)\n *\n", LAUNCH_ALIGN, a->narg + (a->workspace != 0), a->narg + (a->workspace != 0), a->name);
+    put_args(s, a->arg, a->narg);
+    if (a->pack_name) {
+        str_printf(s, " *\n * %s_LAUNCHES makes what is called packed above, once, from the weights:\n", a->pack_name);
+        put_args(s, a->pack, a->npack);
+    }
+    str_printf(s, " */\n#ifndef %s_QJIT_H\n#define %s_QJIT_H\n\n", up, up);
+    put_macros(s, a);
+    put_launches(s, a, false);
+    if (a->pack_name) put_launches(s, a, true);
+    str_put(s, "\n#endif\n");
+    return str_text(s);
+}
+
 const char *artifact_header(struct arena *arena, const struct artifact *a)
 {
     struct str s = str_on(arena);
+    if (a->nkernel) return gpu_header(&s, a);
     const char *up = upper(arena, a->name);
     str_printf(&s, "/* %s, made by qjit %s for %s.\n *\n", a->name, version, a->target);
     str_printf(&s,
@@ -233,7 +276,13 @@ static void put_numbers(struct json_out *o, const char *key, int n, const int64_
     json_close(o);
 }
 
-static void put_json_args(struct json_out *o, const char *key, const struct artifact_arg *a, int n)
+static int align_of(const struct artifact *whole, const struct artifact_arg *a)
+{
+    return whole->nkernel ? LAUNCH_ALIGN : dt_bytes(a->dt);
+}
+
+static void put_json_args(struct json_out *o, const char *key, const struct artifact *whole, const struct artifact_arg *a,
+                          int n)
 {
     json_open(o, key, '[');
     for (int i = 0; i < n; i++) {
@@ -252,7 +301,7 @@ static void put_json_args(struct json_out *o, const char *key, const struct arti
         put_numbers(o, "strides", a[i].nphys, stride);
         if (a[i].dt != DT_F32 && dt_bytes(a[i].dt) < 8) /* 64 bits are more than JSON's numbers hold */
             put_numbers(o, "range", 2, (int64_t[]){a[i].range.lo, a[i].range.hi});
-        json_put_int(o, "align", dt_bytes(a[i].dt));
+        json_put_int(o, "align", align_of(whole, &a[i]));
         json_put_int(o, "bytes", a[i].bytes);
         json_close(o);
     }
@@ -292,9 +341,28 @@ static void put_json_quants(struct json_out *o, const struct artifact *a)
     json_close(o);
 }
 
+/* In the order they are launched; those that pack weights first, which is done once. */
+static void put_json_kernels(struct json_out *o, const struct artifact *a)
+{
+    json_open(o, "kernels", '[');
+    for (int pass = 1; pass >= 0; pass--)
+        for (int i = 0; i < a->nkernel; i++) {
+            const struct artifact_kernel *k = &a->kernel[i];
+            if (k->pack != pass) continue;
+            json_open(o, NULL, '{');
+            json_put_text(o, "entry", k->name);
+            json_put_text(o, "of", k->pack ? a->pack_name : a->name);
+            put_numbers(o, "grid", 3, k->grid);
+            put_numbers(o, "block", 3, k->block);
+            json_put_int(o, "shared", k->shared);
+            json_close(o);
+        }
+    json_close(o);
+}
+
 const char *artifact_json(struct arena *arena, const struct artifact *a)
 {
-    static const char *const kind_name[] = {"object", "assembly", "llvm-ir", "bitcode"};
+    static const char *const kind_name[] = {"object", "assembly", "llvm-ir", "bitcode", "ptx"};
     struct str s = str_on(arena);
     struct json_out o = json_on(&s);
     json_open(&o, NULL, '{');
@@ -315,15 +383,16 @@ const char *artifact_json(struct arena *arena, const struct artifact *a)
     json_put_int(&o, "flops", 2 * a->macs);
     json_put_int(&o, "workspace", a->workspace);
     json_put_int(&o, "workspace_align", CG_WORKSPACE_ALIGN);
-    put_json_args(&o, "args", a->arg, a->narg);
+    put_json_args(&o, "args", a, a->arg, a->narg);
     if (a->pack_name) {
         json_open(&o, "pack", '{');
         json_put_text(&o, "name", a->pack_name);
         json_put_int(&o, "workspace", a->pack_workspace);
-        put_json_args(&o, "args", a->pack, a->npack);
+        put_json_args(&o, "args", a, a->pack, a->npack);
         json_close(&o);
     }
     put_json_quants(&o, a);
+    if (a->nkernel) put_json_kernels(&o, a);
     json_open(&o, "notes", '[');
     for (int i = 0; i < a->nnote; i++) {
         json_open(&o, NULL, '{');

@@ -30,6 +30,8 @@ static bool check_intrin(struct check *k, const struct meaning *m)
     return false;
 }
 
+static bool is_gpu(const struct check *k) { return k->t->family->kind == TARGET_SIMT; }
+
 static bool see_expr(const struct expr *e, void *u)
 {
     struct check *k = u;
@@ -55,7 +57,7 @@ static bool see_stmt(const struct stmt *s, void *u)
     struct check *k = u;
     switch (s->kind) {
     case STMT_FOR:
-        if (s->u.loop.how < LOOP_BLOCK_X) break;
+        if (s->u.loop.how < LOOP_BLOCK_X || is_gpu(k)) break;
         unsupported(k,
                     arena_printf(&k->c->arena, "loop %s is bound to %s, which %s does not have",
                                  s->u.loop.var->name, loop_kind_name[s->u.loop.how], k->t->name),
@@ -64,7 +66,7 @@ static bool see_stmt(const struct stmt *s, void *u)
     case STMT_STORE: see_store(k, s); break;
     case STMT_IF: ir_walk(s->u.cond.cond, see_expr, k); break;
     case STMT_ALLOC:
-        if (s->u.alloc.buffer->scope != SCOPE_SHARED) break;
+        if (s->u.alloc.buffer->scope != SCOPE_SHARED || is_gpu(k)) break;
         unsupported(k, arena_printf(&k->c->arena, "%s is in shared memory, which %s does not have",
                                     s->u.alloc.buffer->name, k->t->name), "use set_scope local or global");
         break;
@@ -86,17 +88,31 @@ static bool is_identifier(const char *s)
     return *s != 0;
 }
 
+bool check_lowered(struct ir_ctx *c, const struct lowered *l, enum cg_kind kind)
+{
+    const struct target *t = l->target;
+    struct check k = {.c = c, .t = t};
+    if (l->unbound) {
+        err_set(&c->err, ERR_UNSUPPORTED, (struct span){0}, "no loop of %s is bound, so no thread of %s computes it",
+                l->unbound, t->name);
+        return err_hint(&c->err, "bind %s.%s blockIdx.x, or compute_at %s inside a stage that is", l->unbound,
+                        l->unbound_loop ? l->unbound_loop : "AXIS", l->unbound), false;
+    }
+    if (kind == CG_LL || kind == CG_BC || (kind == CG_PTX) == is_gpu(&k)) return true;
+    return unsupported(&k, arena_printf(&c->arena, is_gpu(&k) ? "%s has no objects or assembly of its own" : "%s is no GPU",
+                                        t->name),
+                       is_gpu(&k) ? "emit FILE.ptx: what the driver loads" : "emit FILE.o or FILE.s; PTX is for targets such as sm_80");
+}
+
 bool check_func(struct ir_ctx *c, const struct func *f, const struct target *t)
 {
     struct check k = {.c = c, .t = t};
-    if (t->family->kind != TARGET_CPU)
-        return unsupported(&k, arena_printf(&c->arena, "the target %s is not a CPU", t->name),
-                           "pick a CPU target");
     if (!f->name || !is_identifier(f->name)) {
         err_set(&c->err, ERR_SYNTAX, (struct span){0}, "`%s` cannot be the name of a function in C",
                 f->name ? f->name : "");
         return err_hint(&c->err, "letters, digits and _, not starting with a digit"), false;
     }
     ir_walk_stmt(f->body, see_stmt, &k);
-    return !err_is(&c->err);
+    struct launches unused;
+    return !err_is(&c->err) && (!is_gpu(&k) || plan_launches(c, f, t, &unused));
 }

@@ -99,7 +99,7 @@ static bool keep_notes(struct artifact *a, const struct note_list *l)
 
 struct artifact *cg_compile(struct ir_ctx *c, const struct lowered *l, const struct cg_options *o)
 {
-    if (!l || err_is(&c->err)) return NULL;
+    if (!l || err_is(&c->err) || !check_lowered(c, l, o->kind)) return NULL;
     const struct func *from[2] = {l->main, l->pack}, *f[2] = {0};
     struct note_list notes = {.c = c};
     for (int i = 0; i < l->nnote; i++) note_add(&notes, l->note[i].code, l->note[i].place, l->note[i].text);

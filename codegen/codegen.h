@@ -14,7 +14,7 @@
 
 enum { CG_WORKSPACE_ALIGN = 64 };
 
-enum cg_kind { CG_OBJ, CG_ASM, CG_LL, CG_BC };
+enum cg_kind { CG_OBJ, CG_ASM, CG_LL, CG_BC, CG_PTX };     /* OBJ and ASM of a CPU, PTX of a GPU */
 
 struct cg_options {
     enum cg_kind kind;
@@ -52,6 +52,13 @@ struct artifact_quant {
     struct artifact_factor scale, mult, shift;
     int64_t zero, lo, hi;
 };
+/* A kernel of a GPU. All kernels of a function take its arguments, then the workspace, and run in order. */
+struct artifact_kernel {
+    char *name;
+    bool pack;                               /* of the pack function */
+    int64_t grid[3], block[3];               /* blocks and threads of a block along x, y, z */
+    int64_t shared;                          /* bytes of a block; in the PTX already, nothing to be asked for */
+};
 struct artifact {
     enum cg_kind kind;
     char *bytes;                             /* NUL-terminated for text kinds */
@@ -63,6 +70,8 @@ struct artifact {
     int64_t workspace;                       /* bytes, 64-byte aligned, passed last; 0: no such argument */
     int64_t pack_workspace;
     int64_t macs;
+    int nkernel;                             /* 0: a CPU's */
+    struct artifact_kernel *kernel;
     int nnote;
     struct artifact_note *note;              /* slow paths of the kernel */
     int nquant;

@@ -4,6 +4,7 @@
  * The pass list is short on purpose: instructions are intrinsics already, and default<O2> costs as much
  * time again and undoes them (its reassociate pass). What is here promotes stack buffers to registers,
  * drops common addresses and moves what a loop does not change out of it. */
+#include "codegen/artifact.h"
 #include "codegen/llvm_impl.h"
 
 #include <llvm-c/Analysis.h>
@@ -31,6 +32,10 @@ static void init_llvm(void)
     LLVMInitializeAArch64TargetMC();
     LLVMInitializeAArch64AsmPrinter();
     LLVMInitializeAArch64AsmParser();
+    LLVMInitializeNVPTXTargetInfo();
+    LLVMInitializeNVPTXTarget();
+    LLVMInitializeNVPTXTargetMC();
+    LLVMInitializeNVPTXAsmPrinter();
 }
 
 /* LLVM's registry of targets is global and not made for threads. */
@@ -116,7 +121,7 @@ static bool machine_write(const struct machine *k, struct emit *m, enum cg_kind 
     if (kind == CG_BC) {
         buf = LLVMWriteBitcodeToMemoryBuffer(m->module);
     } else {
-        LLVMCodeGenFileType type = kind == CG_ASM ? LLVMAssemblyFile : LLVMObjectFile;
+        LLVMCodeGenFileType type = kind == CG_ASM || kind == CG_PTX ? LLVMAssemblyFile : LLVMObjectFile;
         if (LLVMTargetMachineEmitToMemoryBuffer(k->tm, m->module, type, &text, &buf))
             return fail(m->c, "LLVM", text);
     }
@@ -141,7 +146,13 @@ static bool emit_in(struct emit *m, const struct machine *k, const struct func *
 {
     double since = cg_now_ms();
     machine_fit(k, m->module);
-    if (!emit_func(m, f[0], &a->workspace) || (f[1] && !emit_func(m, f[1], &a->pack_workspace))) return false;
+    int64_t *workspace[2] = {&a->workspace, &a->pack_workspace};
+    for (int i = 0; i < 2 && f[i]; i++) {
+        struct launches l = {0};
+        bool gpu = m->target->family->kind == TARGET_SIMT;
+        if (!(gpu ? emit_kernels(m, f[i], workspace[i], &l) : emit_func(m, f[i], workspace[i]))) return false;
+        if (!artifact_launches(m->c, a, &l, i == 1)) return false;
+    }
     cg_lap(o, "llvm-module", &since);
     dump_module(m, o, 'L', "llvm-module");
     since = cg_now_ms();

@@ -6,6 +6,7 @@
  *   llvm_mem.c      loads and stores: which lanes lie side by side, which may be touched at all
  *   llvm_stmt.c     loops, ifs, allocations, parallel bodies
  *   llvm_intrin.c   instructions: interprets recipes
+ *   llvm_kernel.c   kernels of a GPU: launches, bound loops, shared memory
  *   emit.c          target machine, LLVM's passes, bytes
  *
  * Functions come here after the passes: flat indices, no unrolled or vectorized loops, and checked
@@ -50,6 +51,7 @@ struct emit {
     int nbody;
     struct storage storage;         /* of the function being made ... */
     size_t next_alloc, next_parallel;   /* ... and how far it has been used up */
+    const struct launch *launch;    /* the kernel being made; NULL: a function of a CPU */
     struct frame *frame;
     LLVMValueRef mask;              /* lanes that may be evaluated; NULL: all */
     /* Values computed already, valid at the builder's place; entries leave in the reverse order of their
@@ -101,6 +103,15 @@ LLVMValueRef load_run(struct emit *m, const struct buffer *b, const struct expr 
 void store_run(struct emit *m, const struct buffer *b, const struct expr *at, LLVMValueRef v);
 bool emit_stmt(struct emit *m, const struct stmt *s);
 bool emit_intrin(struct emit *m, const struct stmt *s);
+void set_arg_attrs(struct emit *m, LLVMValueRef fn, unsigned at, const struct buffer *b);
+
+/* ---- llvm_kernel.c ---- */
+/* Adds the kernels of `f`, as planned in *l. */
+bool emit_kernels(struct emit *m, const struct func *f, int64_t *workspace, struct launches *l);
+bool emit_bound(struct emit *m, const struct stmt *s);
+void emit_barrier(struct emit *m);
+LLVMValueRef shared_room(struct emit *m, const struct buffer *b);
+
 /* A loop over [from, to) that runs at least once, or `maybe` not at all: returns its variable, to be closed. */
 struct loop_blocks { LLVMValueRef i, to; LLVMBasicBlockRef body, done; };
 struct loop_blocks loop_open(struct emit *m, const char *name, LLVMValueRef from, LLVMValueRef to, bool maybe);

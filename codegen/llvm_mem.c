@@ -287,7 +287,7 @@ static LLVMValueRef load_bits(struct emit *m, const struct expr *e)
     if (at->op == OP_RAMP && ir_is_int(at->kid[1], 1)) {
         if (!mask) return load_run(m, b, at->kid[0], type);
         LLVMValueRef p = address(m, b, emit_uniform(m, at->kid[0]), false);
-        LLVMTypeRef over[2] = {type, m->ptr};
+        LLVMTypeRef over[2] = {type, LLVMTypeOf(p)};
         LLVMValueRef arg[4] = {p, l_const(m->i32, elem_bytes(b)), mask, LLVMConstNull(type)};
         return l_call(m, "llvm.masked.load", 2, over, 4, arg);
     }
@@ -322,7 +322,7 @@ static void store_masked(struct emit *m, const struct stmt *s, LLVMValueRef v)
         return;
     }
     LLVMValueRef p = address(m, b, emit_uniform(m, at->kid[0]), false);
-    LLVMTypeRef over[2] = {LLVMTypeOf(v), m->ptr};
+    LLVMTypeRef over[2] = {LLVMTypeOf(v), LLVMTypeOf(p)};
     LLVMValueRef arg[4] = {v, p, l_const(m->i32, elem_bytes(b)), m->mask};
     l_call(m, "llvm.masked.store", 2, over, 4, arg);
 }

@@ -140,7 +140,8 @@ static LLVMValueRef stack_room(struct emit *m, const struct buffer *b)
 static bool emit_alloc(struct emit *m, const struct stmt *s)
 {
     const struct buffer *b = s->u.alloc.buffer;
-    struct place at = m->storage.alloc.at[m->next_alloc++];
+    struct place at = {.stack = b->scope == SCOPE_LOCAL};
+    if (!m->launch) at = m->storage.alloc.at[m->next_alloc++];
     struct binding k = {b, NULL, STORAGE_ALIGN, 0};
     size_t scope = m->frame->bind.n;
     if (at.stack) {
@@ -148,6 +149,9 @@ static bool emit_alloc(struct emit *m, const struct stmt *s)
         ir_walk_stmt(s->u.alloc.body, narrowest, &w);
         k.value = stack_room(m, b);
         k.chunk = w.bytes;
+    } else if (m->launch) {
+        k.value = shared_room(m, b);
+        k.align = LAUNCH_ALIGN;
     } else {
         LLVMValueRef offset = l_idx(m, at.offset);
         k.value = LLVMBuildInBoundsGEP2(m->b, m->i8, m->frame->workspace, &offset, 1, b->name);
@@ -337,6 +341,7 @@ bool emit_stmt(struct emit *m, const struct stmt *s)
 {
     switch (s->kind) {
     case STMT_FOR:
+        if (m->launch && s->u.loop.how >= LOOP_BLOCK_X && s->u.loop.how <= LOOP_THREAD_Z) return emit_bound(m, s);
         return s->u.loop.how == LOOP_PARALLEL && !m->frame->parallel ? emit_parallel(m, s) : emit_for(m, s);
     case STMT_STORE: emit_store(m, s); return true;
     case STMT_IF: return emit_if(m, s);
@@ -346,7 +351,9 @@ bool emit_stmt(struct emit *m, const struct stmt *s)
         return true;
     case STMT_ALLOC: return emit_alloc(m, s);
     case STMT_INTRIN: return emit_intrin(m, s);
-    case STMT_SYNC: return true; /* between a loop and the next: in order here anyway */
+    case STMT_SYNC:
+        if (m->launch) emit_barrier(m); /* on a CPU all is in order anyway */
+        return true;
     }
     return true;
 }

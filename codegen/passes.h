@@ -59,7 +59,28 @@ void vector_notes(struct note_list *l, const struct func *f, const struct target
 bool in_bounds(const struct buffer *b, const struct expr *at);
 
 /* What the target cannot do is refused here, before LLVM, which aborts on what it cannot select. */
+bool check_lowered(struct ir_ctx *c, const struct lowered *l, enum cg_kind kind);
 bool check_func(struct ir_ctx *c, const struct func *f, const struct target *t);
+
+/* ---- kernels of a GPU (launch.c) ---- */
+
+enum { LAUNCH_ALIGN = 16 };     /* of arguments, workspace and shared buffers: what the widest access wants */
+
+struct launch {
+    const char *name;
+    const struct stmt *body;
+    int64_t grid[3], block[3];  /* blocks, and threads of one, along x, y, z */
+    int64_t shared;             /* bytes of a block */
+    VEC(const struct buffer *) shared_buffer;
+};
+struct launch_global { const struct buffer *buffer; int64_t offset; };
+struct launches {
+    VEC(struct launch) kernel;  /* in the order they run */
+    VEC(struct launch_global) global;
+    int64_t workspace;
+};
+/* Errors: ERR_UNSUPPORTED. */
+bool plan_launches(struct ir_ctx *c, const struct func *f, const struct target *t, struct launches *out);
 
 /* ---- the driver (codegen.c) and LLVM's half (emit.c) ---- */
 

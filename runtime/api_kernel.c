@@ -17,7 +17,7 @@
 #include "runtime/rt/qjrt.h"
 
 _Static_assert((int)QJ_OBJ == (int)CG_OBJ && (int)QJ_ASM == (int)CG_ASM && (int)QJ_LL == (int)CG_LL
-                   && (int)QJ_BC == (int)CG_BC, "the public formats are codegen's");
+                   && (int)QJ_BC == (int)CG_BC && (int)QJ_PTX == (int)CG_PTX, "the public formats are codegen's");
 _Static_assert((int)QJ_BOOL == (int)DT_BOOL && (int)QJ_I8 == (int)DT_I8 && (int)QJ_U8 == (int)DT_U8
                    && (int)QJ_I16 == (int)DT_I16 && (int)QJ_U16 == (int)DT_U16 && (int)QJ_I32 == (int)DT_I32
                    && (int)QJ_I64 == (int)DT_I64 && (int)QJ_F32 == (int)DT_F32,
@@ -40,7 +40,7 @@ struct compiling { qj_format format; qj_artifact *out; };
 static bool body_compile(struct qj_ctx *q, void *u)
 {
     struct compiling *c = u;
-    if ((unsigned)c->format > QJ_BC) return err_set(&q->ir.err, ERR_USAGE, (struct span){0}, "no such format");
+    if ((unsigned)c->format > QJ_PTX) return err_set(&q->ir.err, ERR_USAGE, (struct span){0}, "no such format");
     c->out = compile_artifact(q, c->format);
     defer_cancel(&q->ir.defers, c->out);
     return c->out != NULL;
@@ -71,7 +71,8 @@ char *qj_artifact_json(const qj_artifact *a) { return text_of(a, artifact_json);
 
 /* ---- saving ---- */
 
-static const char *const extension[] = {[CG_OBJ] = ".o", [CG_ASM] = ".s", [CG_LL] = ".ll", [CG_BC] = ".bc"};
+static const char *const extension[] = {[CG_OBJ] = ".o", [CG_ASM] = ".s", [CG_LL] = ".ll", [CG_BC] = ".bc",
+                                        [CG_PTX] = ".ptx"};
 
 struct saving { const struct qj_artifact *a; const char *path; };
 

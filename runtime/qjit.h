@@ -234,7 +234,7 @@ QJ_API char *qj_explain_json(qj_ctx *q);
 /* ---- to bytes ---- */
 
 typedef struct qj_artifact qj_artifact;
-typedef enum qj_format { QJ_OBJ, QJ_ASM, QJ_LL, QJ_BC } qj_format;    /* .o .s .ll .bc */
+typedef enum qj_format { QJ_OBJ, QJ_ASM, QJ_LL, QJ_BC, QJ_PTX } qj_format;    /* .o .s .ll .bc; .ptx of a GPU */
 typedef enum qj_role { QJ_ROLE_INPUT, QJ_ROLE_WEIGHT, QJ_ROLE_PACKED, QJ_ROLE_OUTPUT } qj_role;
 
 /* An argument of a function; all pointers live as long as the object it was asked of. */

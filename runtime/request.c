@@ -7,7 +7,7 @@
 #include "ir/print.h"
 
 static const char *const format_name[] = {
-    [QJ_OBJ] = "object", [QJ_ASM] = "assembly", [QJ_LL] = "llvm-ir", [QJ_BC] = "bitcode"};
+    [QJ_OBJ] = "object", [QJ_ASM] = "assembly", [QJ_LL] = "llvm-ir", [QJ_BC] = "bitcode", [QJ_PTX] = "ptx"};
 
 /* ---- statements ---- */
 
@@ -118,7 +118,7 @@ static bool not_a_request(struct qj_ctx *q, struct span at)
 static bool read_format(struct qj_ctx *q, const char *text, qj_format *format)
 {
     size_t n = strcspn(text, "\n");
-    for (int i = 0; i <= QJ_BC; i++) {
+    for (int i = 0; i <= QJ_PTX; i++) {
         const char *head = arena_printf(&q->ir.arena, "# qjit %s, LLVM %s: %s", qj_version(), cg_llvm_version(), format_name[i]);
         if (strlen(head) != n || memcmp(text, head, n)) continue;
         *format = (qj_format)i;

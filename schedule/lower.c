@@ -239,6 +239,28 @@ static int64_t count_macs(const struct program *p)
     return total;
 }
 
+/* Each stage at the root is a kernel of its own on a GPU: one of its loops, or of those computed inside, is bound. */
+static bool is_bound(const struct state *st, int i)
+{
+    const struct stage *g = st->stage[i];
+    for (int k = 0; k < g->nleaf; k++)
+        if (g->iter[g->leaf[k]].how >= LOOP_BLOCK_X) return true;
+    for (int p = 0; p < i; p++)
+        if (st->stage[p]->attach == ATTACH_AT && st->stage[p]->at_stage == i && is_bound(st, p)) return true;
+    return false;
+}
+
+static void find_unbound(struct lower *w, struct lowered *l)
+{
+    for (int i = 0; i < w->st->nstage && !l->unbound; i++) {
+        const struct stage *g = w->st->stage[i];
+        if (w->stage[i].place == PLACE_NONE || g->attach != ATTACH_ROOT || is_bound(w->st, i)) continue;
+        l->unbound = g->tensor->name;
+        for (int k = g->nleaf; k-- > 0;)
+            if (!g->iter[g->leaf[k]].reduce) l->unbound_loop = g->iter[g->leaf[k]].name;
+    }
+}
+
 struct lower *lower_prepare(struct sched *s, const struct state *st)
 {
     struct ir_ctx *c = s->c;
@@ -286,6 +308,7 @@ struct lowered *lower_state(struct sched *s, const struct state *st)
         l->pack_arg = pargs.arg.at;
         l->pack = make_func(w, arena_printf(&c->arena, "%s_pack", s->program->name), &pargs, pack_body);
     }
+    if (s->target->family->kind == TARGET_SIMT) find_unbound(w, l);
     lower_notes(w, l);
     return l->main && (!packs || l->pack) ? l : NULL;
 }

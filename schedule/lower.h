@@ -37,6 +37,7 @@ struct lowered {
     const struct func *pack;            /* NULL when nothing is packed; args: weights read, then packed buffers */
     const struct kernel_arg *pack_arg;
     const char *steps;                  /* the schedule as text, replayable */
+    const char *unbound, *unbound_loop; /* on a GPU: a stage without bound loops, one to bind; NULL: there is none */
     int nnote;                          /* of the main function: packing is done once, ahead */
     const struct note *note;
     int64_t macs;                       /* multiply-accumulates of the program (reductions over a product) */

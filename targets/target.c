@@ -10,7 +10,7 @@
 
 #include <math.h>
 
-const struct family *const families[] = {&family_generic, &family_x86, &family_aarch64, NULL};
+const struct family *const families[] = {&family_generic, &family_x86, &family_aarch64, &family_nvptx, NULL};
 
 enum { MAX_TEXT = 1024, MAX_NAME = 64 };
 
@@ -145,7 +145,7 @@ static const char *canonical_name(struct ir_ctx *c, const struct target *t, cons
     const struct family *f = t->family;
     uint64_t base = family_closure(f, cpu->features), plus = t->features & ~base, minus = base & ~t->features;
     struct str s = str_on(&c->arena);
-    str_put(&s, cpu == f->cpus ? f->name : cpu->name);
+    str_put(&s, cpu == f->cpus && !f->simt ? f->name : cpu->name);
     for (int i = 0; i < f->nfeature; i++) {
         const struct feature *x = &f->features[i];
         uint64_t others = 0; /* what the other features of `plus` bring */
@@ -208,6 +208,11 @@ static bool parse_switch(struct ir_ctx *c, struct target *t, const char *s, size
     const struct family *f = t->family;
     const struct feature *x = family_feature(f, s + 1, n - 1);
     if (!x) return unknown_feature(c, f, s + 1, n - 1, at), false;
+    if (f->simt && (*s == '-' || family_cpu(f, x->name, strlen(x->name)))) {
+        err_set(&c->err, ERR_FEATURE, at, "what a GPU can do goes with its name: no %c%s", *s, x->name);
+        err_hint(&c->err, "name another one, as in sm_80; only +ptxNN, the version of the text, is added");
+        return false;
+    }
     if (*s == '+') {
         t->features |= family_closure(f, x->bit);
         return true;

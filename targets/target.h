@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* target.h - what a machine is and which instructions it offers: pure data, no LLVM.
  *
- * A target is a family (generic, x86-64, aarch64) with a CPU or level and a set of features. Spelled
+ * A target is a family (generic, x86-64, aarch64, nvptx) with a CPU or level and a set of features. Spelled
  * `x86-64-v3`, `x86-64-v4,+avx512vnni`, `x86-64,cpu=znver3`, `native`, `generic`.
  *
  * An instruction ("row") is its meaning plus a recipe; tensorize matches the meaning, codegen
@@ -57,6 +57,13 @@ struct cpu {
 };
 
 struct target;
+/* TARGET_SIMT: what a kernel may take. */
+struct simt_limits {
+    int warp, threads;                   /* threads of a block, in all */
+    int64_t block[3], grid[3];           /* along x, y, z */
+    int shared;                          /* bytes of a block */
+    int regs, thread_regs;               /* 32-bit registers of a block and of a thread */
+};
 
 /* A family: one file of rows each. */
 struct family {
@@ -64,13 +71,14 @@ struct family {
     const char *alias;                   /* another first word: "aarch64-linux-gnu"; NULL: none */
     const char *triple;                  /* "x86_64-unknown-linux-gnu" */
     enum target_kind kind;
+    const struct simt_limits *simt;      /* NULL: TARGET_CPU */
     const struct feature *features; int nfeature;
     const struct cpu *cpus; int ncpu;    /* cpus[0]: the default */
     const struct intrin_row *rows; int nrow;
     void (*measure)(struct target *t);   /* sizes and abilities, from the features */
     const char *help;
 };
-extern const struct family family_generic, family_x86, family_aarch64;
+extern const struct family family_generic, family_x86, family_aarch64, family_nvptx;
 extern const struct family *const families[];   /* NULL-terminated */
 
 struct target {

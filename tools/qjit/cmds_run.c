@@ -91,16 +91,16 @@ bool cmd_time(struct session *s, const struct words *arg)
 /* ---- emit ---- */
 
 static const struct format { const char *ext; qj_format format; } formats[] = {
-    {".o", QJ_OBJ}, {".s", QJ_ASM}, {".ll", QJ_LL}, {".bc", QJ_BC},
+    {".o", QJ_OBJ}, {".s", QJ_ASM}, {".ll", QJ_LL}, {".bc", QJ_BC}, {".ptx", QJ_PTX},
 };
 
 /* The object with its header and metadata: one set where the library names them itself. */
-static bool save_object(struct session *s, const qj_artifact *a, const char *stem)
+static bool save_object(struct session *s, const qj_artifact *a, const char *stem, const char *own)
 {
     const char *slash = strrchr(stem, '/'), *base = slash ? slash + 1 : stem;
     if (!strchr(base, '.')) return qj_artifact_save(s->q, a, stem);
     char path[4096];
-    static const char *const ext[] = {".h", ".json", ".o"};
+    const char *const ext[] = {".h", ".json", own};
     for (size_t i = 0; i < ARRAY_LEN(ext); i++) {
         snprintf(path, sizeof path, "%s%s", stem, ext[i]);
         if (!qj_artifact_save(s->q, a, path)) return false;
@@ -117,7 +117,7 @@ static bool emit_to(struct session *s, const struct word *w, const char *path)
         if (dot && (!slash || dot > slash + 1) && !strcmp(dot, formats[i].ext)) f = &formats[i];
     if (!f) {
         fail_at(s, ERR_FILE, w, "what to write is told by the extension, and %s has none that says so", path);
-        err_hint(&s->err, "FILE.o (with .h and .json beside it), FILE.s, FILE.ll or FILE.bc");
+        err_hint(&s->err, "FILE.o or FILE.ptx (with .h and .json beside it), FILE.s, FILE.ll or FILE.bc");
         return false;
     }
     if (strlen(path) > 3000) return fail_at(s, ERR_FILE, w, "a path of %zu characters", strlen(path));
@@ -125,8 +125,8 @@ static bool emit_to(struct session *s, const struct word *w, const char *path)
     if (!a) return session_ok(s);
     char stem[4096];
     snprintf(stem, sizeof stem, "%.*s", (int)(dot - path), path);
-    bool object = f->format == QJ_OBJ;
-    if (object) save_object(s, a, stem);
+    bool object = f->format == QJ_OBJ || f->format == QJ_PTX;
+    if (object) save_object(s, a, stem, f->ext);
     else qj_artifact_save(s->q, a, path);
     size_t size = 0;
     qj_artifact_bytes(a, &size);
@@ -142,8 +142,8 @@ static bool emit_to(struct session *s, const struct word *w, const char *path)
         beside = NULL;
         if (object && asprintf(&beside, "%s.json", stem) >= 0) out_str(o, "metadata", beside);
         free(beside);
-        out_talk(o, object ? "wrote %s.o, .h and .json: int %s(...)" : "wrote %s: int %s(...)", object ? stem : path,
-                 qj_artifact_name(a));
+        out_talk(o, object ? "wrote %s, .h and .json: %s%s(...)" : "wrote %s: %s%s(...)", path,
+                 f->format == QJ_PTX ? "kernels of " : "int ", qj_artifact_name(a));
         put_notes(s, a);
     } else {
         place_error(s, word_span(s, w));

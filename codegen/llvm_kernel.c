@@ -1,0 +1,133 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* llvm_kernel.c - kernels of a GPU: one LLVM function a launch (launch.c), all of them with the same parameters,
+ *
+ *     .entry NAME(A, W, ..., Out [, workspace])      pointers to global memory
+ *
+ * A loop bound to an axis is no loop: its variable is the block's or thread's number, and where the launch has more
+ * threads than the loop iterations, an `if`. Shared buffers are variables of the module, local ones of the function. */
+#include "codegen/llvm_impl.h"
+
+enum { AS_GLOBAL = 1, AS_SHARED = 3, CONV_PTX_KERNEL = 71 };
+
+/* ---- attributes ---- */
+
+static LLVMMetadataRef md_int(struct emit *m, int64_t v) { return LLVMValueAsMetadata(l_const(m->i32, v)); }
+
+/* nvvm.annotations: the kernel runs with exactly this many threads along an axis. */
+static void require_threads(struct emit *m, LLVMValueRef fn, const char *key, int64_t n)
+{
+    LLVMMetadataRef three[3] = {LLVMValueAsMetadata(fn), LLVMMDStringInContext2(m->llvm, key, strlen(key)), md_int(m, n)};
+    LLVMAddNamedMetadataOperand(m->module, "nvvm.annotations",
+                                LLVMMetadataAsValue(m->llvm, LLVMMDNodeInContext2(m->llvm, three, 3)));
+}
+
+/* ---- bound loops ---- */
+
+static LLVMValueRef axis_number(struct emit *m, enum loop_kind how)
+{
+    bool thread = how >= LOOP_THREAD_X;
+    char axis = "xyz"[(int)how - (thread ? LOOP_THREAD_X : LOOP_BLOCK_X)];
+    const char *name = arena_printf(&m->c->arena, "llvm.nvvm.read.ptx.sreg.%s.%c", thread ? "tid" : "ctaid", axis);
+    return LLVMBuildZExt(m->b, l_call(m, name, 0, NULL, 0, NULL), m->i64, "");
+}
+
+bool emit_bound(struct emit *m, const struct stmt *s)
+{
+    const struct var *v = s->u.loop.var;
+    enum loop_kind how = s->u.loop.how;
+    int64_t launched = how >= LOOP_THREAD_X ? m->launch->block[how - LOOP_THREAD_X] : m->launch->grid[how - LOOP_BLOCK_X];
+    size_t scope = m->frame->bind.n;
+    LLVMValueRef at = launched == 1 ? l_idx(m, 0) : axis_number(m, how);
+    LLVMBasicBlockRef done = NULL;
+    if (v->extent < launched) {
+        LLVMBasicBlockRef then = l_block(m, "thread");
+        done = l_block(m, "done");
+        LLVMBuildCondBr(m->b, LLVMBuildICmp(m->b, LLVMIntULT, at, l_idx(m, v->extent), ""), then, done);
+        l_at(m, then);
+    }
+    bind(m, (struct binding){v, at, 0, 0});
+    bool ok = emit_stmt(m, s->u.loop.body);
+    m->frame->bind.n = scope;
+    if (done) {
+        LLVMBasicBlockRef last = LLVMGetInsertBlock(m->b);
+        LLVMBuildBr(m->b, done);
+        LLVMMoveBasicBlockAfter(done, last);
+        l_at(m, done);
+    }
+    return ok;
+}
+
+void emit_barrier(struct emit *m) { l_call(m, "llvm.nvvm.barrier0", 0, NULL, 0, NULL); }
+
+/* ---- memory ---- */
+
+LLVMValueRef shared_room(struct emit *m, const struct buffer *b)
+{
+    const char *name = arena_printf(&m->c->arena, "%s.%s.%u", m->launch->name, b->name, b->uid);
+    LLVMValueRef g = LLVMGetNamedGlobal(m->module, name);
+    if (g) return g;
+    LLVMTypeRef t = LLVMArrayType2(l_mem_type(m, type_of(b->dt)), (uint64_t)buffer_elems(b));
+    g = LLVMAddGlobalInAddressSpace(m->module, t, name, AS_SHARED);
+    LLVMSetLinkage(g, LLVMInternalLinkage);
+    LLVMSetInitializer(g, LLVMGetUndef(t));
+    LLVMSetAlignment(g, LAUNCH_ALIGN);
+    return g;
+}
+
+/* ---- kernels ---- */
+
+static bool fill_kernel(struct emit *m, const struct func *f, const struct launches *l, LLVMValueRef fn)
+{
+    struct frame frame = {.fn = fn};
+    m->frame = &frame;
+    m->memo.n = 0;
+    if (m->nslot) memset(m->slot, 0, m->nslot * sizeof m->slot[0]);
+    frame.entry = l_block(m, "entry");
+    frame.start = l_block(m, "start");
+    for (int i = 0; i < f->narg; i++) {
+        LLVMValueRef p = LLVMGetParam(fn, (unsigned)i);
+        LLVMSetValueName2(p, f->arg[i]->name, strlen(f->arg[i]->name));
+        set_arg_attrs(m, fn, (unsigned)i + 1, f->arg[i]);
+        set_attr(m, fn, (unsigned)i + 1, "align", LAUNCH_ALIGN);
+        bind(m, (struct binding){f->arg[i], p, LAUNCH_ALIGN, 0});
+    }
+    l_at(m, frame.start);
+    for (size_t i = 0; i < l->global.n; i++) {
+        LLVMValueRef offset = l_idx(m, l->global.at[i].offset);
+        LLVMValueRef at = LLVMBuildInBoundsGEP2(m->b, m->i8, LLVMGetParam(fn, (unsigned)f->narg), &offset, 1,
+                                                l->global.at[i].buffer->name);
+        bind(m, (struct binding){l->global.at[i].buffer, at, LAUNCH_ALIGN, 0});
+    }
+    bool ok = emit_stmt(m, m->launch->body);
+    LLVMBuildRetVoid(m->b);
+    l_at(m, frame.entry);
+    LLVMBuildBr(m->b, frame.start);
+    m->frame = NULL;
+    return ok;
+}
+
+bool emit_kernels(struct emit *m, const struct func *f, int64_t *workspace, struct launches *l)
+{
+    static const char *const require[3] = {"reqntidx", "reqntidy", "reqntidz"};
+    if (!plan_launches(m->c, f, m->target, l)) return false;
+    *workspace = l->workspace;
+    m->name = f->name;
+    int n = f->narg + (l->workspace != 0);
+    LLVMTypeRef *param = ARENA_ARRAY(&m->c->arena, LLVMTypeRef, n ? n : 1);
+    for (int i = 0; i < n; i++) param[i] = LLVMPointerTypeInContext(m->llvm, AS_GLOBAL);
+    bool ok = true;
+    for (size_t i = 0; i < l->kernel.n && ok; i++) {
+        m->launch = &l->kernel.at[i];
+        LLVMValueRef fn = LLVMAddFunction(m->module, m->launch->name, LLVMFunctionType(m->nothing, param, (unsigned)n, 0));
+        LLVMSetFunctionCallConv(fn, CONV_PTX_KERNEL);
+        set_fn_attrs(m, fn);
+        for (int d = 0; d < 3; d++) require_threads(m, fn, require[d], m->launch->block[d]);
+        if (l->workspace) {
+            set_attr(m, fn, (unsigned)n, "noalias", 0);
+            set_attr(m, fn, (unsigned)n, "align", LAUNCH_ALIGN);
+        }
+        ok = fill_kernel(m, f, l, fn);
+    }
+    m->launch = NULL;
+    return ok;
+}

@@ -1,0 +1,75 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* nvptx.c - NVIDIA GPUs by compute capability: PTX versions, limits of a kernel, rows.
+ *
+ * A capability is the CPU; its feature `sm_NN` says what instructions there are and implies those before it.
+ * `ptxNN` is the version of the language that LLVM writes and a driver must know: each capability has the least that
+ * its rows need (LLVM's own default for sm_75 knows no mma of bytes and aborts), and `sm_80,+ptx78` raises it.
+ * LLVM 19 knows nothing beyond sm_90a; later GPUs run the PTX of sm_80 or sm_90. */
+#include "targets/target.h"
+
+enum {
+    PTX60, PTX65, PTX70, PTX71, PTX78, PTX80,
+    SM61, SM70, SM75, SM80, SM86, SM89, SM90, SM90A
+};
+#define BIT(x) (UINT64_C(1) << (x))
+
+static const struct feature features[] = {
+    {"ptx60", BIT(PTX60), 0, "PTX 6.0, CUDA 9.0"},
+    {"ptx65", BIT(PTX65), BIT(PTX60), "PTX 6.5, CUDA 10.2: mma of bytes"},
+    {"ptx70", BIT(PTX70), BIT(PTX65), "PTX 7.0, CUDA 11.0: mma m16n8k32, cp.async"},
+    {"ptx71", BIT(PTX71), BIT(PTX70), "PTX 7.1, CUDA 11.1"},
+    {"ptx78", BIT(PTX78), BIT(PTX71), "PTX 7.8, CUDA 11.8"},
+    {"ptx80", BIT(PTX80), BIT(PTX78), "PTX 8.0, CUDA 12.0: wgmma"},
+    {"sm_61", BIT(SM61), BIT(PTX60), "Pascal: dp4a"},
+    {"sm_70", BIT(SM70), BIT(SM61), "Volta"},
+    {"sm_75", BIT(SM75), BIT(SM70) | BIT(PTX65), "Turing: mma m8n8k16 of bytes, ldmatrix"},
+    {"sm_80", BIT(SM80), BIT(SM75) | BIT(PTX70), "Ampere: mma m16n8k32 of bytes, cp.async"},
+    {"sm_86", BIT(SM86), BIT(SM80) | BIT(PTX71), "Ampere, consumer"},
+    {"sm_89", BIT(SM89), BIT(SM86) | BIT(PTX78), "Ada"},
+    {"sm_90", BIT(SM90), BIT(SM89) | BIT(PTX78), "Hopper"},
+    {"sm_90a", BIT(SM90A), BIT(SM90) | BIT(PTX80), "Hopper with the instructions of no other GPU"},
+};
+
+static const struct cpu cpus[] = {
+    {"sm_61", BIT(SM61)}, {"sm_70", BIT(SM70)}, {"sm_75", BIT(SM75)}, {"sm_80", BIT(SM80)},
+    {"sm_86", BIT(SM86)}, {"sm_89", BIT(SM89)}, {"sm_90", BIT(SM90)}, {"sm_90a", BIT(SM90A)},
+};
+
+#define DOT4 "C[] += i32(A[k]) * i32(B[k])"
+#define DP4A(a, b)                                                                                \
+    "asm \"dp4a." a "." b " $0, $1, $2, $3;\" \"=r,r,r,r\" (bitcast.i32(A), bitcast.i32(B), C).i32"
+
+static const struct intrin_row rows[] = {
+    {"dot4_i8i8_dp4a", "C: i32[], A: i8[4], B: i8[4]", DOT4, DP4A("s32", "s32"), "sm_61", 0, 4, "dp4a.s32.s32",
+     "four products and their sum, exact, by every thread"},
+    {"dot4_u8i8_dp4a", "C: i32[], A: u8[4], B: i8[4]", DOT4, DP4A("u32", "s32"), "sm_61", 0, 4, "dp4a.u32.s32",
+     "four products and their sum, exact, by every thread"},
+    {"dot4_i8u8_dp4a", "C: i32[], A: i8[4], B: u8[4]", DOT4, DP4A("s32", "u32"), "sm_61", 0, 4, "dp4a.s32.u32",
+     "four products and their sum, exact, by every thread"},
+    {"dot4_u8u8_dp4a", "C: i32[], A: u8[4], B: u8[4]", DOT4, DP4A("u32", "u32"), "sm_61", 0, 4, "dp4a.u32.u32",
+     "four products and their sum, exact, by every thread"},
+};
+
+/* What one kernel may take without asking the driver for more, the same for all of these. */
+static const struct simt_limits limits = {
+    .warp = 32, .threads = 1024, .block = {1024, 1024, 64}, .grid = {INT32_MAX, 65535, 65535},
+    .shared = 48 << 10, .regs = 65536, .thread_regs = 255,
+};
+
+static void measure(struct target *t)
+{
+    t->vector_bits = 128; /* of one thread */
+    t->vector_regs = limits.thread_regs;
+    t->cache_line = 128;
+    t->l1_bytes = limits.shared;
+    t->l2_bytes = 2 << 20;
+    t->fused = t->rounds = true;
+}
+
+const struct family family_nvptx = {
+    .name = "nvptx", .triple = "nvptx64-nvidia-cuda", .kind = TARGET_SIMT, .simt = &limits,
+    .features = features, .nfeature = ARRAY_LEN(features),
+    .cpus = cpus, .ncpu = ARRAY_LEN(cpus),
+    .rows = rows, .nrow = ARRAY_LEN(rows), .measure = measure,
+    .help = "NVIDIA GPUs by compute capability: sm_61 to sm_90a. Loops are bound to blocks and threads",
+};

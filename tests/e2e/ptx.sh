@@ -1,0 +1,55 @@
+#!/bin/sh
+# SPDX-License-Identifier: Apache-2.0
+# Kernels of GPUs as they are written to disk: what the text must hold, what the metadata says, and, where there is a
+# ptxas, that it assembles without spills. (ptxas of CUDA 13 knows nothing before sm_75, which runs the text of sm_61.)
+set -eu
+: "${QJIT:?}" "${QJ_SRC:?}" "${PYTHON:=/usr/bin/python3}"
+PATH=$PATH:/usr/local/cuda/bin
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+cd "$work"
+
+assembles() { # FILE.ptx sm_NN
+    command -v ptxas >/dev/null || return 0
+    arch=$2
+    case $arch in sm_61 | sm_70) ptxas -arch="$arch" /dev/null -o /dev/null 2>/dev/null || arch=sm_75 ;; esac
+    ptxas -arch="$arch" -v "$1" -o k.cubin 2>log || { cat log; echo "ptxas refuses $1 for $arch"; exit 1; }
+    if grep -E '[1-9][0-9]* bytes (stack frame|spill)' log; then echo "$1 for $arch spills"; exit 1; fi
+}
+has() { grep -q -e "$2" "$1" || { cat "$1"; echo "no $2 in $1"; exit 1; }; }
+lacks() { if grep -e "$2" "$1"; then echo "$2 in $1"; exit 1; fi; }
+
+cat >dense.qj <<'END'
+input   A[m:100, k:64] : i8
+weight  W[n:128, k:64] : i8
+C[m, n] : i32 = sum(k) i32(A[m, k]) * i32(W[n, k])
+name dense
+cache_write C local -> L
+tile C.m n 16 16 -> mo no mi ni
+bind C.mo blockIdx.y
+bind C.no blockIdx.x
+bind C.mi threadIdx.y
+bind C.ni threadIdx.x
+compute_at L C.ni
+split L.k 4 -> ko ki
+tensorize L.ki with dot4_i8i8_dp4a
+END
+for gpu in sm_61 sm_70 sm_75 sm_80 sm_86 sm_89 sm_90 sm_90a; do
+    "$QJIT" compile dense.qj --target $gpu -o $gpu.ptx
+    has $gpu.ptx "\.target $gpu\$"
+    has $gpu.ptx '\.visible \.entry dense('
+    has $gpu.ptx '\.reqntid 16, 16, 1'
+    has $gpu.ptx 'dp4a\.s32\.s32'
+    has $gpu.ptx 'ld\.global\.nc\.u32'
+    lacks $gpu.ptx 'bar\.sync'
+    lacks $gpu.ptx '\.local'
+    assembles $gpu.ptx $gpu
+    "$PYTHON" - $gpu <<'END'
+import json, sys
+j = json.load(open(sys.argv[1] + ".json"))
+assert j["kind"] == "ptx" and j["target"] == sys.argv[1], j
+assert j["kernels"] == [{"entry": "dense", "of": "dense", "grid": [8, 7, 1], "block": [16, 16, 1], "shared": 0}], j["kernels"]
+assert all(a["align"] == 16 for a in j["args"])
+END
+    has $gpu.h 'X("dense", 8, 7, 1, 16, 16, 1)'
+done
