@@ -8,7 +8,7 @@
 #include "runtime/call.h"
 
 /* One more whenever the fields below change. */
-enum { STORE_FORM = 1 };
+enum { STORE_FORM = 2 };
 static const char store_magic[8] = "qjit-kno";
 
 enum { MOST_NOTES = 1 << 12, MOST_TEXT = 1 << 26, MOST_NAME = 256 };
@@ -171,7 +171,7 @@ static void arg_io(struct io *io, struct artifact_arg *a)
     number(io, &a->bytes, 0, most_bytes, "a size");
 }
 
-enum { ARG_LEAST = 8 * 11, NOTE_LEAST = 8 * 3, CALL_LEAST = 8 * 4, PACK_LEAST = 8 };
+enum { ARG_LEAST = 8 * 11, NOTE_LEAST = 8 * 3, CALL_LEAST = 8 * 4, PACK_LEAST = 8, KERNEL_LEAST = 8 * 9 };
 
 static void args_io(struct io *io, int *n, struct artifact_arg **at)
 {
@@ -196,9 +196,24 @@ static void notes_io(struct io *io, struct artifact *a)
     }
 }
 
+static void kernels_io(struct io *io, struct artifact *a)
+{
+    void *made = a->kernel;
+    a->nkernel = array(io, &made, sizeof *a->kernel, a->nkernel, MOST_NOTES, KERNEL_LEAST, "a number of kernels");
+    a->kernel = made;
+    for (int i = 0; i < a->nkernel && ok(io); i++) {
+        struct artifact_kernel *k = &a->kernel[i];
+        text(io, &k->name, TEXT_NAME);
+        SMALL(io, k->pack, 0, 1, "a flag");
+        for (int d = 0; d < 3; d++) number(io, &k->grid[d], 1, INT32_MAX, "a number of blocks");
+        for (int d = 0; d < 3; d++) number(io, &k->block[d], 1, INT32_MAX, "a number of threads");
+        number(io, &k->shared, 0, INT32_MAX, "a size");
+    }
+}
+
 static void artifact_io(struct io *io, struct artifact *a)
 {
-    SMALL(io, a->kind, CG_OBJ, CG_BC, "a kind of artifact");
+    SMALL(io, a->kind, CG_OBJ, CG_PTX, "a kind of artifact");
     blob(io, &a->bytes, &a->size, 0, INT64_MAX);
     text(io, &a->name, TEXT_NAME);
     text(io, &a->pack_name, TEXT_MAYBE_NAME);
@@ -208,6 +223,7 @@ static void artifact_io(struct io *io, struct artifact *a)
     number(io, &a->pack_workspace, 0, most_bytes, "a workspace");
     number(io, &a->macs, 0, INT64_MAX, "a number of operations");
     notes_io(io, a);
+    kernels_io(io, a);
     char **const texts[] = {&a->target, &a->triple, &a->cpu, &a->features, &a->steps, &a->program};
     for (size_t i = 0; i < ARRAY_LEN(texts); i++) text(io, texts[i], TEXT_ANY);
 }
