@@ -156,11 +156,14 @@ static bool emit_in(struct emit *m, const struct machine *k, const struct func *
     cg_lap(o, "llvm-module", &since);
     dump_module(m, o, 'L', "llvm-module");
     since = cg_now_ms();
+    arena_poll(&m->c->arena); /* LLVM's own work is not to be stopped half-way */
     if (!machine_run_passes(k, m)) return false;
+    arena_poll(&m->c->arena);
     cg_lap(o, "llvm-passes", &since);
     dump_module(m, o, 'O', "llvm-passes");
     since = cg_now_ms();
     if (!machine_write(k, m, o->kind, &a->bytes, &a->size)) return false;
+    arena_poll(&m->c->arena);
     cg_lap(o, "llvm-emit", &since);
     return true;
 }

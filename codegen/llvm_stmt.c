@@ -339,6 +339,7 @@ static bool emit_parallel(struct emit *m, const struct stmt *s)
 
 bool emit_stmt(struct emit *m, const struct stmt *s)
 {
+    arena_poll(&m->c->arena);
     switch (s->kind) {
     case STMT_FOR:
         if (m->launch && s->u.loop.how >= LOOP_BLOCK_X && s->u.loop.how <= LOOP_THREAD_Z) return emit_bound(m, s);

@@ -87,6 +87,7 @@ struct bc {
     struct ir_ctx *c;           /* for errors found while compiling; NULL: there can be none */
     struct arena *arena;
     bool failed;                /* while compiling; the error is set */
+    uint32_t since_poll;        /* turns of its loops since the arena was asked whether time is over */
     struct bc_trap trap;        /* why bc_run gave up */
     VEC(struct bc_ins) ins;
     VEC(union value) reg;

@@ -87,6 +87,15 @@ static bool need(struct bc *b, const struct bc_ins *i)
 
 /* ---- the machine ---- */
 
+enum { POLL_EVERY = 1 << 14 };
+
+static inline void poll(struct bc *b)
+{
+    if (++b->since_poll < POLL_EVERY) return;
+    b->since_poll = 0;
+    arena_poll(b->arena);
+}
+
 /* Advances the reduced axes in row-major order; false when they are through. */
 static bool next(struct bc *b, union value *r)
 {
@@ -194,8 +203,14 @@ bool bc_run(struct bc *b, int from)
         case BC_FAR:
             if (!b->far(b->u, i->x, A.i, &D)) return trap(b, i, BC_TRAP_REPORTED, NULL);
             break;
-        case BC_NEXT: if (next(b, r)) i = code + i->a - 1; break;
-        case BC_LOOP: if (++D.i < B.i) i = code + i->a - 1; break;
+        case BC_NEXT:
+            poll(b);
+            if (next(b, r)) i = code + i->a - 1;
+            break;
+        case BC_LOOP:
+            poll(b);
+            if (++D.i < B.i) i = code + i->a - 1;
+            break;
         case BC_STAGE:
             b->staged.at[b->staged.n] = A.i;
             b->staged.value[b->staged.n++] = B;
@@ -217,6 +232,7 @@ bool bc_run(struct bc *b, int from)
 bool bc_point(struct bc *b, const int64_t *idx, union value start, union value *out)
 {
     union value *r = b->reg.at;
+    poll(b);
     for (size_t i = 0; i < b->cursor.n; i++) {
         const struct bc_cursor *f = &b->cursor.at[i];
         int64_t v = f->base;

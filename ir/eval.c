@@ -31,6 +31,14 @@ struct eval {
     struct stage *stage;
 };
 
+/* Arenas jump when they run out, and nobody has the evaluator yet. */
+static void free_half(void *p)
+{
+    struct eval *ev = p;
+    arena_release(&ev->arena);
+    free(ev);
+}
+
 struct eval *eval_new(struct ir_ctx *c, const struct program *p)
 {
     struct eval *ev = calloc(1, sizeof *ev);
@@ -38,10 +46,10 @@ struct eval *eval_new(struct ir_ctx *c, const struct program *p)
         err_set(&c->err, ERR_MEMORY, (struct span){0}, "no memory to evaluate %s", p->name);
         return NULL;
     }
+    defer(&c->defers, free_half, ev);
     ev->c = c;
     ev->p = p;
-    arena_init(&ev->arena, 0);
-    ev->arena.oom = c->arena.oom;
+    arena_init_beside(&ev->arena, &c->arena);
     ev->mem = ARENA_ARRAY(&ev->arena, struct bc_mem, p->ntensor);
     ev->stage = ARENA_ARRAY(&ev->arena, struct stage, p->ntensor);
     for (int k = 0; k < p->ntensor; k++) {
@@ -53,13 +61,20 @@ struct eval *eval_new(struct ir_ctx *c, const struct program *p)
                                      .dim_name = t->dim_name, .elems = elems, .check = made,
                                      .far = made && elems > DENSE_MAX};
     }
+    defer_cancel(&c->defers, ev);
     return ev;
 }
+
+/* Of the points of m, held as an array: their values, and which there are. */
+static size_t kept_bytes(const struct bc_mem *m) { return (size_t)m->elems * ((size_t)dt_bytes(m->dt) + 1); }
 
 static void forget(struct eval *ev, int k)
 {
     struct bc_mem *m = &ev->mem[k];
     if (!m->check) return;
+    size_t bytes = kept_bytes(m);
+    if (m->set) limits_give(ev->arena.limits, bytes);
+    limits_give(ev->arena.limits, ev->stage[k].far_cap * sizeof *ev->stage[k].far);
     free(m->base);
     free(m->set);
     free(ev->stage[k].far);
@@ -107,12 +122,14 @@ static struct far_row *far_at(const struct stage *s, int64_t at)
     return &s->far[i];
 }
 
-static bool far_put(struct stage *s, int64_t at, union value v)
+static bool far_put(struct limits *limits, struct stage *s, int64_t at, union value v)
 {
     if ((s->far_n + 1) * 2 > s->far_cap) {
         struct stage grown = *s;
         grown.far_cap = s->far_cap ? s->far_cap * 2 : 64;
+        if (!limits_take(limits, grown.far_cap * sizeof *grown.far)) return false;
         grown.far = calloc(grown.far_cap, sizeof *grown.far);
+        limits_give(limits, (grown.far ? s->far_cap : grown.far_cap) * sizeof *grown.far);
         if (!grown.far) return false;
         for (size_t i = 0; i < s->far_cap; i++)
             if (s->far[i].used) *far_at(&grown, s->far[i].at) = s->far[i];
@@ -142,12 +159,15 @@ static bool kept(const struct eval *ev, int k, int64_t at, union value *out)
 static bool keep(struct eval *ev, int k, int64_t at, union value v)
 {
     struct bc_mem *m = &ev->mem[k];
-    if (m->far) return far_put(&ev->stage[k], at, v) || no_memory(ev, k);
+    if (m->far) return far_put(ev->arena.limits, &ev->stage[k], at, v) || no_memory(ev, k);
     if (!m->set) {
+        if (!limits_take(ev->arena.limits, kept_bytes(m))) return no_memory(ev, k);
         m->base = calloc((size_t)m->elems, (size_t)dt_bytes(m->dt));
-        m->set = calloc((size_t)m->elems, 1);
-        if (!m->base || !m->set) {
-            forget(ev, k);
+        m->set = m->base ? calloc((size_t)m->elems, 1) : NULL;
+        if (!m->set) {
+            free(m->base);
+            m->base = NULL;
+            limits_give(ev->arena.limits, kept_bytes(m));
             return no_memory(ev, k);
         }
     }
@@ -351,7 +371,7 @@ void meaning_run(const struct meaning *m, void *const *ptr)
 {
     struct arena a;
     const char *why;
-    arena_init(&a, 0);
+    arena_init(&a, NULL);
     bc_meaning_run(bc_meaning_new(&a, m), ptr, &why);    /* after an i64 overflow the rest stays as it was */
     arena_release(&a);
 }

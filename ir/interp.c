@@ -278,8 +278,7 @@ static bool run(struct interp *ip, const struct func *f)
 bool interp_run(struct ir_ctx *c, const struct func *f, void *const *arg)
 {
     struct interp ip = {.c = c, .narg = f->narg, .max_lanes = 1};
-    arena_init(&ip.arena, 0);
-    ip.arena.oom = c->arena.oom;
+    arena_init_beside(&ip.arena, &c->arena);
     for (int i = 0; i < f->narg; i++) {
         struct bc_mem m = mem_of(f->arg[i]);
         m.base = arg[i];

@@ -56,7 +56,8 @@ enum { FIRST_SLOTS = 1024 };
 void ir_ctx_init(struct ir_ctx *c, size_t limit)
 {
     memset(c, 0, sizeof *c);
-    arena_init(&c->arena, limit);
+    c->limits.memory = limit;
+    arena_init(&c->arena, &c->limits);
     err_init(&c->err);
 }
 
@@ -77,8 +78,12 @@ static bool same_node(const struct expr *a, const struct expr *b)
 static void grow_slots(struct ir_ctx *c)
 {
     uint32_t n = c->nslot ? c->nslot * 2 : FIRST_SLOTS;
+    if (!limits_take(&c->limits, (n - c->nslot) * sizeof *c->slot)) arena_out_of_memory(&c->arena);
     const struct expr **slot = calloc(n, sizeof *slot);
-    if (!slot) arena_out_of_memory(&c->arena);
+    if (!slot) {
+        limits_give(&c->limits, (n - c->nslot) * sizeof *c->slot);
+        arena_out_of_memory(&c->arena);
+    }
     for (uint32_t i = 0; i < c->nslot; i++) {
         if (!c->slot[i]) continue;
         uint32_t at = c->slot[i]->hash & (n - 1);

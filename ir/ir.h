@@ -230,6 +230,7 @@ struct func {
 
 /* Owns the arena and the intern table. One thread at a time. */
 struct ir_ctx {
+    struct limits limits;                   /* of all that is made for it, here and beside */
     struct arena arena;
     struct err_state err;
     struct defers defers;                   /* to be freed if running out of memory jumps over what would */

@@ -32,6 +32,7 @@ static void forget(struct qj_ctx *q)
 {
     ir_ctx_release(&q->ir);
     ir_ctx_init(&q->ir, q->opt.memory_limit);
+    q->ir.limits.cancelled = &q->cancelled;
     q->env = (struct ir_env){0};
     q->name = NULL;
     q->target = NULL;
@@ -45,7 +46,7 @@ qj_ctx *qj_ctx_new(const qj_options *options)
     if (!q) return NULL;
     if (options && options->size)
         memcpy(&q->opt, options, options->size < sizeof q->opt ? options->size : sizeof q->opt);
-    ir_ctx_init(&q->ir, q->opt.memory_limit);
+    forget(q);
     return q;
 }
 
@@ -59,8 +60,10 @@ void qj_ctx_free(qj_ctx *q)
 
 bool qj_ctx_reset(qj_ctx *q)
 {
-    if (q) forget(q);
-    return q != NULL;
+    if (!q) return false;
+    forget(q);
+    atomic_store(&q->cancelled, false);
+    return true;
 }
 
 /* ---- errors ---- */
@@ -72,6 +75,12 @@ void qj_clear_error(qj_ctx *q)
     if (!q) return;
     err_clear(&q->ir.err);
     q->shown = (qj_error){0};
+    if (!q->depth) atomic_store(&q->cancelled, false);
+}
+
+void qj_cancel(qj_ctx *q)
+{
+    if (q) atomic_store(&q->cancelled, true);
 }
 
 static void show_error(struct qj_ctx *q)
@@ -98,7 +107,33 @@ static void show_out_of_memory(struct qj_ctx *q)
         .code = err_name(ERR_MEMORY), .message = q->oom, .hint = q->ir.err.first.hint, .text = q->oom};
 }
 
+/* Whatever error was in the making gives way. */
+static void show_no_time(struct qj_ctx *q)
+{
+    struct err_state *e = &q->ir.err;
+    err_clear(e);
+    if (limits_cancelled(&q->ir.limits)) err_set(e, ERR_CANCELLED, (struct span){0}, "the call was cancelled");
+    else
+        err_set(e, ERR_DEADLINE, (struct span){0}, "the call took longer than the %lld ms it may take",
+                (long long)q->opt.deadline_ms);
+}
+
 /* ---- the way in ---- */
+
+void api_enter(struct qj_ctx *q)
+{
+    if (q->depth++) return;
+    int64_t ms = q->opt.deadline_ms, ns;
+    q->ir.limits.deadline = ms > 0 && ck_mul(ms, 1000000, &ns) && ck_add(limits_now(), ns, &ns) ? ns : 0;
+}
+
+/* A cancel that came too late to stop the call has had its chance. */
+void api_leave(struct qj_ctx *q)
+{
+    if (--q->depth) return;
+    q->ir.limits.deadline = 0;
+    atomic_store(&q->cancelled, false);
+}
 
 struct before {
     struct ir_mark mark;
@@ -126,15 +161,23 @@ static void go_back(struct qj_ctx *q, const struct before *b)
     ir_reset(&q->ir, b->mark);
 }
 
-/* False: out of memory. All that changes lies behind pointers, so a jump leaves no local in doubt. */
-static bool guarded(struct qj_ctx *q, api_body *body, void *u, bool *ok)
+/* 0, or why it was left. All that changes lies behind pointers, so a jump leaves no local in doubt. */
+static int guarded(struct qj_ctx *q, api_body *body, void *u, bool *ok)
 {
     jmp_buf pad;
-    q->ir.arena.oom = q->ir.err.arena.oom = &pad;
-    bool returned = setjmp(pad) == 0;
-    if (returned) *ok = body(q, u);
-    q->ir.arena.oom = q->ir.err.arena.oom = NULL;
-    return returned;
+    q->ir.arena.pad = q->ir.err.arena.pad = &pad;
+    int left = setjmp(pad);
+    if (left == 0) *ok = body(q, u);
+    q->ir.arena.pad = q->ir.err.arena.pad = NULL;
+    return left;
+}
+
+static bool body_no_time(struct qj_ctx *q, void *u)
+{
+    (void)u;
+    show_no_time(q);
+    show_error(q);
+    return true;
 }
 
 static bool body_show(struct qj_ctx *q, void *u)
@@ -144,18 +187,28 @@ static bool body_show(struct qj_ctx *q, void *u)
     return true;
 }
 
+/* The error as the host is to see it; `left` as guarded says. */
+static void report(struct qj_ctx *q, int left)
+{
+    bool shown = false;
+    if (left != ARENA_NO_MEMORY && guarded(q, left ? body_no_time : body_show, NULL, &shown) == 0) return;
+    show_out_of_memory(q);
+}
+
 bool api_run(struct qj_ctx *q, enum api_kind kind, api_body *body, void *u)
 {
     struct before before;
-    bool ok = false, shown = false;
+    bool ok = false;
     if (!q || err_is(&q->ir.err)) return false;
+    api_enter(q);
     remember(q, &before);
-    bool memory = guarded(q, body, u, &ok);
+    int left = limits_over(&q->ir.limits) ? ARENA_NO_TIME : guarded(q, body, u, &ok);
     defer_run(&q->ir.defers, 0);
-    ok = ok && memory && !err_is(&q->ir.err);
+    ok = ok && !left && !err_is(&q->ir.err);
     if (!ok || kind == API_SCRATCH) go_back(q, &before);
-    if (memory && err_is(&q->ir.err)) memory = guarded(q, body_show, NULL, &shown);
-    if (!memory) show_out_of_memory(q);
+    q->ir.limits.used = q->ir.arena.total + q->ir.nslot * sizeof *q->ir.slot;
+    if (left || err_is(&q->ir.err)) report(q, left);
+    api_leave(q);
     q->text = NULL;
     return ok;
 }

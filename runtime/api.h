@@ -2,7 +2,7 @@
 /* api.h - what stands behind qj_ctx, and the one way into it.
  *
  * Each public function that takes a context hands a body to api_run, which refuses when an error stands, sets
- * the project's only pad for running out of memory, frees on every way out what the body left to be freed, and
+ * the project's only pad for running out of memory or time, frees on every way out what the body left to be freed, and
  * takes a failed call back: definitions, target and schedule are as they were, and so is the arena.
  *
  * Tools that print more than the public header says borrow from here.
@@ -23,6 +23,8 @@ enum { API_CEILINGS = 8 };
 struct qj_ctx {
     struct ir_ctx ir;
     qj_options opt;
+    atomic_bool cancelled;
+    int depth;                          /* of public calls made by public calls, which share a deadline */
     struct ir_env env;                  /* the definitions */
     const char *name;                   /* of the kernel; NULL: "kernel" */
     const struct target *target;        /* NULL: "native", found when first needed */
@@ -39,6 +41,9 @@ struct qj_ctx {
 enum api_kind { API_KEEP, API_SCRATCH };
 typedef bool api_body(struct qj_ctx *q, void *u);
 bool api_run(struct qj_ctx *q, enum api_kind kind, api_body *body, void *u);
+/* Around public calls that are one call to the host: one deadline, one cancel. */
+void api_enter(struct qj_ctx *q);
+void api_leave(struct qj_ctx *q);
 
 /* Inside a body, or with the pad set by one. NULL: error set. */
 const struct target *api_target(struct qj_ctx *q);

@@ -14,6 +14,7 @@
 #include "runtime/kernel.h"
 #include "runtime/measure.h"
 #include "runtime/npy.h"
+#include "runtime/room.h"
 #include "runtime/rt/qjrt.h"
 
 _Static_assert((int)QJ_OBJ == (int)CG_OBJ && (int)QJ_ASM == (int)CG_ASM && (int)QJ_LL == (int)CG_LL
@@ -59,8 +60,8 @@ static char *text_of(const qj_artifact *a, const char *(*text)(struct arena *are
     jmp_buf pad;
     char *volatile out = NULL;
     if (!a) return NULL;
-    arena_init(&arena, 0);
-    arena.oom = &pad;
+    arena_init(&arena, NULL);
+    arena.pad = &pad;
     if (setjmp(pad) == 0) out = strdup(text(&arena, a->a));
     arena_release(&arena);
     return out;
@@ -215,13 +216,16 @@ static void call_once(void *u)
 static qj_tensor **random_args(struct qj_ctx *q, const struct qj_artifact *a)
 {
     qj_tensor **args = ARENA_ARRAY(&q->ir.arena, qj_tensor *, a->ncall + 1);
+    int64_t bytes = 0;
+    for (int i = 0; i < a->ncall; i++) bytes += artifact_call_arg(a, i)->bytes;
+    if (!room_for(&q->ir, bytes, "the tensors to time it on")) return NULL;
     defer(&q->ir.defers, free_tensors, args); /* up to the first that is not there */
     for (int i = 0; i < a->ncall; i++) {
         const struct artifact_arg *g = artifact_call_arg(a, i);
         args[i] = qj_tensor_new((qj_dtype)g->dt, g->nphys, g->phys);
         if (!args[i])
             return err_set(&q->ir.err, ERR_MEMORY, (struct span){0}, "no memory for %s", g->name), NULL;
-        check_random(g, NULL, args[i]->data, g->bytes / dt_bytes(g->dt), (uint64_t)i + 1);
+        check_random(&q->ir.arena, g, NULL, args[i]->data, g->bytes / dt_bytes(g->dt), (uint64_t)i + 1);
     }
     return args;
 }
@@ -283,9 +287,10 @@ static bool body_time(struct qj_ctx *q, void *u)
         return err_set(&q->ir.err, ERR_ARGUMENT, (struct span){0}, "%s", why);
     struct repeated r = {j->k->entry_call, b.arg, 0};
     double before = measure_ghz(); /* no arena is touched until all is unbound: nothing can jump past it */
-    struct measured m = measure(call_once, &r, j->budget_ms > 0 ? j->budget_ms : 300);
+    struct measured m = measure(call_once, &r, j->budget_ms > 0 ? j->budget_ms : 300, &q->ir.limits);
     double after = measure_ghz();
     kernel_unbind(&b);
+    arena_poll(&q->ir.arena);
     if (r.rc) return err_set(&q->ir.err, ERR_ARGUMENT, (struct span){0}, "the kernel returned %d", r.rc);
     summarise(&m, before > after ? before : after, j->k, &j->t);
     return add_ceiling(q, j->k->artifact->a, &j->t);

@@ -20,10 +20,10 @@ static bool choose(qj_ctx *q, const char *text)
     return api_run(q, API_KEEP, body_template, &text);
 }
 
-/* Takes back to n steps; leaves an error that stands alone. */
+/* Takes back to n steps, also while an error stands. */
 static void back_to(qj_ctx *q, int n)
 {
-    while (!qj_last_error(q) && qj_nsteps(q) > n && qj_undo(q)) continue;
+    while (qj_nsteps(q) > n) sch_undo(q->sched);
 }
 
 /* Milliseconds of candidate nth; 0: there is no such candidate. The schedule is as it was. */
@@ -33,7 +33,7 @@ static double time_of(qj_ctx *q, const char *rest, int nth)
     char text[512];
     snprintf(text, sizeof text, "%s nth=%d", rest, nth);
     if (!choose(q, text)) {
-        qj_clear_error(q); /* fewer candidates than asked for */
+        if (q->ir.err.first.code == ERR_TEMPLATE) qj_clear_error(q); /* fewer candidates than asked for */
         return 0;
     }
     qj_timing t = {.size = sizeof t};
@@ -53,9 +53,8 @@ static bool bad_pick(struct qj_ctx *q, void *u)
     return err_set(&q->ir.err, ERR_TEMPLATE, (struct span){0}, "pick= takes a number from 1 to %d", PICK_MAX);
 }
 
-bool qj_template(qj_ctx *q, const char *text)
+static bool template(qj_ctx *q, const char *text)
 {
-    if (!text) text = "";
     const char *at = strstr(text, "pick=");
     if (!at || (at > text && at[-1] != ' ' && at[-1] != '\t')) return choose(q, text);
     char *end, rest[384];
@@ -75,4 +74,13 @@ bool qj_template(qj_ctx *q, const char *text)
     char chosen[512];
     snprintf(chosen, sizeof chosen, "%s nth=%d", rest, best);
     return choose(q, chosen);
+}
+
+bool qj_template(qj_ctx *q, const char *text)
+{
+    if (!q) return false;
+    api_enter(q);
+    bool ok = template(q, text ? text : "");
+    api_leave(q);
+    return ok;
 }

@@ -140,7 +140,8 @@ static double measure_tile(struct ir_ctx *c, struct jit *j, const struct target 
         job.arg[i] = (void *)((at + 63) & ~(uintptr_t)63);
     }
     double before = measure_ghz();
-    struct measured best = measure(run_job, &job, 6);
+    struct measured best = measure(run_job, &job, 6, &c->limits);
+    arena_poll(&c->arena);
     double after = measure_ghz(), ghz = before > after ? before : after;
     return job.rc || ghz <= 0 ? 0 : (double)macs / (best.best_ms * 1e6 * ghz);
 }

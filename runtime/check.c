@@ -9,9 +9,11 @@
 #include "ir/eval.h"
 #include "ir/parse.h"
 #include "runtime/call.h"
+#include "runtime/room.h"
 #include "runtime/tensor.h"
 
 /* A margin that leaves tensors aligned to their elements and to no more. */
+enum { POLL_EVERY = 1 << 16 };         /* elements */
 enum { MARGIN = 136, MARGIN_BYTE = 0xa5, OUTPUT_BYTE = 0x5a, SAMPLE_MIN = 96, SAMPLE_MAX = 4096 };
 
 enum pattern { GREATEST, LEAST, OPPOSED, OPPOSED_BACK, ALTERNATING, EXTREMES, RANDOM, BELL, PATTERNS };
@@ -58,7 +60,7 @@ static bool is_wide(const struct artifact_arg *g)
     return dt_bytes(g->dt) >= 4 && g->dt != DT_F32 && !g->range_declared;
 }
 
-void check_random(const struct artifact_arg *g, const char *keyword, void *data, int64_t n, uint64_t seed)
+static void random_run(const struct artifact_arg *g, const char *keyword, void *data, int64_t n, uint64_t seed)
 {
     if (g->dt == DT_F32) {
         bool scale = keyword && !strcmp(keyword, "scale");
@@ -74,6 +76,14 @@ void check_random(const struct artifact_arg *g, const char *keyword, void *data,
         }
     } else {
         tensor_random(g->dt, data, n, seed, g->range);
+    }
+}
+
+void check_random(struct arena *poll, const struct artifact_arg *g, const char *keyword, void *data, int64_t n, uint64_t seed)
+{
+    for (int64_t at = 0; at < n; at += POLL_EVERY) {
+        arena_poll(poll);
+        random_run(g, keyword, (char *)data + at * dt_bytes(g->dt), i64_min(n - at, POLL_EVERY), seed + (uint64_t)at);
     }
 }
 
@@ -100,12 +110,13 @@ static void fill(struct check *k, struct side *s, int which, enum pattern p)
     uint64_t seed = k->seed ^ ((uint64_t)(unsigned)which << 32) ^ (uint64_t)(unsigned)p;
     bool random = p == RANDOM || (p == BELL && s->t->kind == TENSOR_INPUT);
     if (random || s->g->dt == DT_F32 || is_wide(s->g)) {
-        check_random(s->g, s->t->keyword, s->logical, s->n, seed);
+        check_random(&k->c->arena, s->g, s->t->keyword, s->logical, s->n, seed);
         return;
     }
     bool odd = which & 1;
     for (int64_t i = 0; i < s->n; i++) {
         bool high = false;
+        if (i % POLL_EVERY == 0) arena_poll(&k->c->arena);
         union value v;
         switch (p) {
         case GREATEST: high = true; break;
@@ -154,6 +165,9 @@ static bool set_up(struct check *k)
     k->n = k->k->artifact->ncall;
     k->side = ARENA_ARRAY(&k->c->arena, struct side, k->n + 1);
     qj_tensor **own = ARENA_ARRAY(&k->c->arena, qj_tensor *, 3 * k->n + 1);
+    int64_t bytes = k->k->artifact->a->workspace;
+    for (int i = 0; i < k->n; i++) bytes += 2 * artifact_call_arg(k->k->artifact, i)->bytes + 2 * MARGIN;
+    if (!room_for(k->c, bytes, "the tensors to check it on")) return false;
     defer(&k->c->defers, free_tensors, own);
     for (int i = 0; i < k->n; i++) {
         if (!new_memory(k, &k->side[i], i, own + 3 * i)) return false;
@@ -182,6 +196,7 @@ static bool run(struct check *k)
     int rc = 0;
     bool called = call_plain(k->k->entry, b.narg, b.arg, &rc);
     kernel_unbind(&b);
+    arena_poll(&k->c->arena);
     if (!called) return fail(k, ERR_UNSUPPORTED, "libffi cannot call it");
     if (rc == 0) return true;
     return err_set(&k->c->err, ERR_MISMATCH, (struct span){0}, "%s returned %d", k->k->artifact->a->name, rc);
@@ -205,7 +220,9 @@ static bool run_pattern(struct check *k, enum pattern p)
             continue;
         }
         fill(k, s, i, p);
+        arena_poll(&k->c->arena);
         kernel_to_physical(k->k->artifact, i, s->logical, s->physical);
+        arena_poll(&k->c->arena);
         eval_bind(k->ev, s->t, s->logical);
     }
     if (!run(k)) return false;
@@ -249,6 +266,7 @@ static bool compare_every(struct check *k, const struct side *s, enum pattern p)
     int64_t idx[QJ_MAX_RANK] = {0};
     if (!eval_all(k->ev, s->t, s->logical)) return false;
     for (int64_t at = 0; at < s->n; at++) {
+        if (at % POLL_EVERY == 0) arena_poll(&k->c->arena);
         compare(k, s, idx, value_load(s->g->dt, s->physical, offset_of(k, s, idx)),
                 value_load(s->g->dt, s->logical, at), p);
         for (int d = s->g->ndim; d-- > 0;) {

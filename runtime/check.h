@@ -16,7 +16,7 @@
 bool check_kernel(struct ir_ctx *c, const struct qj_kernel *k, qj_check_report *r);
 
 /* Random data for a tensor as declared: integers over all its range, i32 and i64 without a declared range
- * over all magnitudes, f32 in (-1, 1), positive for scales. */
-void check_random(const struct artifact_arg *g, const char *keyword, void *data, int64_t n, uint64_t seed);
+ * over all magnitudes, f32 in (-1, 1), positive for scales. Leaves by poll's pad when time is over. */
+void check_random(struct arena *poll, const struct artifact_arg *g, const char *keyword, void *data, int64_t n, uint64_t seed);
 
 #endif

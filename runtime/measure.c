@@ -27,7 +27,7 @@ static double window(void (*fn)(void *u), void *u, int64_t calls)
     return (now_ms() - begin) / (double)calls;
 }
 
-struct measured measure(void (*fn)(void *u), void *u, double budget_ms)
+struct measured measure(void (*fn)(void *u), void *u, double budget_ms, const struct limits *limits)
 {
     double ms[MAX_WINDOWS];
     struct measured m = {0};
@@ -35,14 +35,14 @@ struct measured measure(void (*fn)(void *u), void *u, double budget_ms)
     fn(u); /* pages, caches, threads */
     int64_t calls = 1;
     double once = window(fn, u, 1);
-    while (once * (double)calls < WINDOW_MS && calls < INT64_C(1) << 30) {
+    while (once * (double)calls < WINDOW_MS && calls < INT64_C(1) << 30 && !limits_over(limits)) {
         calls *= 2;
         once = window(fn, u, calls);
     }
-    while (m.windows < MAX_WINDOWS && (m.windows < MIN_WINDOWS || now_ms() - begin < budget_ms)) {
+    do {
         ms[m.windows++] = window(fn, u, calls);
         m.calls += calls;
-    }
+    } while (m.windows < MAX_WINDOWS && (m.windows < MIN_WINDOWS || now_ms() - begin < budget_ms) && !limits_over(limits));
     qsort(ms, (size_t)m.windows, sizeof *ms, by_value);
     m.best_ms = ms[0];
     m.median_ms = ms[m.windows / 2];

@@ -16,8 +16,8 @@ struct measured {
     int64_t calls;
 };
 
-/* Calls fn(u) for about budget_ms. */
-struct measured measure(void (*fn)(void *u), void *u, double budget_ms);
+/* Calls fn(u) for about budget_ms, or until the limits are over, which the caller looks at. */
+struct measured measure(void (*fn)(void *u), void *u, double budget_ms, const struct limits *limits);
 
 /* The clock now in GHz; 0 when this machine's is not known how to measure. About a millisecond. */
 double measure_ghz(void);

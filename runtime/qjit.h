@@ -67,12 +67,17 @@ typedef struct qj_ctx qj_ctx;
 /* Set `size` to sizeof(qj_options) and the rest to 0 for the defaults. */
 typedef struct qj_options {
     size_t size;
-    size_t memory_limit;    /* bytes for definitions, schedules and loop nests, each compile included; 0: none */
+    size_t memory_limit;    /* bytes for all that this library makes for the context and within its calls: definitions,
+                               schedules, loop nests, tensors that check and time make for themselves. Not LLVM's own
+                               memory, nor objects that are handed out. 0: none */
     bool allow_asm;         /* let qj_intrinsic take inline assembly, which can read files and run code */
     /* Told about the code of each compile: `code` names the kind of note ("spills"), `text` says it. Called on
      * the context's thread, during qj_compile and qj_build. NULL: nobody is told. */
     void (*log)(void *user, const char *code, const char *text);
     void *user;
+    int64_t deadline_ms;    /* a call that is not done so many milliseconds after it began fails with `deadline`, within some
+                               10 ms; while LLVM has the module, or the kernel itself runs, as soon as they are through.
+                               0: none */
 } qj_options;
 
 /* A new context without definitions, for the target "native". NULL options: the defaults. NULL: no memory. */
@@ -80,6 +85,10 @@ QJ_API qj_ctx *qj_ctx_new(const qj_options *options);
 QJ_API void qj_ctx_free(qj_ctx *q);
 /* Forgets definitions, steps, target, intrinsics and error; the options stay. */
 QJ_API bool qj_ctx_reset(qj_ctx *q);
+/* The call that runs on q fails with error `cancelled`, as soon as a deadline would stop it, and leaves the context as it
+ * was; when none runs, the next one fails, unless qj_clear_error comes first. Any thread, and signal handlers; q must
+ * live on until it returns. */
+QJ_API void qj_cancel(qj_ctx *q);
 
 typedef struct qj_error {
     const char *code;       /* stable name of the kind, e.g. "illegal-step" */
@@ -93,7 +102,7 @@ typedef struct qj_error {
     int step;               /* number of the schedule step, from 1; 0: none */
 } qj_error;
 
-/* The error that stands, or NULL. Valid until it is cleared. */
+/* The error that stands, or NULL. Valid until it is cleared, with any cancel that no call has met yet. */
 QJ_API const qj_error *qj_last_error(const qj_ctx *q);
 QJ_API void qj_clear_error(qj_ctx *q);
 

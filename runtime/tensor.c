@@ -87,13 +87,13 @@ qj_tensor *qj_tensor_new(qj_dtype t, int ndim, const int64_t *shape)
     struct own *o = new_own(t, ndim, shape, &bytes);
     if (!o) return NULL;
     size_t room = ((size_t)bytes + TENSOR_ALIGN) & ~(size_t)(TENSOR_ALIGN - 1); /* never 0 */
-    o->t.data = o->owner = aligned_alloc(TENSOR_ALIGN, room);
+    o->owner = calloc(1, room + TENSOR_ALIGN); /* fresh pages are zero already */
     if (!o->owner) {
         free(o);
         return NULL;
     }
     o->release = free;
-    memset(o->t.data, 0, room);
+    o->t.data = (char *)o->owner + (-(uintptr_t)o->owner & (TENSOR_ALIGN - 1));
     return &o->t;
 }
 

@@ -159,6 +159,7 @@ struct sched *sch_new(struct ir_ctx *c, const struct program *p, const struct ta
             if (p->tensor[k]->kind == TENSOR_COMPUTE && reads_tensor(p->tensor[k]->body, x)) g->output = false;
         s->state->stage[s->state->nstage++] = g;
     }
+    s->end = ir_mark(c);
     if (s->state->nstage == 0)
         return err_set(&c->err, ERR_NO_SCHEDULE, nowhere, "the program computes nothing"), NULL;
     return s;
@@ -180,11 +181,14 @@ static void show_nest(struct sched *s)
 
 static void keep(struct sched *s, const struct step *st, struct state *trial, struct lowered *l)
 {
+    struct past *past = ARENA_NEW(&s->c->arena, struct past);
     struct step *kept = arena_copy(&s->c->arena, st, sizeof *st);
-    VEC_PUSH(&s->c->arena, s->before, s->state);
+    past->was = *s;
     VEC_PUSH(&s->c->arena, s->steps, kept);
+    s->past = past;
     s->state = trial;
     s->lowered = l;
+    s->end = ir_mark(s->c);
 }
 
 static struct state *try_step(struct sched *s, const struct step *st)
@@ -228,9 +232,8 @@ bool sch_undo(struct sched *s)
 {
     if (s->steps.n == 0)
         return err_set(&s->c->err, ERR_NOTHING_TO_UNDO, (struct span){0}, "there is no step to undo");
-    s->steps.n--;
-    s->state = s->before.at[--s->before.n];
-    s->lowered = NULL;
+    *s = s->past->was;
+    ir_reset(s->c, s->end);
     return true;
 }
 
@@ -249,7 +252,9 @@ struct sched *sch_replay(struct ir_ctx *c, const struct sched *from, const struc
 const struct lowered *sch_lower(struct sched *s)
 {
     if (!s->lowered && !err_is(&s->c->err)) s->lowered = lower_state(s, s->state);
-    if (s->lowered && !s->lowered->steps) s->lowered->steps = sch_text(&s->c->arena, s);
+    if (!s->lowered || s->lowered->steps) return s->lowered;
+    s->lowered->steps = sch_text(&s->c->arena, s);
+    s->end = ir_mark(s->c);
     return s->lowered;
 }
 

@@ -57,7 +57,8 @@ bool sch_step_parse(struct sched *s, struct lexer *lx);
 bool sch_text_steps(struct sched *s, const char *text);     /* any number of them */
 /* Primitives alone, all or none, and lowered once at the end: for programs that write steps. */
 bool sch_text_whole(struct sched *s, const char *text);
-bool sch_undo(struct sched *s);                             /* ERR_NOTHING_TO_UNDO */
+/* Takes the last step back, with all that the context's arena was given since the one before. ERR_NOTHING_TO_UNDO */
+bool sch_undo(struct sched *s);
 
 /* What the handle holds, to go back to after a failed call: restore, then ir_reset to a mark of the same time. */
 struct sched_save { _Alignas(16) unsigned char bytes[160]; };

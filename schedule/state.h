@@ -68,9 +68,13 @@ struct sched {
     const struct target *target;
     struct state *state;
     VEC(const struct step *) steps;
-    VEC(struct state *) before;         /* before[i]: the state step i was applied to */
+    const struct past *past;            /* before the last step; NULL: there is none */
+    struct ir_mark end;                 /* of what the schedule has made: what comes later goes with the next step's undo */
     struct lowered *lowered;            /* of the current state, or NULL */
 };
+
+/* The schedule as it was before a step. */
+struct past { struct sched was; };
 
 /* The stage whose tensor this is, or -1. */
 int state_stage_of(const struct state *st, const struct tensor *t);

@@ -13,7 +13,7 @@
 #define UNPOISON(p, n) ((void)0)
 #endif
 
-enum { ALIGN = 16, FIRST_CHUNK = 16 << 10, MAX_CHUNK = 1 << 20 };
+enum { ALIGN = 16, FIRST_CHUNK = 16 << 10, MAX_CHUNK = 1 << 20, POLL_EVERY = 256 };
 
 struct arena_chunk {
     struct arena_chunk *prev;
@@ -27,10 +27,16 @@ void qj_bug(const char *file, int line, const char *what)
     abort();
 }
 
-void arena_init(struct arena *a, size_t limit)
+void arena_init(struct arena *a, struct limits *limits)
 {
     memset(a, 0, sizeof *a);
-    a->limit = limit;
+    a->limits = limits;
+}
+
+void arena_init_beside(struct arena *a, const struct arena *other)
+{
+    arena_init(a, other->limits);
+    a->pad = other->pad;
 }
 
 void arena_release(struct arena *a)
@@ -41,13 +47,20 @@ void arena_release(struct arena *a)
         UNPOISON(c->data, c->size);
         free(c);
     }
+    limits_give(a->limits, a->total);
     a->total = 0;
 }
 
 void arena_out_of_memory(struct arena *a)
 {
-    if (a->oom) longjmp(*a->oom, 1);
+    if (a->pad) longjmp(*a->pad, ARENA_NO_MEMORY);
     qj_bug(__FILE__, __LINE__, "out of memory outside an API call");
+}
+
+void arena_poll(struct arena *a)
+{
+    a->since_poll = 0;
+    if (a->pad && limits_over(a->limits)) longjmp(*a->pad, ARENA_NO_TIME);
 }
 
 static void new_chunk(struct arena *a, size_t need)
@@ -55,9 +68,12 @@ static void new_chunk(struct arena *a, size_t need)
     size_t size = a->head ? a->head->size * 2 : FIRST_CHUNK;
     if (size > MAX_CHUNK) size = MAX_CHUNK;
     if (size < need) size = need;
-    if (need > SIZE_MAX / 2 || (a->limit && a->total + size > a->limit)) arena_out_of_memory(a);
+    if (need > SIZE_MAX / 2 || !limits_take(a->limits, size)) arena_out_of_memory(a);
     struct arena_chunk *c = malloc(sizeof *c + size);
-    if (!c) arena_out_of_memory(a);
+    if (!c) {
+        limits_give(a->limits, size);
+        arena_out_of_memory(a);
+    }
     c->prev = a->head;
     c->size = size;
     c->used = 0;
@@ -69,6 +85,7 @@ static void new_chunk(struct arena *a, size_t need)
 void *arena_alloc(struct arena *a, size_t size)
 {
     if (size > SIZE_MAX / 4) arena_out_of_memory(a);
+    if (++a->since_poll >= POLL_EVERY) arena_poll(a);
     size = (size + ALIGN - 1) & ~(size_t)(ALIGN - 1);
     if (!a->head || a->head->size - a->head->used < size) new_chunk(a, size);
     void *p = a->head->data + a->head->used;
@@ -113,6 +130,7 @@ void arena_reset(struct arena *a, struct arena_mark m)
         QJ_ASSERT(c);
         a->head = c->prev;
         a->total -= c->size;
+        limits_give(a->limits, c->size);
         UNPOISON(c->data, c->size);
         free(c);
     }

@@ -12,7 +12,7 @@ _Static_assert(ARRAY_LEN(rows) == ERR_COUNT, "a row an error");
 void err_init(struct err_state *e)
 {
     memset(e, 0, sizeof *e);
-    arena_init(&e->arena, 0);
+    arena_init(&e->arena, NULL);
 }
 
 void err_release(struct err_state *e) { arena_release(&e->arena); }

@@ -33,7 +33,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     struct arena a;
     struct err_state e;
-    arena_init(&a, 0);
+    arena_init(&a, NULL);
     err_init(&e);
     char *text = arena_strndup(&a, (const char *)data, size);
     const struct json *j = json_parse(&a, &e, "fuzz", text, size);

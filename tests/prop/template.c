@@ -114,7 +114,7 @@ static struct layer draw_layer(struct rng *r)
         struct layer l = layer_default(kind);
         const char *why;
         struct arena none;
-        arena_init(&none, 1 << 20);
+        arena_init(&none, NULL);
         struct str text = str_on(&none);
         if (kind == LAYER_CONV2D || kind == LAYER_DEPTHWISE) draw_window(r, &l);
         l.m = PICK(1, 1, 2, 3, 5, 16, 31, 70);

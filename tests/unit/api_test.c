@@ -617,7 +617,7 @@ static void test_memory_everywhere(void **state)
         ok(q);
         arena_alloc(&q->ir.arena, 2 * CHUNK);
         arena_alloc(&q->ir.arena, (CHUNK - room) & ~(size_t)15);
-        q->ir.arena.limit = q->ir.arena.total;
+        q->ir.limits.memory = q->ir.limits.used;
         char *before = qj_steps_text(q);
         if (!before) qj_clear_error(q);
         qj_kernel *k = qj_build(q);
@@ -628,7 +628,7 @@ static void test_memory_everywhere(void **state)
         }
         qj_kernel_free(k);
         qj_clear_error(q);
-        q->ir.arena.limit = 0;
+        q->ir.limits.memory = 0;
         k = qj_build(q);
         ok(q);
         assert_true(qj_check(q, k, NULL));

@@ -209,7 +209,7 @@ static void random_layers(int n, bool requantised, uint64_t seed)
             l.hi = PICK(l.hi, l.zero + 17);
         }
         struct arena none;
-        arena_init(&none, 1 << 20);
+        arena_init(&none, NULL);
         struct str text = str_on(&none);
         const char *why;
         bool possible = layer_text(&text, &l, &why);

@@ -70,7 +70,7 @@ static void explanations_are_data(void **s)
     struct arena arena;
     struct err_state e;
     const char *unlock = NULL;
-    arena_init(&arena, 0);
+    arena_init(&arena, NULL);
     err_init(&e);
     assert_true(qj_define(q, product) && qj_target(q, "x86-64-v3") && qj_template(q, "row=dot2_i16i8_avx2"));
     char *text = qj_explain_json(q);

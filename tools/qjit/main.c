@@ -12,9 +12,9 @@
 
 enum {
     OPT_JSON = 1, OPT_TARGET = 2, OPT_OUTPUT = 4, OPT_TEXT = 8, OPT_ASM = 16, OPT_ECHO = 32, OPT_MEMORY = 64,
-    OPT_THREADS = 128, OPT_HELP = 256, OPT_VERSION = 512
+    OPT_THREADS = 128, OPT_HELP = 256, OPT_VERSION = 512, OPT_DEADLINE = 1024
 };
-#define OPT_SESSION (OPT_JSON | OPT_TARGET | OPT_ASM | OPT_ECHO | OPT_MEMORY | OPT_THREADS | OPT_HELP)
+#define OPT_SESSION (OPT_JSON | OPT_TARGET | OPT_ASM | OPT_ECHO | OPT_MEMORY | OPT_DEADLINE | OPT_THREADS | OPT_HELP)
 
 static const struct opt_row {
     const char *name;
@@ -29,6 +29,7 @@ static const struct opt_row {
     {"allow-asm", 0, OPT_ASM, NULL, "let intrinsics of the script use inline assembly (it can read files and run code)"},
     {"echo", 0, OPT_ECHO, NULL, "each statement to standard error before it runs"},
     {"memory", 0, OPT_MEMORY, "SIZE", "the most a context may allocate for itself, as 64M"},
+    {"deadline", 0, OPT_DEADLINE, "MS", "the longest a statement may take, in milliseconds"},
     {"threads", 0, OPT_THREADS, "N", "threads for parallel loops (default: all the process may use)"},
     {"help", 'h', OPT_HELP, NULL, "this text"},
     {"version", 'V', OPT_VERSION, NULL, "qjit's version"},
@@ -113,6 +114,9 @@ static bool take_option(struct command_line *c, const struct opt_row *o, const c
     case OPT_MEMORY:
         if (read_size(arg, &c->session.memory)) return true;
         return usage_error(e, NULL, "--memory takes a size as 64M, not `%s`", arg);
+    case OPT_DEADLINE:
+        if (read_size(arg, &c->session.deadline)) return true;
+        return usage_error(e, NULL, "--deadline takes a number of milliseconds, not `%s`", arg);
     case OPT_THREADS:
         if (read_size(arg, &n) && n <= 1024) return c->session.threads = (int)n, true;
         return usage_error(e, NULL, "--threads takes a number from 1 to 1024, not `%s`", arg);

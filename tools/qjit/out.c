@@ -107,7 +107,7 @@ void out_init(struct out *o, const char *command, bool json)
     *o = (struct out){.text = stdout, .json = json, .command = command};
     const char *no = getenv("NO_COLOR"), *term = getenv("TERM");
     o->color = isatty(STDERR_FILENO) && !(no && *no) && !(term && !strcmp(term, "dumb"));
-    arena_init(&o->arena, 0);
+    arena_init(&o->arena, NULL);
 }
 
 void out_begin(struct out *o, const char *command, int line)
@@ -180,7 +180,7 @@ void out_error(struct out *o, const struct err *e)
 {
     if (o->json) return;
     struct arena a;
-    arena_init(&a, 0);
+    arena_init(&a, NULL);
     struct str s = str_on(&a);
     err_render(e, &s);
     const char *text = str_text(&s), *word = strstr(text, "error:");

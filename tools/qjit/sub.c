@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #include "tools/qjit/cmds.h"
+#include "tools/qjit/interrupt.h"
 #include "tools/qjit/line.h"
 
 static const char banner[] =
@@ -165,8 +166,12 @@ static bool read_statements(struct line *l, struct source *src)
 static void each_statement(struct session *s, const struct source *src, bool stop_line)
 {
     struct piece p = {0};
-    while (!s->quit && source_next(src, &p))
-        if (!session_statement(s, &p) && stop_line) return;
+    for (bool ok = true; (ok || !stop_line) && !s->quit && source_next(src, &p);) {
+        struct interrupt i;
+        interrupt_begin(&i, s->q);
+        ok = session_statement(s, &p);
+        interrupt_end(&i);
+    }
 }
 
 int sub_repl(struct command_line *c, struct out *out, struct err_state *e)
