@@ -80,6 +80,18 @@ static void *logical_of(const struct oracle *o, const struct tensor *t)
     return NULL;
 }
 
+void harness_image(const struct oracle *o, const struct kernel_arg *a, void *physical, bool ones)
+{
+    void *data = logical_of(o, a->tensor);
+    size_t bytes = (size_t)(elems(a->tensor) * dt_bytes(a->tensor->dt));
+    if (ones) {
+        data = malloc(bytes + 1);
+        memset(data, 255, bytes);
+    }
+    each_point(a, data, physical, false);
+    if (ones) free(data);
+}
+
 enum { MAX_ARGS = 128 };
 
 static void fill(const struct oracle *o, const struct kernel_arg *a, struct guarded *g, bool flush_end)

@@ -25,6 +25,9 @@ void oracle_free(struct oracle *o);
 typedef bool run_fn(void *u, bool pack, void *const *arg);
 bool harness_check(const struct lowered *l, const struct oracle *o, bool flush_end, run_fn *run, void *u);
 
+/* The oracle's data for an argument as they lie in memory; `ones`: every byte that belongs to an element becomes 255. */
+void harness_image(const struct oracle *o, const struct kernel_arg *a, void *physical, bool ones);
+
 /* Parses definitions; NULL with an error in c->err. */
 const struct program *parse_program(struct ir_ctx *c, const char *text);
 void show_error(struct ir_ctx *c);

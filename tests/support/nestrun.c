@@ -18,6 +18,7 @@
 #include "ir/parse.h"
 #include "ir/print.h"
 #include "ir/verify.h"
+#include "tests/emu/emu.h"
 #include "tests/support/guard.h"
 #include "tests/support/nestrun.h"
 
@@ -187,7 +188,7 @@ static void finish(struct run *r, const struct func *f, const char *who)
     }
 }
 
-const char *const nest_cpus[] = {"generic", "x86-64-v2", "x86-64-v3", "x86-64-v4", "native", NULL};
+const char *const nest_cpus[] = {"generic", "x86-64-v2", "x86-64-v3", "x86-64-v4", "aarch64", "neoverse-n2", "native", NULL};
 
 /* The compiler's notes, into nr. */
 static struct artifact *noted(struct artifact *a)
@@ -201,6 +202,23 @@ static struct artifact *noted(struct artifact *a)
 }
 
 const struct cg_options nest_options = {.kind = CG_OBJ, .verify = true};
+
+static void emulate(const struct emu_machine *m, const char *text, const struct func *f, const struct target *t,
+                    void *const *first, void *const *want)
+{
+    struct emu_buffer buffer[16];
+    int arg[16];
+    if (!nr.emu) nr.emu = emu_new(m);
+    struct artifact *a = emu_compile(nr.emu, &nr.c, nest_lowered(f, t), &nest_options);
+    nest_no_error();
+    for (int i = 0; i < f->narg; i++) {
+        arg[i] = i;
+        buffer[i] = (struct emu_buffer){(int64_t)bytes_of(f->arg[i]), first[i], want[i], NULL, f->arg[i]->dt == DT_F32};
+    }
+    emu_add(nr.emu, a, arena_printf(&nr.c.arena, "%s: %s", t->name, text), f->narg, buffer, arg, NULL);
+    artifact_free(a);
+}
+
 
 void nest_check_on(const char *text, const struct target *t)
 {
@@ -228,6 +246,8 @@ void nest_check_on(const char *text, const struct target *t)
     }
     struct artifact *a = noted(cg_compile(&nr.c, nest_lowered(f, t), &nest_options));
     nest_no_error();
+    const struct emu_machine *machine = target_runs_here(t) ? NULL : emu_machine_for(t);
+    if (machine) emulate(machine, text, f, t, first, r.want);
     start(&r, f, first);
     if (target_runs_here(t)) run_object(a, data_of(&r, f->narg));
     else for (int i = 0; i < f->narg; i++) memcpy(r.arg[i].data, r.want[i], bytes_of(f->arg[i]));
@@ -274,8 +294,7 @@ int nestrun_open(void **unused)
     LLVMInitializeX86Target();
     LLVMInitializeX86TargetMC();
     LLVMInitializeX86AsmPrinter();
-    memset(&nr, 0, sizeof nr);
-    nr.state = 1;
+    nr = (struct nestrun){.state = 1, .emu = nr.emu};
     ir_ctx_init(&nr.c, 0);
     return 0;
 }
@@ -284,4 +303,12 @@ int nestrun_close(void **unused)
 {
     ir_ctx_release(&nr.c);
     return 0;
+}
+
+int nestrun_emulate(void **unused)
+{
+    int bad = nr.emu ? emu_run(nr.emu) : 0;
+    emu_free(nr.emu);
+    nr.emu = NULL;
+    return bad;
 }

@@ -362,5 +362,5 @@ int main(void)
     const struct CMUnitTest tests[] = {
         T(operations), T(signed_constants), T(index_arithmetic), T(conversions), T(floats), T(fused), T(lazy), T(masks), T(runs), T(epilogues), T(parallel), T(stack_limits), T(rows), T(user_row), T(bad_rows), T(registers),
     };
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    return cmocka_run_group_tests(tests, NULL, nestrun_emulate);
 }

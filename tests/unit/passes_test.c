@@ -120,5 +120,5 @@ int main(void)
     const struct CMUnitTest tests[] = {
         T(serial_loops), T(peeled), T(padded_rows), T(refusals),
     };
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    return cmocka_run_group_tests(tests, NULL, nestrun_emulate);
 }
