@@ -7,6 +7,7 @@
 #include <stdlib.h>
 
 #include "codegen/codegen.h"
+#include "runtime/perf.h"
 #include "runtime/rt/qjrt.h"
 
 #define TEXT_(x) #x
@@ -46,6 +47,7 @@ qj_ctx *qj_ctx_new(const qj_options *options)
     if (!q) return NULL;
     if (options && options->size)
         memcpy(&q->opt, options, options->size < sizeof q->opt ? options->size : sizeof q->opt);
+    q->opt.profile |= perf_environment();
     forget(q);
     return q;
 }

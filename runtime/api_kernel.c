@@ -145,12 +145,22 @@ bool qj_tensor_save_npy(qj_ctx *q, const qj_tensor *t, const char *path)
 
 struct linking { struct qj_artifact *a; qj_kernel *out; };
 
+/* Profilers and debuggers, as the host or the environment asked. */
+static void tell_profilers(struct qj_ctx *q, struct qj_kernel *k)
+{
+    char why[PERF_WHY];
+    const struct artifact *a = k->artifact->a;
+    k->told = perf_tell(q->opt.profile, k->code, a->target, a->bytes, a->size, why);
+    if (*why && q->opt.log) q->opt.log(q->opt.user, "profile", why);
+}
+
 static bool body_link(struct qj_ctx *q, void *u)
 {
     struct linking *l = u;
     if (!l->a) return missing(q, "the artifact");
     struct jit *j = api_jit(q);
     if (j) l->out = kernel_link(&q->ir, j, l->a);
+    if (l->out) tell_profilers(q, l->out);
     return l->out != NULL;
 }
 

@@ -76,6 +76,7 @@ struct qj_kernel *kernel_link(struct ir_ctx *c, struct jit *j, struct qj_artifac
 void qj_kernel_free(qj_kernel *k)
 {
     if (!k) return;
+    perf_forget(k->told);
     jit_unlink(k->code);
     qj_artifact_free(k->artifact);
     free(k);

@@ -11,6 +11,7 @@
 
 #include "codegen/codegen.h"
 #include "runtime/jit.h"
+#include "runtime/perf.h"
 #include "runtime/qjit.h"
 
 struct call_arg {
@@ -29,6 +30,7 @@ struct qj_artifact {
 struct qj_kernel {
     struct qj_artifact *artifact;
     struct linked *code;
+    struct perf *told;                  /* to gdb; NULL: nothing */
     void *entry, *entry_call, *pack, *pack_call;    /* pack: NULL when nothing is packed */
 };
 

@@ -64,6 +64,15 @@ QJ_API void qj_free(char *text);
 
 typedef struct qj_ctx qj_ctx;
 
+/* Who else is told where each linked kernel lies: bits of qj_options.profile, or words of $QJIT_PROFILE ("map,dump,gdb"
+ * or "all"). A symbol says function, target, digest of the object and number: conv_call[x86-64-v3#3f2a91c0.7]. */
+enum {
+    QJ_PROFILE_MAP = 1,     /* /tmp/perf-PID.map, for perf report */
+    QJ_PROFILE_DUMP = 2,    /* jit-PID.dump with the code, in .debug/jit of $JITDUMPDIR or $HOME: perf record -k mono,
+                               perf inject -j, perf annotate */
+    QJ_PROFILE_GDB = 4      /* gdb's JIT interface */
+};
+
 /* Set `size` to sizeof(qj_options) and the rest to 0 for the defaults. */
 typedef struct qj_options {
     size_t size;
@@ -78,6 +87,7 @@ typedef struct qj_options {
     int64_t deadline_ms;    /* a call that is not done so many milliseconds after it began fails with `deadline`, within some
                                10 ms; while LLVM has the module, or the kernel itself runs, as soon as they are through.
                                0: none */
+    unsigned profile;       /* QJ_PROFILE_ bits; what cannot be written is told to log as "profile" */
 } qj_options;
 
 /* A new context without definitions, for the target "native". NULL options: the defaults. NULL: no memory. */
