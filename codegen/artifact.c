@@ -68,8 +68,9 @@ struct artifact *artifact_new(struct ir_ctx *c, const struct lowered *l, enum cg
         a->features = own(t->feature_text);
         a->steps = own(l->steps ? l->steps : "");
         a->program = program;
-        ok = fill_args(&a->arg, &a->narg, l->main->narg, l->arg) &&
-             (!l->pack || fill_args(&a->pack, &a->npack, l->pack->narg, l->pack_arg));
+        ok = fill_args(&a->arg, &a->narg, lowered_nargs(l), l->arg) &&
+             (!l->pack || fill_args(&a->pack, &a->npack, lowered_npack(l), l->pack_arg)) &&
+             fill_args(&a->embedded, &a->nembedded, l->nembedded, l->arg + lowered_nargs(l));
         ok = ok && a->name && (a->pack_name || !l->pack) && a->target && a->triple && a->cpu && a->features &&
              a->steps && a->program && artifact_fill_quants(c, l, a);
     }
@@ -131,6 +132,7 @@ void artifact_free(struct artifact *a)
     if (!a) return;
     free_args(a->arg, a->narg);
     free_args(a->pack, a->npack);
+    free_args(a->embedded, a->nembedded);
     for (int i = 0; i < a->nnote; i++) free_note(&a->note[i]);
     for (int i = 0; i < a->nkernel; i++) free(a->kernel[i].name);
     free(a->kernel);

@@ -8,7 +8,7 @@
 #include "ir/base/json.h"
 
 static const char version[] = "0.1.0";
-static const char *const role_name[] = {"input", "weight", "packed", "output"};
+static const char *const role_name[] = {"input", "weight", "packed", "output", "embedded"};
 
 /* ---- the C header ---- */
 
@@ -247,6 +247,10 @@ const char *artifact_header(struct arena *arena, const struct artifact *a)
                " * Inputs and weights lie in their ranges: the code relies on it. Outputs overlap nothing. Returns 0. The _call\n"
                " * forms take the same pointers in order, the workspace last.\n *\n", CG_WORKSPACE_ALIGN);
     put_args(&s, a->arg, a->narg);
+    if (a->nembedded) {
+        str_put(&s, " *\n * Part of the object, and so no arguments:\n");
+        put_args(&s, a->embedded, a->nembedded);
+    }
     if (a->pack_name) {
         str_printf(&s, " *\n * %s makes what is called packed above, once, from the weights:\n", a->pack_name);
         put_args(&s, a->pack, a->npack);
@@ -384,6 +388,7 @@ const char *artifact_json(struct arena *arena, const struct artifact *a)
     json_put_int(&o, "workspace", a->workspace);
     json_put_int(&o, "workspace_align", CG_WORKSPACE_ALIGN);
     put_json_args(&o, "args", a, a->arg, a->narg);
+    if (a->nembedded) put_json_args(&o, "embedded", a, a->embedded, a->nembedded);
     if (a->pack_name) {
         json_open(&o, "pack", '{');
         json_put_text(&o, "name", a->pack_name);

@@ -67,6 +67,8 @@ struct artifact {
     char *pack_name;                         /* int NAME_pack(args...), NAME_pack_call; NULL: none */
     int narg, npack;
     struct artifact_arg *arg, *pack;
+    int nembedded;
+    struct artifact_arg *embedded;           /* constant data of the object: no arguments */
     int64_t workspace;                       /* bytes, 64-byte aligned, passed last; 0: no such argument */
     int64_t pack_workspace;
     int64_t macs;

@@ -141,17 +141,22 @@ static void dump_module(struct emit *m, const struct cg_options *o, char flag, c
     LLVMDisposeMessage(text);
 }
 
-static bool emit_in(struct emit *m, const struct machine *k, const struct func *const f[2],
+static bool emit_in(struct emit *m, const struct machine *k, const struct lowered *l, const struct func *const f[2],
                     const struct cg_options *o, struct artifact *a)
 {
     double since = cg_now_ms();
     machine_fit(k, m->module);
+    struct embeddings data = {0};
+    if (!embed_values(m->c, l, &data)) return false;
+    if (data.at.n) cg_lap(o, "embed", &since);
+    emit_embedded(m, &data);
     int64_t *workspace[2] = {&a->workspace, &a->pack_workspace};
+    const int nembedded[2] = {l->nembedded, l->pack_nembedded};
     for (int i = 0; i < 2 && f[i]; i++) {
-        struct launches l = {0};
-        bool gpu = m->target->family->kind == TARGET_SIMT;
-        if (!(gpu ? emit_kernels(m, f[i], workspace[i], &l) : emit_func(m, f[i], workspace[i]))) return false;
-        if (!artifact_launches(m->c, a, &l, i == 1)) return false;
+        struct launches gpu = {0};
+        bool ok = m->target->family->kind == TARGET_SIMT ? emit_kernels(m, f[i], workspace[i], &gpu)
+                                                         : emit_func(m, f[i], nembedded[i], workspace[i]);
+        if (!ok || !artifact_launches(m->c, a, &gpu, i == 1)) return false;
     }
     cg_lap(o, "llvm-module", &since);
     dump_module(m, o, 'L', "llvm-module");
@@ -186,7 +191,7 @@ bool emit_artifact(struct ir_ctx *c, const struct lowered *l, const struct func 
     if (!machine_open(&e->k, c, l->target, o->kind)) return false;
     emit_open(&e->m, c, l->target, l->main->name);
     defer(&c->defers, close_emission, e);
-    bool ok = emit_in(&e->m, &e->k, f, o, a);
+    bool ok = emit_in(&e->m, &e->k, l, f, o, a);
     defer_run(&c->defers, keep);
     return ok;
 }

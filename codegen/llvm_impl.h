@@ -37,6 +37,7 @@ struct frame {
     bool parallel;                  /* iterations of a parallel loop: loops inside run serially */
 };
 
+struct constant { const struct tensor *tensor; LLVMValueRef data; };
 struct memo_entry { const struct expr *e; LLVMValueRef value; };
 
 struct emit {
@@ -52,6 +53,7 @@ struct emit {
     struct storage storage;         /* of the function being made ... */
     size_t next_alloc, next_parallel;   /* ... and how far it has been used up */
     const struct launch *launch;    /* the kernel being made; NULL: a function of a CPU */
+    VEC(struct constant) constant;  /* what is embedded */
     struct frame *frame;
     LLVMValueRef mask;              /* lanes that may be evaluated; NULL: all */
     /* Values computed already, valid at the builder's place; entries leave in the reverse order of their
@@ -63,8 +65,11 @@ struct emit {
 /* ---- llvm_module.c ---- */
 void emit_open(struct emit *m, struct ir_ctx *c, const struct target *t, const char *name);
 void emit_close(struct emit *m);
-/* Adds `f` as an external function with its _call entry. False: error set. */
-bool emit_func(struct emit *m, const struct func *f, int64_t *workspace);
+/* Adds constant data, which embedded arguments of functions are then bound to. */
+void emit_embedded(struct emit *m, const struct embeddings *e);
+/* Adds `f` as an external function with its _call entry; the last `nembedded` arguments are constant data. False: error
+ * set. */
+bool emit_func(struct emit *m, const struct func *f, int nembedded, int64_t *workspace);
 void set_attr(struct emit *m, LLVMValueRef fn, unsigned at, const char *name, uint64_t value);
 void set_fn_attrs(struct emit *m, LLVMValueRef fn);
 LLVMTypeRef l_type(struct emit *m, struct type t);          /* in registers: bool is i1 */

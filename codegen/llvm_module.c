@@ -187,7 +187,31 @@ static void add_call_entry(struct emit *m, const char *name, LLVMValueRef fn, in
     LLVMBuildRet(m->b, LLVMBuildCall2(m->b, LLVMGlobalGetValueType(fn), fn, arg, (unsigned)nparam, ""));
 }
 
-static bool fill_func(struct emit *m, const struct func *f, LLVMValueRef fn)
+void emit_embedded(struct emit *m, const struct embeddings *e)
+{
+    for (size_t i = 0; i < e->at.n; i++) {
+        const struct embedded *x = &e->at.at[i];
+        LLVMValueRef bytes = LLVMConstStringInContext2(m->llvm, x->bytes, (size_t)x->size, 1);
+        LLVMValueRef data = LLVMAddGlobal(m->module, LLVMTypeOf(bytes),
+                                          arena_printf(&m->c->arena, "%s.%s", m->name, x->name));
+        LLVMSetInitializer(data, bytes);
+        LLVMSetGlobalConstant(data, 1);
+        LLVMSetLinkage(data, LLVMInternalLinkage);
+        LLVMSetAlignment(data, STORAGE_ALIGN);
+        LLVMSetSection(data, ".rodata"); /* not in a section of its own kind that linkers merge */
+        VEC_PUSH(&m->c->arena, m->constant, ((struct constant){x->tensor, data}));
+    }
+}
+
+static LLVMValueRef constant_of(const struct emit *m, const struct tensor *t)
+{
+    size_t i = 0;
+    while (i < m->constant.n && m->constant.at[i].tensor != t) i++;
+    QJ_ASSERT(i < m->constant.n);
+    return m->constant.at[i].data;
+}
+
+static bool fill_func(struct emit *m, const struct func *f, int nparam, LLVMValueRef fn)
 {
     struct frame frame = {.fn = fn};
     m->frame = &frame;
@@ -195,14 +219,16 @@ static bool fill_func(struct emit *m, const struct func *f, LLVMValueRef fn)
     if (m->nslot) memset(m->slot, 0, m->nslot * sizeof m->slot[0]);
     frame.entry = l_block(m, "entry");
     frame.start = l_block(m, "start");
-    for (int i = 0; i < f->narg; i++) {
+    for (int i = nparam; i < f->narg; i++)
+        bind(m, (struct binding){f->arg[i], constant_of(m, f->arg[i]->tensor), STORAGE_ALIGN, 0});
+    for (int i = 0; i < nparam; i++) {
         LLVMValueRef p = LLVMGetParam(fn, (unsigned)i);
         LLVMSetValueName2(p, f->arg[i]->name, strlen(f->arg[i]->name));
         set_arg_attrs(m, fn, (unsigned)i + 1, f->arg[i]);
         bind(m, (struct binding){f->arg[i], p, dt_bytes(f->arg[i]->dt), 0});
     }
     if (m->storage.workspace) {
-        unsigned at = (unsigned)f->narg;
+        unsigned at = (unsigned)nparam;
         frame.workspace = LLVMGetParam(fn, at);
         set_attr(m, fn, at + 1, "noalias", 0);
         set_attr(m, fn, at + 1, "nonnull", 0);
@@ -218,19 +244,19 @@ static bool fill_func(struct emit *m, const struct func *f, LLVMValueRef fn)
     return ok;
 }
 
-bool emit_func(struct emit *m, const struct func *f, int64_t *workspace)
+bool emit_func(struct emit *m, const struct func *f, int nembedded, int64_t *workspace)
 {
     if (!plan_storage(m->c, f, &m->storage)) return false;
     *workspace = m->storage.workspace;
     m->next_alloc = m->next_parallel = 0;
     m->name = f->name;
     m->nbody = 0;
-    int n = f->narg + (m->storage.workspace != 0);
+    int nparam = f->narg - nembedded, n = nparam + (m->storage.workspace != 0);
     LLVMTypeRef *param = ARENA_ARRAY(&m->c->arena, LLVMTypeRef, n ? n : 1);
     for (int i = 0; i < n; i++) param[i] = m->ptr;
     LLVMValueRef fn = LLVMAddFunction(m->module, f->name, LLVMFunctionType(m->i32, param, (unsigned)n, 0));
     set_fn_attrs(m, fn);
-    bool ok = fill_func(m, f, fn);
+    bool ok = fill_func(m, f, nparam, fn);
     if (ok) add_call_entry(m, f->name, fn, n);
     return ok;
 }
@@ -252,6 +278,7 @@ void emit_open(struct emit *m, struct ir_ctx *c, const struct target *t, const c
     memset(m, 0, sizeof *m);
     m->c = c;
     m->target = t;
+    m->name = name;
     m->llvm = LLVMContextCreate();
     LLVMContextSetDiagnosticHandler(m->llvm, on_diagnostic, c);
     m->module = LLVMModuleCreateWithNameInContext(name, m->llvm);

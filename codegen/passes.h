@@ -87,6 +87,16 @@ bool plan_launches(struct ir_ctx *c, const struct func *f, const struct target *
 double cg_now_ms(void);
 bool cg_wants(const struct cg_options *o, char flag);                            /* a dump */
 void cg_lap(const struct cg_options *o, const char *pass, double *since); /* tells a time, starts the next */
+/* Constant data of an object: what an embedded argument of its functions is. */
+struct embedded {
+    const struct tensor *tensor;
+    const char *name;
+    void *bytes;                /* physical order, in the context's arena */
+    int64_t size;
+};
+struct embeddings { VEC(struct embedded) at; };
+/* Weights with values in the order of their layouts, and what l->embed makes of them. False: error set. */
+bool embed_values(struct ir_ctx *c, const struct lowered *l, struct embeddings *out);
 /* f[0] the kernel, f[1] the pack function or NULL, through all passes: fills in bytes and workspaces. */
 bool emit_artifact(struct ir_ctx *c, const struct lowered *l, const struct func *const f[2],
                    const struct cg_options *o, struct artifact *a);

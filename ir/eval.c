@@ -60,6 +60,7 @@ struct eval *eval_new(struct ir_ctx *c, const struct program *p)
         ev->mem[k] = (struct bc_mem){.key = t, .name = t->name, .dt = t->dt, .ndim = t->ndim, .shape = t->shape,
                                      .dim_name = t->dim_name, .elems = elems, .check = made,
                                      .far = made && elems > DENSE_MAX};
+        ev->mem[k].base = (unsigned char *)(uintptr_t)t->values;    /* never written */
     }
     defer_cancel(&c->defers, ev);
     return ev;

@@ -147,6 +147,9 @@ struct tensor {
     const char *dim_name[QJ_MAX_RANK];      /* never NULL: "n", "h"; or "d0", "d1" */
     struct range range;                     /* of the elements; declared or derived; dtype's if not */
     bool range_declared;
+    const void *values;                     /* WEIGHT: its elements, row-major, part of the program (values.h); NULL: an
+                                               argument */
+    struct range declared;                  /* with values: what was declared; `range` is what they are */
     const struct chain *chain;              /* NULL: nothing is known */
     const struct layout *layout;            /* of the argument in memory; NULL: row-major */
     const char *keyword;                    /* how it was declared: "input" "weight" "bias" "scale" */

@@ -2,6 +2,7 @@
 /* parse_def.c - definitions: declared arguments, computed tensors, pads. Grammar in ir/README.md. */
 #include "ir/layout.h"
 #include "ir/parse_impl.h"
+#include "ir/values.h"
 
 /* ---- what is known before the definition is read ---- */
 
@@ -198,6 +199,7 @@ static bool parse_decl(struct lexer *lx, struct ir_env *env, const char *keyword
     t->keyword = keyword;
     if (!parse_range(lx, dt, &t->range, &t->range_declared)) return false;
     if (lex_accept(lx, "layout") && !parse_layout(lx, t)) return false;
+    if (lex_accept(lx, "=") && !parse_values(lx, t)) return false;
     return add_tensor(lx, env, t);
 }
 

@@ -12,6 +12,7 @@
 #include "ir/layout.h"
 #include "ir/meaning.h"
 #include "ir/parse_impl.h"
+#include "ir/values.h"
 
 /* ---- names ---- */
 
@@ -302,7 +303,7 @@ void print_tensor(struct str *s, const struct tensor *t)
         str_printf(s, "%lld", (long long)t->shape[i]);
     }
     str_printf(s, "] : %s", dtype_info[t->dt].name);
-    if (t->range_declared) put_range(s, t->range);
+    if (t->range_declared) put_range(s, t->values ? t->declared : t->range);
     if (t->layout) str_printf(s, " layout %s", t->layout->text);
 }
 
@@ -310,6 +311,7 @@ void print_program(struct str *s, const struct program *p)
 {
     for (int i = 0; i < p->ntensor; i++) {
         print_tensor(s, p->tensor[i]);
+        if (p->tensor[i]->values) print_values(s, p->tensor[i]);
         str_putc(s, '\n');
     }
 }

@@ -50,6 +50,7 @@ const struct target *api_target(struct qj_ctx *q);
 struct sched *api_sched(struct qj_ctx *q);          /* made when first needed */
 struct jit *api_jit(struct qj_ctx *q);
 const struct program *api_program(struct qj_ctx *q);
+bool api_replay(struct qj_ctx *q);      /* the schedule again: definitions, name or target have changed */
 
 /* Inside a body: what the public functions of these names do. The text of definitions must stay (error spans refer
  * to it). */

@@ -15,8 +15,7 @@ static const char *take_text(struct qj_ctx *q, const char *text)
     return arena_strdup(&q->ir.arena, text);
 }
 
-/* The schedule again, for definitions, a name or a target that have changed. */
-static bool replay(struct qj_ctx *q)
+bool api_replay(struct qj_ctx *q)
 {
     if (!q->sched) return true;
     q->sched = sch_replay(&q->ir, q->sched, api_program(q), api_target(q));
@@ -36,7 +35,7 @@ bool api_define(struct qj_ctx *q, const char *text)
         }
         if (!parse_def(&lx, &q->env)) return false;
     }
-    return !err_is(&q->ir.err) && replay(q);
+    return !err_is(&q->ir.err) && api_replay(q);
 }
 
 static bool body_define(struct qj_ctx *q, void *u)
@@ -132,7 +131,7 @@ bool api_name(struct qj_ctx *q, const char *name)
         return false;
     }
     q->name = arena_strdup(&q->ir.arena, name);
-    return replay(q);
+    return api_replay(q);
 }
 
 static bool body_name(struct qj_ctx *q, void *u) { return api_name(q, *(const char **)u); }
@@ -146,7 +145,7 @@ bool api_set_target(struct qj_ctx *q, const char *given)
     if (!text) return false;
     struct span at = {NULL, text, 0, strlen(text)};
     q->target = target_parse(&q->ir, text, strlen(text), at);
-    return q->target && replay(q);
+    return q->target && api_replay(q);
 }
 
 static bool body_target(struct qj_ctx *q, void *u) { return api_set_target(q, *(const char **)u); }
@@ -192,7 +191,7 @@ bool api_intrinsic(struct qj_ctx *q, const struct intrin_row *from)
     row->mnemonic = row->help = "";
     const struct target *t = api_target(q);
     q->target = t ? target_add_row(&q->ir, t, row, q->opt.allow_asm, (struct span){0}) : NULL;
-    return q->target && replay(q);
+    return q->target && api_replay(q);
 }
 
 static bool body_intrinsic(struct qj_ctx *q, void *u) { return api_intrinsic(q, u); }
@@ -260,6 +259,7 @@ static bool body_show(struct qj_ctx *q, void *u)
     if (!l) return false;
     print_func(&s, l->main);
     if (l->pack) print_func(&s, l->pack);
+    if (l->embed) print_func(&s, l->embed);
     return api_strdup(q, str_text(&s), u);
 }
 

@@ -29,8 +29,8 @@ static int find_arg(const struct kernel_arg *arg, int n, const struct tensor *t,
 
 static void add_call(struct qj_artifact *w, const struct lowered *l, const struct tensor *t)
 {
-    int npack = l->pack ? l->pack->narg : 0;
-    struct call_arg c = {.main = find_arg(l->arg, l->main->narg, t, ARG_INPUT),
+    int npack = lowered_npack(l);
+    struct call_arg c = {.main = find_arg(l->arg, lowered_nargs(l), t, ARG_INPUT),
                          .pack = find_arg(l->pack_arg, npack, t, ARG_INPUT)};
     if (c.main < 0 && c.pack < 0) return; /* nobody reads it */
     const struct layout *layout = c.main >= 0 ? l->arg[c.main].layout : l->pack_arg[c.pack].layout;
@@ -42,7 +42,7 @@ static void add_call(struct qj_artifact *w, const struct lowered *l, const struc
 static void fill(struct qj_artifact *w, const struct lowered *l)
 {
     const struct program *p = l->program;
-    int n = l->main->narg, npack = l->pack ? l->pack->narg : 0;
+    int n = lowered_nargs(l), npack = lowered_npack(l);
     for (int i = 0; i < n; i++)
         w->from_pack[i] =
             l->arg[i].role == ARG_PACKED ? find_arg(l->pack_arg, npack, l->arg[i].tensor, ARG_PACKED) : -1;

@@ -148,6 +148,15 @@ QJ_API bool qj_compute(qj_ctx *q, const char *axes, qj_dtype t, const char *body
  */
 QJ_API bool qj_layer(qj_ctx *q, const char *kind, const char *settings);
 
+/* Gives a weight, bias or scale its values (copied): they become part of the program and of the object, packed ahead where
+ * the schedule packs them, and are no arguments any more - not of the C functions, nor of qj_kernel_call, where the
+ * tensors of a call are those that qj_kernel_arg counts. The range of integers is measured, which may prove instructions
+ * that a declared range does not. `values` has the shape as declared, row-major. Again: other values. In text:
+ * `weight W[k:4] : i8 = hex "00017f80"`. Errors: argument (shape, type), range (outside what was declared), type (not a
+ * weight), unknown-name. */
+struct qj_tensor;
+QJ_API bool qj_embed(qj_ctx *q, const char *name, const struct qj_tensor *values);
+
 /* Names the kernel and so the C functions of its artifact: an identifier of at most 64 characters that is no word of
  * C or C++. The default is "kernel". */
 QJ_API bool qj_name(qj_ctx *q, const char *name);

@@ -11,7 +11,7 @@
 enum { STORE_FORM = 2 };
 static const char store_magic[8] = "qjit-kno";
 
-enum { MOST_NOTES = 1 << 12, MOST_TEXT = 1 << 26, MOST_NAME = 256 };
+enum { MOST_NOTES = 1 << 12, MOST_EMBEDDED = 1 << 12, MOST_TEXT = 1 << 26, MOST_NAME = 256 };
 static const int64_t most_bytes = INT64_C(1) << 48;
 
 struct io {
@@ -159,7 +159,7 @@ static void shape_io(struct io *io, int *n, int64_t *at, int most)
 static void arg_io(struct io *io, struct artifact_arg *a)
 {
     text(io, &a->name, TEXT_NAME);
-    SMALL(io, a->role, ARG_INPUT, ARG_OUTPUT, "a role");
+    SMALL(io, a->role, ARG_INPUT, ARG_EMBEDDED, "a role");
     SMALL(io, a->dt, 0, DT_COUNT - 1, "an element type");
     shape_io(io, &a->ndim, a->shape, QJ_MAX_RANK);
     for (int i = 0; i < a->ndim && ok(io); i++) text(io, &a->dim_name[i], TEXT_NAME);
@@ -173,10 +173,10 @@ static void arg_io(struct io *io, struct artifact_arg *a)
 
 enum { ARG_LEAST = 8 * 11, NOTE_LEAST = 8 * 3, CALL_LEAST = 8 * 4, PACK_LEAST = 8, KERNEL_LEAST = 8 * 9 };
 
-static void args_io(struct io *io, int *n, struct artifact_arg **at)
+static void args_io(struct io *io, int *n, struct artifact_arg **at, int most)
 {
     void *made = *at;
-    int count = array(io, &made, sizeof **at, *n, CALL_MAX_ARGS, ARG_LEAST, "a number of arguments");
+    int count = array(io, &made, sizeof **at, *n, most, ARG_LEAST, "a number of arguments");
     if (io->reading) {
         *at = made;
         *n = count;
@@ -217,8 +217,9 @@ static void artifact_io(struct io *io, struct artifact *a)
     blob(io, &a->bytes, &a->size, 0, INT64_MAX);
     text(io, &a->name, TEXT_NAME);
     text(io, &a->pack_name, TEXT_MAYBE_NAME);
-    args_io(io, &a->narg, &a->arg);
-    args_io(io, &a->npack, &a->pack);
+    args_io(io, &a->narg, &a->arg, CALL_MAX_ARGS);
+    args_io(io, &a->npack, &a->pack, CALL_MAX_ARGS);
+    args_io(io, &a->nembedded, &a->embedded, MOST_EMBEDDED);
     number(io, &a->workspace, 0, most_bytes, "a workspace");
     number(io, &a->pack_workspace, 0, most_bytes, "a workspace");
     number(io, &a->macs, 0, INT64_MAX, "a number of operations");
@@ -268,8 +269,9 @@ static bool same_shape(int n, const int64_t *a, int m, const int64_t *b)
     return n == m && (n == 0 || !memcmp(a, b, (size_t)n * sizeof *a));
 }
 
-static bool arg_valid(const struct artifact_arg *a)
+static bool arg_valid(const struct artifact_arg *a, bool embedded)
 {
+    if ((a->role == ARG_EMBEDDED) != embedded) return false;
     int64_t bytes = dt_bytes(a->dt), elems = 1;
     for (int i = 0; i < a->nphys; i++)
         if (!ck_mul(bytes, a->phys[i], &bytes)) return false;
@@ -340,9 +342,11 @@ static void validate(struct io *io, const struct qj_artifact *w)
     if (!a->bytes || a->narg + 1 > CALL_MAX_ARGS || a->npack + 1 > CALL_MAX_ARGS) wrong(io, "a number of arguments");
     if (!a->pack_name && (a->npack || a->pack_workspace)) wrong(io, "arguments of no function");
     for (int i = 0; ok(io) && i < a->narg; i++)
-        if (!arg_valid(&a->arg[i])) wrong(io, "an argument's size");
+        if (!arg_valid(&a->arg[i], false)) wrong(io, "an argument's size");
     for (int i = 0; ok(io) && i < a->npack; i++)
-        if (!arg_valid(&a->pack[i])) wrong(io, "an argument's size");
+        if (!arg_valid(&a->pack[i], false)) wrong(io, "an argument's size");
+    for (int i = 0; ok(io) && i < a->nembedded; i++)
+        if (!arg_valid(&a->embedded[i], true)) wrong(io, "constant data's size");
     if (ok(io) && !map_valid(w)) wrong(io, "the order of its arguments");
 }
 

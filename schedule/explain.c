@@ -72,7 +72,7 @@ static const struct expr *product_of(const struct stage *g)
 static bool constant(const struct lower *w, const struct tensor *t)
 {
     int i = state_stage_of(w->st, t);
-    return i < 0 ? t->kind == TENSOR_WEIGHT : w->stage[i].place == PLACE_PACK || origin(w->st, t)->kind == TENSOR_WEIGHT;
+    return i < 0 ? t->kind == TENSOR_WEIGHT : w->stage[i].place >= PLACE_PACK || origin(w->st, t)->kind == TENSOR_WEIGHT;
 }
 
 static struct factors factors_of(const struct lower *w, const struct stage *g)
@@ -222,7 +222,7 @@ static const char *way(const struct asking *a, const struct tensor *t)
     const struct tensor *from = t ? origin(a->w->st, t) : NULL;
     if (!from || from == t) return SAY(a, "%s as it lies", t ? t->name : "?");
     int i = state_stage_of(a->w->st, t);
-    return SAY(a, "%s through %s (%s%s)", from->name, t->name, dtype_info[t->dt].name, a->w->stage[i].place == PLACE_PACK ? ", packed ahead" : "");
+    return SAY(a, "%s through %s (%s%s)", from->name, t->name, dtype_info[t->dt].name, a->w->stage[i].place >= PLACE_PACK ? ", packed ahead" : "");
 }
 
 static void ask_tensorized(const struct asking *a, const struct intrin *in, struct explain_row *r)

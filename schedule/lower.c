@@ -29,24 +29,27 @@ static const struct expr *inline_rule(struct ir_ctx *c, const struct expr *e, vo
 
 /* ---- places ---- */
 
-struct sources { struct lower *w; bool constant; };
-static bool constant_read(const struct expr *e, void *u)
+struct sources { struct lower *w; int place[PLACES]; };
+static bool count_read(const struct expr *e, void *u)
 {
     struct sources *s = u;
     if (e->op != OP_READ) return true;
-    int i = state_stage_of(s->w->st, e->val.tensor);
-    if (i >= 0 ? s->w->stage[i].place != PLACE_PACK : e->val.tensor->kind != TENSOR_WEIGHT) s->constant = false;
-    return s->constant;
+    const struct tensor *t = e->val.tensor;
+    int i = state_stage_of(s->w->st, t);
+    enum place of_tensor = t->kind != TENSOR_WEIGHT ? PLACE_MAIN : t->values ? PLACE_EMBED : PLACE_PACK;
+    s->place[i >= 0 ? s->w->stage[i].place : of_tensor]++;
+    return true;
 }
 
-/* Computed from weights alone, at the root: the pack function's work. */
-static bool packable(struct lower *w, int i)
+/* What is computed from weights alone, at the root, is the pack function's work; from embedded ones, the compiler's. */
+static enum place place_of(struct lower *w, int i)
 {
     const struct stage *g = w->st->stage[i];
-    if (g->output || g->attach != ATTACH_ROOT || g->scope != SCOPE_GLOBAL) return false;
-    struct sources s = {w, true};
-    ir_walk(w->stage[i].body, constant_read, &s);
-    return s.constant;
+    if (g->output || g->attach != ATTACH_ROOT || g->scope != SCOPE_GLOBAL) return PLACE_MAIN;
+    struct sources s = {w, {0}};
+    ir_walk(w->stage[i].body, count_read, &s);
+    if (s.place[PLACE_NONE] || s.place[PLACE_MAIN]) return PLACE_MAIN;
+    return s.place[PLACE_EMBED] && !s.place[PLACE_PACK] ? PLACE_EMBED : PLACE_PACK;
 }
 
 static bool read_by(const struct lower *w, int i, enum place by)
@@ -56,15 +59,23 @@ static bool read_by(const struct lower *w, int i, enum place by)
     return false;
 }
 
+/* By a function that runs later than `than` does. */
+static bool read_later(const struct lower *w, int i, enum place than)
+{
+    for (int by = PLACE_MAIN; by < (int)than; by++)
+        if (read_by(w, i, (enum place)by)) return true;
+    return false;
+}
+
 static void places(struct lower *w)
 {
     for (int i = 0; i < w->st->nstage; i++) { /* forward: what could be packed */
         w->stage[i].place = w->st->stage[i]->attach == ATTACH_INLINE ? PLACE_NONE
-                            : packable(w, i) ? PLACE_PACK : PLACE_MAIN;
+                                                                        : place_of(w, i);
     }
     for (int i = w->st->nstage - 1; i >= 0; i--) { /* backward: what is needed */
         if (w->stage[i].place == PLACE_NONE || w->st->stage[i]->output) continue;
-        if (!read_by(w, i, PLACE_MAIN) && !read_by(w, i, PLACE_PACK)) w->stage[i].place = PLACE_NONE;
+        if (!read_later(w, i, PLACES)) w->stage[i].place = PLACE_NONE;
     }
 }
 
@@ -114,7 +125,7 @@ static bool make_buffers(struct lower *w)
         struct lstage *x = &w->stage[i];
         const struct stage *g = x->g;
         if (x->place == PLACE_NONE) continue;
-        bool arg = g->output || (x->place == PLACE_PACK && g->attach == ATTACH_ROOT && read_by(w, i, PLACE_MAIN));
+        bool arg = g->output || (g->attach == ATTACH_ROOT && read_later(w, i, x->place));
         x->buf = make_buffer(w, x, arg ? SCOPE_ARG : g->scope, arg);
         int64_t bytes = dt_bytes(x->buf->dt);
         for (int d = 0; d < x->buf->ndim; d++)
@@ -144,7 +155,7 @@ static int program_index(const struct lower *w, const struct tensor *t)
 
 static struct buffer *arg_buffer(struct lower *w, const struct tensor *t)
 {
-    struct buffer **b = &w->arg[w->now == PLACE_PACK][program_index(w, t)];
+    struct buffer **b = &w->arg[w->now][program_index(w, t)];
     if (!*b) {
         int64_t phys[QJ_MAX_PHYS];
         int n = layout_shape(state_layout(w->st, t), t->ndim, t->shape, phys);
@@ -162,8 +173,7 @@ const struct expr *lower_load(struct lower *w, const struct tensor *t, const str
     if (i >= 0) {
         const struct lstage *x = &w->stage[i];
         int n = lower_index(w, x, idx, phys);
-        bool ahead = x->place == PLACE_PACK && w->now == PLACE_MAIN;
-        return ir_load(w->c, ahead ? x->packed : x->buf, n, phys);
+        return ir_load(w->c, x->place > w->now ? x->packed : x->buf, n, phys);
     }
     const struct buffer *b = arg_buffer(w, t);
     int n = layout_index(w->c, state_layout(w->st, t), t->ndim, idx, phys);
@@ -204,15 +214,34 @@ static void add_arg(struct lower *w, struct arglist *l, enum arg_role role, cons
 
 /* Program arguments that the function reads. An input that nothing reads stays an argument of main: the
  * signature follows the program, not the optimiser. */
-static void add_program_args(struct lower *w, struct arglist *l, enum place place)
+static void add_program_args(struct lower *w, struct arglist *l, enum place place, bool embedded)
 {
     for (int i = 0; i < w->program->ntensor; i++) {
         const struct tensor *t = w->program->tensor[i];
-        if (t->kind == TENSOR_COMPUTE) continue;
+        if (t->kind == TENSOR_COMPUTE || (t->values != NULL) != embedded) continue;
         bool input = t->kind == TENSOR_INPUT;
         w->now = place;
-        if (!w->arg[place == PLACE_PACK][i] && !(input && place == PLACE_MAIN)) continue;
-        add_arg(w, l, input ? ARG_INPUT : ARG_WEIGHT, t, state_layout(w->st, t), arg_buffer(w, t));
+        if (!w->arg[place][i] && !(input && place == PLACE_MAIN)) continue;
+        add_arg(w, l, embedded ? ARG_EMBEDDED : input ? ARG_INPUT : ARG_WEIGHT, t, state_layout(w->st, t),
+                arg_buffer(w, t));
+    }
+}
+
+/* What was made by the function that runs at `made`, and read by the one at `place`. */
+static void add_made(struct lower *w, struct arglist *l, enum place place, enum place made, enum arg_role role)
+{
+    for (int i = 0; i < w->st->nstage; i++)
+        if (w->stage[i].packed && w->stage[i].place == made && read_by(w, i, place))
+            add_arg(w, l, role, w->st->stage[i]->tensor, w->st->stage[i]->layout, w->stage[i].packed);
+}
+
+/* What the function at `place` makes for those that run later. */
+static void add_results(struct lower *w, struct arglist *l, enum place place)
+{
+    for (int i = 0; i < w->st->nstage; i++) {
+        const struct stage *g = w->st->stage[i];
+        if (place == PLACE_MAIN ? g->output : w->stage[i].packed && w->stage[i].place == place)
+            add_arg(w, l, place == PLACE_MAIN ? ARG_OUTPUT : ARG_PACKED, g->tensor, g->layout, w->stage[i].buf);
     }
 }
 
@@ -221,6 +250,25 @@ static const struct func *make_func(struct lower *w, const char *name, const str
     struct func *f = ARENA_NEW(&w->c->arena, struct func);
     *f = (struct func){name, (int)l->buf.n, l->buf.at, body};
     return verify_func(w->c, f, 0) ? f : NULL;
+}
+
+static const struct func *lower_func(struct lower *w, enum place place, const char *name,
+                                     const struct kernel_arg **arg, int *nembedded)
+{
+    struct arglist l = {0};
+    const struct stmt *body = function_body(w, place);
+    if (!body) return NULL;
+    add_program_args(w, &l, place, place == PLACE_EMBED);
+    if (place == PLACE_MAIN) add_made(w, &l, place, PLACE_PACK, ARG_PACKED);
+    add_results(w, &l, place);
+    int n = (int)l.arg.n;
+    if (place != PLACE_EMBED) {
+        add_program_args(w, &l, place, true);
+        add_made(w, &l, place, PLACE_EMBED, ARG_EMBEDDED);
+    }
+    *nembedded = (int)l.arg.n - n;
+    *arg = l.arg.at;
+    return make_func(w, name, &l, body);
 }
 
 static int64_t count_macs(const struct program *p)
@@ -254,7 +302,7 @@ static void find_unbound(struct lower *w, struct lowered *l)
 {
     for (int i = 0; i < w->st->nstage && !l->unbound; i++) {
         const struct stage *g = w->st->stage[i];
-        if (w->stage[i].place == PLACE_NONE || g->attach != ATTACH_ROOT || is_bound(w->st, i)) continue;
+        if (w->stage[i].place == PLACE_NONE || w->stage[i].place == PLACE_EMBED || g->attach != ATTACH_ROOT || is_bound(w->st, i)) continue;
         l->unbound = g->tensor->name;
         for (int k = g->nleaf; k-- > 0;)
             if (!g->iter[g->leaf[k]].reduce) l->unbound_loop = g->iter[g->leaf[k]].name;
@@ -281,34 +329,19 @@ struct lowered *lower_state(struct sched *s, const struct state *st)
     struct ir_ctx *c = s->c;
     struct lower *w = lower_prepare(s, st);
     if (!w) return NULL;
-    const struct stmt *main_body = function_body(w, PLACE_MAIN);
-    if (!main_body) return NULL;
     struct lowered *l = ARENA_NEW(&c->arena, struct lowered);
     *l = (struct lowered){.program = s->program, .target = s->target, .macs = count_macs(s->program)};
-    struct arglist margs = {0}, pargs = {0};
-    add_program_args(w, &margs, PLACE_MAIN);
-    bool packs = false;
-    for (int i = 0; i < st->nstage; i++)
-        if (w->stage[i].packed) {
-            packs = true;
-            add_arg(w, &margs, ARG_PACKED, st->stage[i]->tensor, st->stage[i]->layout, w->stage[i].packed);
-        }
-    for (int i = 0; i < st->nstage; i++)
-        if (st->stage[i]->output)
-            add_arg(w, &margs, ARG_OUTPUT, st->stage[i]->tensor, st->stage[i]->layout, w->stage[i].buf);
-    l->arg = margs.arg.at;
-    l->main = make_func(w, s->program->name, &margs, main_body);
-    if (packs) {
-        const struct stmt *pack_body = function_body(w, PLACE_PACK);
-        if (!pack_body) return NULL;
-        add_program_args(w, &pargs, PLACE_PACK);
-        for (int i = 0; i < st->nstage; i++)
-            if (w->stage[i].packed)
-                add_arg(w, &pargs, ARG_PACKED, st->stage[i]->tensor, st->stage[i]->layout, w->stage[i].buf);
-        l->pack_arg = pargs.arg.at;
-        l->pack = make_func(w, arena_printf(&c->arena, "%s_pack", s->program->name), &pargs, pack_body);
-    }
+    const char *name = s->program->name;
+    bool made[PLACES] = {false};
+    int none;
+    for (int i = 0; i < st->nstage; i++) made[w->stage[i].place] |= w->stage[i].packed != NULL;
+    l->main = lower_func(w, PLACE_MAIN, name, &l->arg, &l->nembedded);
+    if (made[PLACE_PACK])
+        l->pack = lower_func(w, PLACE_PACK, arena_printf(&c->arena, "%s_pack", name), &l->pack_arg, &l->pack_nembedded);
+    if (made[PLACE_EMBED])
+        l->embed = lower_func(w, PLACE_EMBED, arena_printf(&c->arena, "%s_embed", name), &l->embed_arg, &none);
+    if (!l->main || made[PLACE_PACK] != (l->pack != NULL) || made[PLACE_EMBED] != (l->embed != NULL)) return NULL;
     if (s->target->family->kind == TARGET_SIMT) find_unbound(w, l);
     lower_notes(w, l);
-    return l->main && (!packs || l->pack) ? l : NULL;
+    return l;
 }

@@ -13,8 +13,9 @@
 
 enum { MAX_GUARDS = MAX_RELS + 2 * QJ_MAX_RANK + 4, MAX_ROOTS = QJ_MAX_RANK + QJ_MAX_PHYS };
 
-/* Where a stage is computed. */
-enum place { PLACE_NONE, PLACE_MAIN, PLACE_PACK };   /* NONE: inlined, or nobody reads it */
+/* Where a stage is computed. NONE: inlined, or nobody reads it. The others from the last to run to the first: at each call,
+ * once for its weights, by the compiler. */
+enum place { PLACE_NONE, PLACE_MAIN, PLACE_PACK, PLACE_EMBED, PLACES };
 
 struct guard {
     const struct expr *cond;
@@ -37,7 +38,7 @@ struct lstage {
     int nguard;
     struct guard guard[MAX_GUARDS];
     struct buffer *buf;                         /* where it is stored: in its own function */
-    struct buffer *packed;                      /* PLACE_PACK read by main: main's argument */
+    struct buffer *packed;                      /* read by a function that runs later: its argument */
 };
 
 struct lower {
@@ -46,7 +47,7 @@ struct lower {
     const struct program *program;
     const struct target *target;
     struct lstage *stage;
-    struct buffer *arg[2][PARSE_MAX_TENSORS];   /* per place (0 main, 1 pack) and program tensor: made on first use */
+    struct buffer *arg[PLACES][PARSE_MAX_TENSORS];  /* of each function, by program tensor: made on first use */
     enum place now;                             /* the function being built */
 };
 

@@ -78,7 +78,7 @@ static enum kind kind_of(const struct piece *p, size_t *len)
 /* What `qjit compile` runs of a script. */
 static bool shapes_kernel(const struct cmd_info *c)
 {
-    return c->run == cmd_name || c->run == cmd_target || c->run == cmd_intrinsic || c->run == cmd_undo ||
+    return c->run == cmd_name || c->run == cmd_embed || c->run == cmd_target || c->run == cmd_intrinsic || c->run == cmd_undo ||
            c->run == cmd_redo || c->run == cmd_load || c->run == cmd_reset || c->run == cmd_quit;
 }
 

@@ -89,7 +89,7 @@ bool session_open(struct session *s, const struct session_options *o, struct out
     return ok;
 }
 
-static void forget_kernel(struct session *s)
+void session_changed(struct session *s)
 {
     qj_kernel_free(s->kernel);
     s->kernel = NULL;
@@ -98,7 +98,7 @@ static void forget_kernel(struct session *s)
 
 static void forget(struct session *s)
 {
-    forget_kernel(s);
+    session_changed(s);
     texts_clear(&s->undone);
     free(s->kernel_name);
     s->kernel_name = NULL;
@@ -133,7 +133,7 @@ bool session_define(struct session *s)
     char *text = statement_text(s->piece);
     qj_define(s->q, text);
     free(text);
-    forget_kernel(s);
+    session_changed(s);
     return session_ok(s);
 }
 
@@ -148,7 +148,7 @@ bool session_step(struct session *s)
     bool ok = session_ok(s);
     if (!ok) return false;
     texts_clear(&s->undone);
-    forget_kernel(s);
+    session_changed(s);
     return true;
 }
 
@@ -175,7 +175,7 @@ bool session_undo(struct session *s, int count)
             return false;
         }
         texts_push(&s->undone, step);
-        forget_kernel(s);
+        session_changed(s);
         if (s->interactive) out_talk(s->out, "undone: %s", step);
         free(step);
     }
@@ -199,7 +199,7 @@ bool session_redo(struct session *s, int count)
         if (s->interactive) out_talk(s->out, "redone: %s", step);
         free(step);
         s->undone.n--;
-        forget_kernel(s);
+        session_changed(s);
     }
     return true;
 }
@@ -216,7 +216,7 @@ bool session_target(struct session *s, const struct word *w)
         if (!s->err.first.step) place_error(s, word_span(s, w));
         return false;
     }
-    forget_kernel(s);
+    session_changed(s);
     return true;
 }
 
@@ -229,7 +229,7 @@ bool session_name(struct session *s, const struct word *w)
     }
     free(s->kernel_name);
     must(s->kernel_name = strdup(w->text));
-    forget_kernel(s);
+    session_changed(s);
     return true;
 }
 
