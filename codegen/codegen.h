@@ -98,6 +98,8 @@ extern const struct cg_pass cg_passes[];     /* ends with name NULL */
 const struct func *cg_run_passes(struct ir_ctx *c, const struct func *f, const struct target *t,
                                  const struct cg_options *o);
 
+/* Registers LLVM's targets; who uses LLVM for other things than cg_compile calls it first. Any thread. */
+void cg_setup(void);
 /* LLVM's version, for keys and metadata: "19.1.7". */
 const char *cg_llvm_version(void);
 

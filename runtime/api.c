@@ -8,6 +8,7 @@
 
 #include "codegen/codegen.h"
 #include "runtime/perf.h"
+#include "runtime/worker.h"
 #include "runtime/rt/qjrt.h"
 
 #define TEXT_(x) #x
@@ -49,13 +50,19 @@ qj_ctx *qj_ctx_new(const qj_options *options)
         memcpy(&q->opt, options, options->size < sizeof q->opt ? options->size : sizeof q->opt);
     q->opt.profile |= perf_environment();
     forget(q);
-    return q;
+    if (!q->opt.worker) return q;
+    q->opt.worker = q->worker_program = strdup(q->opt.worker);
+    if (q->opt.worker) return q;
+    qj_ctx_free(q);
+    return NULL;
 }
 
 void qj_ctx_free(qj_ctx *q)
 {
     if (!q) return;
     jit_unref(q->jit);
+    worker_stop(q->worker);
+    free(q->worker_program);
     ir_ctx_release(&q->ir);
     free(q);
 }

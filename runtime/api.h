@@ -29,6 +29,8 @@ struct qj_ctx {
     const char *name;                   /* of the kernel; NULL: "kernel" */
     const struct target *target;        /* NULL: "native", found when first needed */
     struct sched *sched;                /* NULL: no step yet */
+    struct worker *worker;              /* the compiler process; NULL: none yet */
+    char *worker_program;               /* opt.worker, ours */
     struct jit *jit;                    /* NULL: nothing linked yet */
     const char *text;                   /* what the running call was given, for places in it; NULL: no text */
     qj_error shown;                     /* the error as the host sees it */

@@ -263,7 +263,7 @@ static bool add_ceiling(struct qj_ctx *q, const struct artifact *a, qj_timing *o
     if (!t || strcmp(t->name, a->target))
         t = target_parse(&q->ir, a->target, strlen(a->target), (struct span){0});
     const struct intrin *row = t ? measure_row(t, a->steps, a->narg > 0 && a->arg[0].dt == DT_F32) : NULL;
-    if (!row || out->ghz <= 0) return t != NULL;
+    if (!row || out->ghz <= 0 || q->opt.isolate) return t != NULL; /* it takes LLVM in this process */
     out->ceiling = ceiling_of(q, t, row);
     snprintf(out->row, sizeof out->row, "%s", row->row->name);
     return !err_is(&q->ir.err);

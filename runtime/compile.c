@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* compile.c - the way from a schedule to an artifact. Contract in compile.h. */
 #include "runtime/compile.h"
+#include "runtime/worker.h"
 
 static void free_artifact(void *p) { qj_artifact_free(p); }
 
@@ -26,7 +27,7 @@ static void tell(const struct qj_ctx *q, const struct artifact *a)
 
 struct qj_artifact *compile_artifact(struct qj_ctx *q, qj_format format)
 {
-    struct qj_artifact *w = compile_here(q, format);
+    struct qj_artifact *w = q->opt.isolate ? worker_compile(q, format) : compile_here(q, format);
     if (w) tell(q, w->a);
     return w;
 }

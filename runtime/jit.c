@@ -10,6 +10,7 @@
 #include <llvm-c/LLJIT.h>
 #include <llvm-c/Target.h>
 
+#include "codegen/codegen.h"
 #include "runtime/elf.h"
 #include "runtime/rt/qjrt.h"
 
@@ -57,6 +58,7 @@ static void on_report(void *u, LLVMErrorRef error)
 struct jit *jit_new(struct err_state *e)
 {
     struct jit *j = calloc(1, sizeof *j);
+    cg_setup();
     if (!j) return err_set(e, ERR_MEMORY, (struct span){0}, "no memory for a linker"), NULL;
     j->refs = 1;
     pthread_mutex_init(&j->lock, NULL);

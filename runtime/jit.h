@@ -4,7 +4,6 @@
  * One ORC session a jit, one resource tracker a linked object: unlinking gives its memory back. Two objects
  * may define the same names, as each is linked into a table of symbols of its own; the tables are reused,
  * since ORC's C interface cannot remove one. An object sees elf_imports and nothing else of the process.
- * LLVM's own set-up for this machine is codegen's: something has been compiled in this process before.
  * All functions may be called from any thread. A linked object keeps its jit alive.
  *
  *     struct jit *j = jit_new(e);

@@ -88,6 +88,14 @@ typedef struct qj_options {
                                10 ms; while LLVM has the module, or the kernel itself runs, as soon as they are through.
                                0: none */
     unsigned profile;       /* QJ_PROFILE_ bits; what cannot be written is told to log as "profile" */
+    /* Compile in a process of its own, `qjit worker`, which is started when first needed and ends with the context: LLVM
+     * ends its process when memory runs out, and assembly text of allow_asm can do worse. What it does to itself comes back as
+     * error `compiler-process`, and the next compile has a new one. Deadlines and cancelling stop LLVM too. Linking, checking
+     * and disassembling stay in this process; qj_time gives no ceiling. */
+    bool isolate;
+    const char *worker;     /* the program; NULL: $QJIT_WORKER, else `qjit` beside this library, in ../bin, or on $PATH */
+    size_t worker_memory;   /* address space of a compile in bytes; 0: 4 GiB */
+    int64_t worker_ms;      /* time of a compile, by the clock and of a CPU; 0: a minute */
 } qj_options;
 
 /* A new context without definitions, for the target "native". NULL options: the defaults. NULL: no memory. */

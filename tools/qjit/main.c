@@ -9,12 +9,13 @@
 #include <unistd.h>
 
 #include "tools/qjit/sub.h"
+#include "tools/qjit/worker.h"
 
 enum {
     OPT_JSON = 1, OPT_TARGET = 2, OPT_OUTPUT = 4, OPT_TEXT = 8, OPT_ASM = 16, OPT_ECHO = 32, OPT_MEMORY = 64,
-    OPT_THREADS = 128, OPT_HELP = 256, OPT_VERSION = 512, OPT_DEADLINE = 1024
+    OPT_THREADS = 128, OPT_HELP = 256, OPT_VERSION = 512, OPT_DEADLINE = 1024, OPT_ISOLATE = 2048
 };
-#define OPT_SESSION (OPT_JSON | OPT_TARGET | OPT_ASM | OPT_ECHO | OPT_MEMORY | OPT_DEADLINE | OPT_THREADS | OPT_HELP)
+#define OPT_SESSION (OPT_JSON | OPT_TARGET | OPT_ASM | OPT_ECHO | OPT_MEMORY | OPT_DEADLINE | OPT_ISOLATE | OPT_THREADS | OPT_HELP)
 
 static const struct opt_row {
     const char *name;
@@ -30,6 +31,7 @@ static const struct opt_row {
     {"echo", 0, OPT_ECHO, NULL, "each statement to standard error before it runs"},
     {"memory", 0, OPT_MEMORY, "SIZE", "the most a context may allocate for itself, as 64M"},
     {"deadline", 0, OPT_DEADLINE, "MS", "the longest a statement may take, in milliseconds"},
+    {"isolate", 0, OPT_ISOLATE, NULL, "compile in a process of its own, which LLVM may end without harm"},
     {"threads", 0, OPT_THREADS, "N", "threads for parallel loops (default: all the process may use)"},
     {"help", 'h', OPT_HELP, NULL, "this text"},
     {"version", 'V', OPT_VERSION, NULL, "qjit's version"},
@@ -111,6 +113,7 @@ static bool take_option(struct command_line *c, const struct opt_row *o, const c
     case OPT_TEXT: c->text = arg; return true;
     case OPT_ASM: return c->session.allow_asm = true;
     case OPT_ECHO: return c->session.echo = true;
+    case OPT_ISOLATE: return c->session.isolate = true;
     case OPT_MEMORY:
         if (read_size(arg, &c->session.memory)) return true;
         return usage_error(e, NULL, "--memory takes a size as 64M, not `%s`", arg);
@@ -219,6 +222,7 @@ static int run(int argc, char **argv, struct out *out, struct err_state *e)
 
 int main(int argc, char **argv)
 {
+    if (argc == 2 && !strcmp(argv[1], "worker")) return worker_main();
     /* Asked first, so that a faulty command line is answered in JSON as well. */
     bool json = false;
     for (int i = 1; i < argc && strcmp(argv[i], "--"); i++)

@@ -80,7 +80,7 @@ bool session_open(struct session *s, const struct session_options *o, struct out
     *s = (struct session){.opt = *o, .out = out};
     err_init(&s->err);
     qj_options options = {.size = sizeof options, .memory_limit = (size_t)o->memory, .allow_asm = o->allow_asm,
-                          .deadline_ms = o->deadline};
+                          .deadline_ms = o->deadline, .isolate = o->isolate};
     s->q = qj_ctx_new(&options);
     if (!s->q) err_set(&s->err, ERR_MEMORY, (struct span){0}, "no memory for a context");
     if (o->threads) qj_set_threads(o->threads);
