@@ -6,6 +6,7 @@
 #include <stdint.h>
 #include <cmocka.h>
 
+#include <dirent.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdlib.h>
@@ -175,6 +176,89 @@ static void test_fork(void **state)
     assert_int_equal(sum, 300 * 70);
 }
 
+/* Three loops deep from eight threads at once, our pool's and the callers'. */
+static void nest(void *ctx, int64_t begin, int64_t end, int depth);
+static void depth1(void *ctx, int64_t begin, int64_t end) { nest(ctx, begin, end, 1); }
+static void depth2(void *ctx, int64_t begin, int64_t end) { nest(ctx, begin, end, 2); }
+static void depth3(void *ctx, int64_t begin, int64_t end) { nest(ctx, begin, end, 3); }
+static void nest(void *ctx, int64_t begin, int64_t end, int depth)
+{
+    for (int64_t i = begin; i < end; i++) {
+        if (depth == 3) atomic_fetch_add((atomic_llong *)ctx, 1);
+        else qjrt_parallel_for(depth == 1 ? depth2 : depth3, ctx, 9);
+    }
+}
+
+static void *deep_caller(void *arg)
+{
+    for (int i = 0; i < 40; i++) qjrt_parallel_for(depth1, arg, 9);
+    return NULL;
+}
+
+static void run_deep_callers(void)
+{
+    pthread_t t[8];
+    atomic_llong sum = 0;
+    alarm(100); /* a deadlock is a failure, not a hang */
+    for (int i = 0; i < 8; i++) assert_int_equal(pthread_create(&t[i], NULL, deep_caller, &sum), 0);
+    for (int i = 0; i < 8; i++) pthread_join(t[i], NULL);
+    alarm(0);
+    assert_int_equal(sum, 8 * 40 * 9 * 9 * 9);
+}
+
+static void test_deep(void **state)
+{
+    (void)state;
+    qjrt_set_threads(8);
+    run_deep_callers();
+}
+
+static int threads_here(void)
+{
+    int n = 0;
+    DIR *d = opendir("/proc/self/task");
+    for (struct dirent *e; d && (e = readdir(d));) n += e->d_name[0] != '.';
+    if (d) closedir(d);
+    return n;
+}
+
+static void *nothing(void *arg) { return arg; }
+
+struct host { atomic_llong calls; };
+static int host_pool(void *user, qjrt_body *body, void *ctx, int64_t n)
+{
+    atomic_fetch_add(&((struct host *)user)->calls, 1);
+    int64_t half = n / 2; /* a host that cuts as it likes */
+    body(ctx, half, n);
+    if (half) body(ctx, 0, half);
+    return 0;
+}
+
+/* With a host's pool no thread is made here, however loops nest; without it the count tells that they are. */
+static void test_host_makes_the_threads(void **state)
+{
+    (void)state;
+    pthread_t t; /* sanitizers may keep a thread of their own from the first on */
+    pthread_create(&t, NULL, nothing, NULL);
+    pthread_join(t, NULL);
+    qjrt_shutdown();
+    int before = threads_here();
+    struct host host = {0};
+    qjrt_set_threads(8);
+    qjrt_set_parallel_for(host_pool, &host);
+    run_deep_callers();
+    atomic_llong sum = 0;
+    for (int i = 0; i < 100; i++) qjrt_parallel_for(depth1, &sum, 9);
+    assert_int_equal(sum, 100 * 729);
+    assert_int_equal(host.calls, (8 * 40 + 100) * (1 + 9 + 81));
+    assert_int_equal(threads_here(), before);
+    qjrt_set_parallel_for(NULL, NULL);
+    qjrt_parallel_for(depth1, &sum, 9);
+    assert_int_equal(threads_here(), before + 7);
+    assert_int_equal(host.calls, (8 * 40 + 100) * (1 + 9 + 81));
+    qjrt_shutdown();
+}
+
 static void test_limits(void **state)
 {
     (void)state;
@@ -196,6 +280,7 @@ int main(void)
         cmocka_unit_test(test_each_iteration_once), cmocka_unit_test(test_nested),
         cmocka_unit_test(test_concurrent_callers),  cmocka_unit_test(test_results_visible),
         cmocka_unit_test(test_hook),                cmocka_unit_test(test_fork),
+        cmocka_unit_test(test_deep),             cmocka_unit_test(test_host_makes_the_threads),
         cmocka_unit_test(test_limits),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
