@@ -12,7 +12,7 @@ trap 'rm -rf "$work"' EXIT
 cd "$work"
 
 total() { size -t "$1" | tail -1 | awk '{print $1 + $2 + $3}'; }
-[ "$(total "$archive")" -lt $most ] || { size -t "$archive"; echo "the archive has more than $most bytes of code and data"; exit 1; }
+[ "$(total "$archive")" -lt $most ] || { size -t "$archive"; echo "the archive has extra than $most bytes of code and data"; exit 1; }
 
 # C library and pthreads, which glibc 2.34 and on holds too.
 nm -u "$archive" | awk '$1 == "U" {print $2}' | sort -u >undefined
@@ -39,8 +39,8 @@ sigfillset
 strtol
 _GLOBAL_OFFSET_TABLE_
 NAMES
-sort -u allowed | comm -13 - undefined >more
-if [ -s more ]; then echo "libqjrt.a refers to others:"; cat more; exit 1; fi
+sort -u allowed | comm -13 - undefined >extra
+if [ -s extra ]; then echo "libqjrt.a refers to others:"; cat extra; exit 1; fi
 if nm -g --defined-only "$archive" | awk 'NF == 3 && $3 !~ /^qjrt_/ {print; bad = 1} END {exit !bad}'; then
     echo "libqjrt.a defines names that are not its own"; exit 1
 fi
