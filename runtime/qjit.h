@@ -40,6 +40,10 @@
 #define QJ_VERSION_MAJOR 0
 #define QJ_VERSION_MINOR 1
 #define QJ_VERSION_PATCH 0
+/* Of the header that a host is compiled with, for #if; qj_version is that of the library it runs with, which may be newer:
+ * a host finds all that its header declares in a library of the same soname. */
+#define QJ_VERSION (QJ_VERSION_MAJOR * 10000 + QJ_VERSION_MINOR * 100 + QJ_VERSION_PATCH)
+#define QJ_VERSION_AT_LEAST(major, minor, patch) (QJ_VERSION >= (major) * 10000 + (minor) * 100 + (patch))
 
 #if defined(__GNUC__)
 #define QJ_API __attribute__((visibility("default")))
@@ -149,7 +153,9 @@ QJ_API bool qj_compute(qj_ctx *q, const char *axes, qj_dtype t, const char *body
  * [R], the weights W [B M Q T N U V] and the output Out; a step lays Out out where `out=` says so. Zero points that the
  * weights' type cannot take off are computed as the target that is set now does faster. Error: usage.
  *
- *     snprintf(s, sizeof s, "h=%d w=%d c=%d o=%d k=3 pad=1", h, w, c, o);
+ *     char s[64];
+ *     int size = 56, channels = 64;
+ *     snprintf(s, sizeof s, "h=%d w=%d c=%d o=%d k=3 pad=1", size, size, channels, channels);
  *     qj_layer(q, "conv2d", s);
  *     qj_template(q, "");
  *     qj_kernel *k = qj_build(q);

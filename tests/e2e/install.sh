@@ -24,6 +24,10 @@ lib=$(dirname "$(dirname "$(find "$at" -name qjit.pc)")")
 export PKG_CONFIG_PATH="$lib/pkgconfig" LD_LIBRARY_PATH="$lib"
 try "$at/bin/qjit" --version
 
+for f in man/man1/qjit.1 man/man3/qj_build.3 bash-completion/completions/qjit; do
+    [ -s "$at/share/$f" ] || fault "share/$f is missing"
+done
+
 # ---- exports ----------------------------------------------------------------------------------
 declared() { grep -v '^#' "$1" | grep -oE "\\b$2[a-z0-9_]+ ?\\(" | tr -d ' (' | sort -u; }
 exported() { nm "$@" --defined-only 2>/dev/null | awk 'NF == 3 && $2 ~ /[A-Z]/ { print $3 }' | sort -u; }
@@ -45,6 +49,9 @@ cat >host.c <<'C'
 #include <qjit.h>
 #include <qjrt.h>
 #include <stdio.h>
+#if !QJ_VERSION_AT_LEAST(0, 1, 0) || QJ_VERSION_AT_LEAST(99, 0, 0) || QJ_VERSION < 100
+#error "the version's macros"
+#endif
 #include <string.h>
 
 int main(void)

@@ -50,7 +50,7 @@ Commands:
   run NAME=FILE.npy ...   Runs the kernel on tensors from files; for an output the file is written.
   target [NAME]           Sets what to compile for, as x86-64-v3 or native; without NAME, prints it.
   explain [ERROR]         What an error means; without ERROR, which instructions fit which loops, and why the others do not.
-  help [WORD]             Explains a command, a schedule primitive, or: definitions, limits, intrinsic, exit.
+  help [WORD]             Explains a command, a schedule primitive, or: definitions, limits, intrinsic, environment, exit.
   intrinsic NAME ...       Adds an instruction of your own to the target.
   name [KERNEL]           Names the kernel: the C function that emit writes.
   reset                   Forgets definitions, steps and target.

@@ -40,6 +40,7 @@ bool help_word(struct session *s, FILE *f, const struct word *w);   /* w NULL: t
 bool help_error(FILE *f, const char *name);                         /* false: no such error */
 const char *help_example(enum err_code code);                       /* "" when there is none */
 size_t help_topics(const char **names);                             /* words beside commands and primitives */
+const char *help_topic(const char *name);                           /* the text; NULL: no such topic */
 
 /* complete.c: see line.h */
 char **complete_names(void *session, const char *before, size_t *from, size_t *n);

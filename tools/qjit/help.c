@@ -36,6 +36,12 @@ static const struct { const char *name, *text; } topics[] = {
      "  loops of a stage            96 ever made, by 48 splits and fuses\n"
      "  arguments of a step         16, names after -> 8\n"
      "  a script                    64 MiB; load in load 16 deep\n"},
+    {"environment",
+     "  QJRT_THREADS        threads for parallel loops, as --threads\n"
+     "  QJIT_PROFILE        map, dump, gdb or all: tell perf and gdb where kernels lie (runtime/README.md)\n"
+     "  JITDUMPDIR          where dump writes .debug/jit; else HOME\n"
+     "  QJIT_HISTORY        file of typed lines; empty: none. Else in XDG_STATE_HOME or HOME\n"
+     "  NO_COLOR            no colour on a terminal\n"},
     {"exit",
      "  0  done\n"
      "  1  the script, a file or an argument is at fault; the error names the place\n"
@@ -61,6 +67,13 @@ size_t help_topics(const char **names)
 {
     for (size_t i = 0; i < ARRAY_LEN(topics); i++) names[i] = topics[i].name;
     return ARRAY_LEN(topics);
+}
+
+const char *help_topic(const char *name)
+{
+    for (size_t i = 0; i < ARRAY_LEN(topics); i++)
+        if (!strcmp(topics[i].name, name)) return topics[i].text;
+    return NULL;
 }
 
 const char *help_example(enum err_code code) { return explained[code].example; }
@@ -154,11 +167,10 @@ bool help_word(struct session *s, FILE *f, const struct word *w)
         put_prim(f, &sch_template);
         return true;
     }
-    for (size_t i = 0; i < ARRAY_LEN(topics); i++)
-        if (!strcmp(topics[i].name, w->text)) {
-            fputs(topics[i].text, f);
-            return true;
-        }
+    if (help_topic(w->text)) {
+        fputs(help_topic(w->text), f);
+        return true;
+    }
     for (int i = 0; parse_keywords[i]; i++)
         if (!strcmp(parse_keywords[i], w->text)) {
             fputs(topics[0].text, f);

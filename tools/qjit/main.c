@@ -17,12 +17,7 @@ enum {
 };
 #define OPT_SESSION (OPT_JSON | OPT_TARGET | OPT_ASM | OPT_ECHO | OPT_MEMORY | OPT_DEADLINE | OPT_ISOLATE | OPT_THREADS | OPT_HELP)
 
-static const struct opt_row {
-    const char *name;
-    char key;               /* 0: no short form */
-    unsigned bit;
-    const char *arg, *help;
-} opts[] = {
+const struct opt_row opts[] = {
     {"json", 0, OPT_JSON, NULL, "one JSON object on standard output, on success and on failure"},
     {"target", 't', OPT_TARGET, "NAME", "compile for NAME, whatever the script's own target statements say"},
     {"output", 'o', OPT_OUTPUT, "FILE", "what compile writes: .o (with .h and .json), .s, .ll or .bc"},
@@ -37,11 +32,7 @@ static const struct opt_row {
     {"version", 'V', OPT_VERSION, NULL, "qjit's version"},
 };
 
-static const struct sub_row {
-    const char *name, *args, *help;
-    unsigned opts;
-    sub_fn *run;
-} subs[] = {
+const struct sub_row subs[] = {
     {"repl", "", "statements typed one by one (the default on a terminal)", OPT_SESSION, sub_repl},
     {"run", "FILE.qj | - | -c TEXT  [NAME=FILE.npy ...]", "runs a script; then the kernel on the tensors named",
      OPT_SESSION | OPT_TEXT, sub_run},
@@ -52,9 +43,11 @@ static const struct sub_row {
      OPT_JSON | OPT_TARGET | OPT_HELP, sub_layer},
     {"targets", "", "families, CPUs, features, instructions, and what this machine is", OPT_JSON | OPT_HELP, sub_targets},
     {"explain", "ERROR", "what an error means", OPT_JSON | OPT_HELP, sub_explain},
+    {"docs", "man | bash", "prints the manual page qjit(1), or completion for bash: `source <(qjit docs bash)`", OPT_HELP, sub_docs},
     {"help", "[WORD]", "this text, or about a command, a schedule primitive, an error", OPT_JSON | OPT_HELP, sub_help},
 };
 enum { NSUB = sizeof subs / sizeof *subs, NOPT = sizeof opts / sizeof *opts };
+const int nsubs = NSUB, nopts = NOPT;
 
 void print_usage(FILE *f)
 {

@@ -14,7 +14,21 @@ struct command_line {
 
 /* Each ends with out_finish and returns the exit status; a usage error is set in e and printed here. */
 typedef int sub_fn(struct command_line *c, struct out *out, struct err_state *e);
-sub_fn sub_repl, sub_run, sub_compile, sub_layer, sub_targets, sub_explain, sub_help, sub_version;
+sub_fn sub_docs, sub_repl, sub_run, sub_compile, sub_layer, sub_targets, sub_explain, sub_help, sub_version;
+
+/* The tables of main.c. */
+extern const struct opt_row {
+    const char *name;
+    char key;                   /* 0: no short form */
+    unsigned bit;
+    const char *arg, *help;     /* arg NULL: it takes none */
+} opts[];
+extern const struct sub_row {
+    const char *name, *args, *help;
+    unsigned opts;              /* bits of those it takes */
+    sub_fn *run;
+} subs[];
+extern const int nopts, nsubs;
 
 void print_usage(FILE *f);
 
