@@ -63,6 +63,7 @@ void qj_ctx_free(qj_ctx *q)
     jit_unref(q->jit);
     worker_stop(q->worker);
     free(q->worker_program);
+    cuda_close(q->cuda);
     ir_ctx_release(&q->ir);
     free(q);
 }
@@ -243,6 +244,12 @@ struct sched *api_sched(struct qj_ctx *q)
 {
     if (!q->sched) q->sched = sch_new(&q->ir, api_program(q), api_target(q));
     return q->sched;
+}
+
+struct cuda *api_cuda(struct qj_ctx *q)
+{
+    if (!q->cuda) q->cuda = cuda_open(&q->ir.err);
+    return q->cuda;
 }
 
 struct jit *api_jit(struct qj_ctx *q)

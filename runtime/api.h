@@ -14,6 +14,7 @@
 #define QJ_RUNTIME_API_H
 
 #include "ir/parse.h"
+#include "runtime/cuda.h"
 #include "runtime/jit.h"
 #include "runtime/qjit.h"
 #include "schedule/sched.h"
@@ -32,6 +33,7 @@ struct qj_ctx {
     struct worker *worker;              /* the compiler process; NULL: none yet */
     char *worker_program;               /* opt.worker, ours */
     struct jit *jit;                    /* NULL: nothing linked yet */
+    struct cuda *cuda;                  /* NULL: no GPU asked for yet */
     const char *text;                   /* what the running call was given, for places in it; NULL: no text */
     qj_error shown;                     /* the error as the host sees it */
     char oom[128];                      /* text of an error for which there is no memory */
@@ -51,6 +53,7 @@ void api_leave(struct qj_ctx *q);
 const struct target *api_target(struct qj_ctx *q);
 struct sched *api_sched(struct qj_ctx *q);          /* made when first needed */
 struct jit *api_jit(struct qj_ctx *q);
+struct cuda *api_cuda(struct qj_ctx *q);
 const struct program *api_program(struct qj_ctx *q);
 bool api_replay(struct qj_ctx *q);      /* the schedule again: definitions, name or target have changed */
 

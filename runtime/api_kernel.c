@@ -8,6 +8,7 @@
 #include "runtime/api.h"
 #include "runtime/call.h"
 #include "runtime/check.h"
+#include "runtime/device.h"
 #include "runtime/compile.h"
 #include "runtime/disasm.h"
 #include "runtime/file.h"
@@ -158,9 +159,14 @@ static bool body_link(struct qj_ctx *q, void *u)
 {
     struct linking *l = u;
     if (!l->a) return missing(q, "the artifact");
-    struct jit *j = api_jit(q);
-    if (j) l->out = kernel_link(&q->ir, j, l->a);
-    if (l->out) tell_profilers(q, l->out);
+    if (l->a->a->kind == CG_PTX) {
+        struct cuda *d = api_cuda(q);
+        if (d) l->out = kernel_load(&q->ir, d, l->a);
+    } else {
+        struct jit *j = api_jit(q);
+        if (j) l->out = kernel_link(&q->ir, j, l->a);
+        if (l->out) tell_profilers(q, l->out);
+    }
     return l->out != NULL;
 }
 
@@ -173,7 +179,9 @@ qj_kernel *qj_link(qj_ctx *q, const qj_artifact *a)
 static bool body_build(struct qj_ctx *q, void *u)
 {
     struct linking *l = u;
-    l->a = compile_artifact(q, QJ_OBJ);
+    const struct target *t = api_target(q);
+    if (!t) return false;
+    l->a = compile_artifact(q, t->family->kind == TARGET_SIMT ? QJ_PTX : QJ_OBJ);
     return l->a && body_link(q, l);
 }
 
@@ -274,11 +282,33 @@ static void summarise(const struct measured *m, double ghz, const struct qj_kern
     enum { NOISY_PERCENT = 15 };
     int64_t macs = k->artifact->a->macs;
     *t = (qj_timing){.best_ms = m->best_ms, .median_ms = m->median_ms, .windows = m->windows, .calls = m->calls,
-                     .ghz = ghz, .macs = macs, .threads = jit_is_parallel(k->code) ? qjrt_threads() : 1};
+                     .ghz = ghz, .macs = macs, .threads = k->gpu ? cuda_facts(cuda_of(k->gpu))->processors : jit_is_parallel(k->code) ? qjrt_threads() : 1};
     t->spread = (m->p90_ms - m->best_ms) / m->best_ms;
     t->noisy = t->spread * 100 > NOISY_PERCENT;
     t->gmacs = (double)macs / (m->best_ms * 1e6);
     t->mac_per_cycle = ghz > 0 ? t->gmacs / ghz : 0;
+}
+
+/* On a GPU: the tensors copied there first, the time by its own clock, which is that of its description. */
+static bool time_device(struct qj_ctx *q, struct timing_job *j)
+{
+    char why[256] = "";
+    struct why w = {why, sizeof why};
+    struct bound b;
+    struct measured m;
+    qj_tensor **there = ARENA_ARRAY(&q->ir.arena, qj_tensor *, j->nargs + 1);
+    defer(&q->ir.defers, free_tensors, there);
+    for (int i = 0; i < j->nargs; i++)
+        if (!(there[i] = device_copy(cuda_of(j->k->gpu), j->args[i], &w)))
+            return err_set(&q->ir.err, ERR_DEVICE, (struct span){0}, "%s", why);
+    bool ok = kernel_bind(&b, j->k, there, j->nargs, NULL, &w);
+    ok = ok && device_measure(j->k->gpu, j->k->artifact->a, b.arg, j->budget_ms, &q->ir.limits, &m, &w);
+    kernel_unbind(&b);
+    arena_poll(&q->ir.arena);
+    if (!ok) return err_set(&q->ir.err, ERR_DEVICE, (struct span){0}, "%s", why);
+    const struct cuda_facts *f = cuda_facts(cuda_of(j->k->gpu));
+    summarise(&m, (double)f->clock_khz * 1e-6, j->k, &j->t);
+    return true;
 }
 
 static bool body_time(struct qj_ctx *q, void *u)
@@ -293,11 +323,13 @@ static bool body_time(struct qj_ctx *q, void *u)
         j->nargs = j->k->artifact->ncall;
         if (!j->args) return false;
     }
+    if (j->budget_ms <= 0) j->budget_ms = 300;
+    if (j->k->gpu) return time_device(q, j);
     if (!kernel_bind(&b, j->k, j->args, j->nargs, NULL, &w))
         return err_set(&q->ir.err, ERR_ARGUMENT, (struct span){0}, "%s", why);
     struct repeated r = {j->k->entry_call, b.arg, 0};
     double before = measure_ghz(); /* no arena is touched until all is unbound: nothing can jump past it */
-    struct measured m = measure(call_once, &r, j->budget_ms > 0 ? j->budget_ms : 300, &q->ir.limits);
+    struct measured m = measure(call_once, &r, j->budget_ms, &q->ir.limits);
     double after = measure_ghz();
     kernel_unbind(&b);
     arena_poll(&q->ir.arena);
@@ -327,6 +359,10 @@ static bool body_disassemble(struct qj_ctx *q, void *u)
     struct reading *r = u;
     if (!r->k) return missing(q, "the kernel");
     const struct artifact *a = r->k->artifact->a;
+    if (r->k->gpu) {
+        err_set(&q->ir.err, ERR_UNSUPPORTED, (struct span){0}, "the code of %s is the GPU driver's", a->name);
+        return err_hint(&q->ir.err, "compile the PTX to read it"), false;
+    }
     r->out = disasm(&q->ir.err, r->k->code, a->triple, a->cpu, a->features);
     return r->out != NULL;
 }

@@ -193,6 +193,12 @@ static bool run(struct check *k)
     for (int i = 0; i < k->n; i++) args[i] = k->side[i].tensor;
     if (!kernel_bind(&b, k->k, args, k->n, NULL, &(struct why){why, sizeof why}))
         return fail(k, ERR_ARGUMENT, why);
+    if (k->k->gpu) {
+        bool ok = kernel_run(&b, &(struct why){why, sizeof why});
+        kernel_unbind(&b);
+        arena_poll(&k->c->arena);
+        return ok || fail(k, ERR_DEVICE, why);
+    }
     int rc = 0;
     bool called = call_plain(k->k->entry, b.narg, b.arg, &rc);
     kernel_unbind(&b);

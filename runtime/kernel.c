@@ -7,6 +7,7 @@
 
 #include "ir/eval.h"
 #include "runtime/call.h"
+#include "runtime/device.h"
 #include "runtime/tensor.h"
 
 bool why_set(struct why *w, const char *fmt, ...)
@@ -73,11 +74,35 @@ struct qj_kernel *kernel_link(struct ir_ctx *c, struct jit *j, struct qj_artifac
     return NULL;
 }
 
+struct qj_kernel *kernel_load(struct ir_ctx *c, struct cuda *d, struct qj_artifact *w)
+{
+    struct qj_kernel *k = calloc(1, sizeof *k);
+    if (!k) return err_set(&c->err, ERR_MEMORY, (struct span){0}, "no memory for a kernel"), NULL;
+    atomic_fetch_add(&w->refs, 1);
+    k->artifact = w;
+    k->gpu = cuda_load(d, &c->err, w->a);
+    if (k->gpu) return k;
+    qj_kernel_free(k);
+    return NULL;
+}
+
+static bool packs(const struct qj_kernel *k) { return k->artifact->a->pack_name != NULL; }
+
+/* The pack function or the main one, with the pointers of its arguments. */
+static bool run(const struct qj_kernel *k, bool pack, void **ptr, struct why *w)
+{
+    const struct artifact *a = k->artifact->a;
+    if (k->gpu) return device_run(k->gpu, a, pack, ptr, w);
+    int rc = call_uniform(pack ? k->pack_call : k->entry_call, ptr);
+    return rc == 0 || why_set(w, "%s returned %d", pack ? a->pack_name : a->name, rc);
+}
+
 void qj_kernel_free(qj_kernel *k)
 {
     if (!k) return;
     perf_forget(k->told);
     jit_unlink(k->code);
+    cuda_unload(k->gpu);
     qj_artifact_free(k->artifact);
     free(k);
 }
@@ -143,14 +168,15 @@ static void shape_text(char *out, size_t size, int ndim, const int64_t *shape)
     if (n < size) snprintf(out + n, size - n, "]");
 }
 
-static bool check_tensor(const struct artifact_arg *g, const qj_tensor *t, bool logical, struct why *w)
+static bool check_tensor(const struct artifact_arg *g, const qj_tensor *t, bool logical, bool gpu, struct why *w)
 {
     enum dtype d;
     char have[256], want[256];
     int ndim = logical ? g->ndim : g->nphys;
     const int64_t *shape = logical ? g->shape : g->phys;
-    if (t->device.type != 1)
-        return why_set(w, "%s is on device type %d; kernels read CPU memory", g->name, t->device.type);
+    if (gpu ? !device_takes(t->device.type) : t->device.type != DL_CPU)
+        return why_set(w, "%s is on device type %d; this kernel reads %s", g->name, t->device.type,
+                       gpu ? "the GPU's memory, or the CPU's by way of a copy" : "CPU memory");
     if (t->ndim < 0 || t->ndim > QJ_MAX_PHYS) return why_set(w, "%s has %d dimensions", g->name, t->ndim);
     if (!tensor_dtype(t, &d) || d != g->dt)
         return why_set(
@@ -201,6 +227,7 @@ static bool check_overlap(const struct qj_artifact *a, qj_tensor *const *args, s
 static bool check_range(const struct qj_artifact *a, int i, const qj_tensor *t, struct why *w)
 {
     const struct artifact_arg *g = artifact_call_arg(a, i);
+    if (t->device.type != DL_CPU) return true; /* not to be read from here */
     const struct layout *l = a->call[i].layout.nphys ? &a->call[i].layout : NULL;
     if (g->role == ARG_OUTPUT || !dt_is_int(g->dt)) return true;
     if (g->range.lo <= dtype_info[g->dt].lo && g->range.hi >= dtype_info[g->dt].hi) return true;
@@ -236,7 +263,7 @@ static bool check_args(const struct qj_kernel *k, qj_tensor *const *args, int na
         const struct call_arg *c = &a->call[i];
         bool needed = need == FOR_PACK ? c->pack >= 0 : need == FOR_CALL_PACKED ? c->main >= 0 : true;
         if (!args[i] && needed) return why_set(w, "%s is missing", artifact_call_arg(a, i)->name);
-        if (needed && !check_tensor(artifact_call_arg(a, i), args[i], false, w)) return false;
+        if (needed && !check_tensor(artifact_call_arg(a, i), args[i], false, k->gpu != NULL, w)) return false;
         if (needed && artifact_call_arg(a, i)->role == ARG_OUTPUT && tensor_read_only(args[i]))
             return why_set(w, "%s is an output, and the tensor is read-only", artifact_call_arg(a, i)->name);
         if (needed && (ranges || ALWAYS_CHECK_RANGES) && !check_range(a, i, args[i], w)) return false;
@@ -253,21 +280,24 @@ static void *new_workspace(int64_t bytes)
 
 static bool no_memory(struct why *w) { return why_set(w, "out of memory"); }
 
-static struct qj_packed *new_packed(const struct qj_artifact *a)
+static struct qj_packed *new_packed(const struct qj_kernel *k, struct why *w)
 {
+    const struct qj_artifact *a = k->artifact;
     struct qj_packed *p = calloc(1, sizeof *p);
     if (p) p->at = calloc((size_t)a->a->narg + 1, sizeof *p->at);
     if (!p || !p->at) {
         free(p);
-        return NULL;
+        return no_memory(w), NULL;
     }
     p->artifact = a;
     atomic_fetch_add(&((struct qj_artifact *)(uintptr_t)a)->refs, 1);
     for (int i = 0; i < a->a->narg; i++) {
         const struct artifact_arg *g = &a->a->arg[i];
         if (g->role != ARG_PACKED) continue;
-        p->at[i] = qj_tensor_new((qj_dtype)g->dt, g->nphys, g->phys);
+        p->at[i] = k->gpu ? device_tensor(cuda_of(k->gpu), (qj_dtype)g->dt, g->nphys, g->phys, w)
+                          : qj_tensor_new((qj_dtype)g->dt, g->nphys, g->phys);
         if (p->at[i]) continue;
+        if (!k->gpu) no_memory(w);
         qj_packed_free(p);
         return NULL;
     }
@@ -278,16 +308,16 @@ static bool run_pack(const struct qj_kernel *k, qj_tensor *const *args, struct q
 {
     const struct qj_artifact *a = k->artifact;
     void **ptr = calloc((size_t)a->a->npack + 2, sizeof *ptr);
-    void *workspace = a->a->pack_workspace ? new_workspace(a->a->pack_workspace) : NULL;
-    bool ok = (ptr && (workspace || !a->a->pack_workspace)) || no_memory(w);
+    bool wants = a->a->pack_workspace && !k->gpu; /* a GPU's is made there */
+    void *workspace = wants ? new_workspace(a->a->pack_workspace) : NULL;
+    bool ok = (ptr && (workspace || !wants)) || no_memory(w);
     if (ok) {
         for (int i = 0; i < a->ncall; i++)
             if (a->call[i].pack >= 0) ptr[a->call[i].pack] = qj_tensor_data(args[i]);
         for (int i = 0; i < a->a->narg; i++)
             if (p->at[i]) ptr[a->from_pack[i]] = p->at[i]->data;
         ptr[a->a->npack] = workspace;
-        int rc = call_uniform(k->pack_call, ptr);
-        ok = rc == 0 || why_set(w, "%s returned %d", a->a->pack_name, rc);
+        ok = run(k, true, ptr, w);
     }
     free(workspace);
     free(ptr);
@@ -304,9 +334,9 @@ static qj_call options_of(const qj_call *o)
 
 static struct qj_packed *pack(const struct qj_kernel *k, qj_tensor *const *args, struct why *w)
 {
-    struct qj_packed *p = new_packed(k->artifact);
-    if (!p) return no_memory(w), NULL;
-    if (!k->pack || run_pack(k, args, p, w)) return p;
+    struct qj_packed *p = new_packed(k, w);
+    if (!p) return NULL;
+    if (!packs(k) || run_pack(k, args, p, w)) return p;
     qj_packed_free(p);
     return NULL;
 }
@@ -356,8 +386,8 @@ static bool prepare(const struct qj_kernel *k, qj_tensor *const *args, const qj_
     if (o->packed && o->packed->artifact != k->artifact)
         return why_set(w, "the packed weights are another kernel's than %s", a->name);
     if ((uintptr_t)o->workspace % TENSOR_ALIGN) return why_set(w, "the workspace is not aligned to 64 bytes");
-    if (k->pack && !o->packed && !(*p = pack(k, args, w))) return false;
-    if (!a->workspace || o->workspace || (*ws = new_workspace(a->workspace))) return true;
+    if (packs(k) && !o->packed && !(*p = pack(k, args, w))) return false;
+    if (!a->workspace || o->workspace || k->gpu || (*ws = new_workspace(a->workspace))) return true;
     qj_packed_free(*p);
     *p = NULL;
     return no_memory(w);
@@ -380,6 +410,8 @@ bool kernel_bind(struct bound *b, const struct qj_kernel *k, qj_tensor *const *a
     return true;
 }
 
+bool kernel_run(const struct bound *b, struct why *w) { return run(b->k, false, b->arg, w); }
+
 void kernel_unbind(struct bound *b)
 {
     free(b->arg);
@@ -397,10 +429,10 @@ bool qj_kernel_call(const qj_kernel *k, qj_tensor *const *args, int nargs, const
     if (!k || !check_args(k, args, nargs, o.packed ? FOR_CALL_PACKED : FOR_CALL, o.check_ranges, &w)) return false;
     if (!prepare(k, args, &o, &packed, &workspace, &w)) return false;
     fill_args(k->artifact, args, o.packed ? o.packed : packed, o.workspace ? o.workspace : workspace, ptr);
-    int rc = call_uniform(k->entry_call, ptr);
+    bool ok = run(k, false, ptr, &w);
     free(workspace);
     qj_packed_free(packed);
-    return rc == 0 || why_set(&w, "%s returned %d", k->artifact->a->name, rc);
+    return ok;
 }
 
 /* ---- conversions ---- */
@@ -414,7 +446,7 @@ static qj_tensor *convert(const qj_kernel *k, int i, const qj_tensor *t, bool to
     if (t->strides && !dense) return NULL;
     if (dense) t = dense;
     qj_tensor *out = NULL;
-    if (check_tensor(g, t, to_physical, &nobody))
+    if (check_tensor(g, t, to_physical, false, &nobody))
         out = to_physical ? qj_tensor_new((qj_dtype)g->dt, g->nphys, g->phys)
                           : qj_tensor_new((qj_dtype)g->dt, g->ndim, g->shape);
     if (out && to_physical) kernel_to_physical(k->artifact, i, qj_tensor_data(t), out->data);

@@ -10,6 +10,7 @@
 #include <stdatomic.h>
 
 #include "codegen/codegen.h"
+#include "runtime/cuda.h"
 #include "runtime/jit.h"
 #include "runtime/perf.h"
 #include "runtime/qjit.h"
@@ -32,6 +33,7 @@ struct qj_kernel {
     struct linked *code;
     struct perf *told;                  /* to gdb; NULL: nothing */
     void *entry, *entry_call, *pack, *pack_call;    /* pack: NULL when nothing is packed */
+    struct cuda_kernel *gpu;                        /* instead of all that; NULL: a CPU's */
 };
 
 struct qj_packed {
@@ -48,10 +50,8 @@ bool spills_note(struct err_state *e, struct artifact *a);
 
 /* ERR_NO_HOST, ERR_LINK, ERR_UNSUPPORTED (not an object), ERR_MEMORY. */
 struct qj_kernel *kernel_link(struct ir_ctx *c, struct jit *j, struct qj_artifact *a);
-
-/* A failure that belongs to no context: text for the caller of a kernel. */
-struct why { char *at; size_t size; };
-bool why_set(struct why *w, const char *fmt, ...) QJ_PRINTF(2, 3);
+/* PTX, on a GPU. ERR_NO_HOST, ERR_LINK, ERR_MEMORY. */
+struct qj_kernel *kernel_load(struct ir_ctx *c, struct cuda *d, struct qj_artifact *a);
 
 /* Everything of a call that can be done ahead: checks, packing, workspace; then it may be repeated. */
 struct bound {
@@ -63,6 +63,7 @@ struct bound {
 };
 bool kernel_bind(struct bound *b, const struct qj_kernel *k, qj_tensor *const *args, int nargs,
                  const qj_call *o, struct why *w);
+bool kernel_run(const struct bound *b, struct why *w);      /* by the uniform entry */
 void kernel_unbind(struct bound *b);
 
 /* Elements of a logical row-major array into the memory of call argument i, and back. Padding is zeroed. */

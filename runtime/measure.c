@@ -20,27 +20,36 @@ static int by_value(const void *a, const void *b)
     return x < y ? -1 : x > y;
 }
 
-static double window(void (*fn)(void *u), void *u, int64_t calls)
+struct calling { void (*fn)(void *u); void *u; };
+
+static double call_window(void *u, int64_t calls)
 {
+    const struct calling *c = u;
     double begin = now_ms();
-    for (int64_t i = 0; i < calls; i++) fn(u);
+    for (int64_t i = 0; i < calls; i++) c->fn(c->u);
     return (now_ms() - begin) / (double)calls;
 }
 
 struct measured measure(void (*fn)(void *u), void *u, double budget_ms, const struct limits *limits)
 {
+    return measure_windows(call_window, &(struct calling){fn, u}, budget_ms, limits);
+}
+
+struct measured measure_windows(double (*window)(void *u, int64_t calls), void *u, double budget_ms,
+                                const struct limits *limits)
+{
     double ms[MAX_WINDOWS];
     struct measured m = {0};
     double begin = now_ms();
-    fn(u); /* pages, caches, threads */
+    window(u, 1); /* pages, caches, threads */
     int64_t calls = 1;
-    double once = window(fn, u, 1);
+    double once = window(u, 1);
     while (once * (double)calls < WINDOW_MS && calls < INT64_C(1) << 30 && !limits_over(limits)) {
         calls *= 2;
-        once = window(fn, u, calls);
+        once = window(u, calls);
     }
     do {
-        ms[m.windows++] = window(fn, u, calls);
+        ms[m.windows++] = window(u, calls);
         m.calls += calls;
     } while (m.windows < MAX_WINDOWS && (m.windows < MIN_WINDOWS || now_ms() - begin < budget_ms) && !limits_over(limits));
     qsort(ms, (size_t)m.windows, sizeof *ms, by_value);

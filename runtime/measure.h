@@ -18,6 +18,9 @@ struct measured {
 
 /* Calls fn(u) for about budget_ms, or until the limits are over, which the caller looks at. */
 struct measured measure(void (*fn)(void *u), void *u, double budget_ms, const struct limits *limits);
+/* The same of anything that can say how many milliseconds each of so many calls took. */
+struct measured measure_windows(double (*window)(void *u, int64_t calls), void *u, double budget_ms,
+                                const struct limits *limits);
 
 /* The clock now in GHz; 0 when this machine's is not known how to measure. About a millisecond. */
 double measure_ghz(void);

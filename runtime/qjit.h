@@ -379,6 +379,28 @@ QJ_API bool qj_tensor_fill(qj_tensor *t, uint64_t seed, int64_t lo, int64_t hi);
 QJ_API qj_tensor *qj_tensor_load_npy(qj_ctx *q, const char *path);
 QJ_API bool qj_tensor_save_npy(qj_ctx *q, const qj_tensor *t, const char *path);
 
+/* ---- the GPU ---- */
+
+typedef struct qj_gpu_info {
+    size_t size;                    /* sizeof(qj_gpu_info) */
+    char name[64];
+    int ordinal;                    /* $QJIT_CUDA_DEVICE, else 0 */
+    int capability;                 /* 90: compute capability 9.0, target sm_90 */
+    int processors, clock_mhz;
+    int driver;                     /* the CUDA version it knows: 12040 is 12.4 */
+} qj_gpu_info;
+
+/* The GPU that kernels for `sm_NN` targets are linked to and run on, through CUDA's driver library, which is opened
+ * when first asked for ($QJIT_CUDA_DRIVER, else libcuda.so.1). Error: cannot-run-here, with the reason. */
+QJ_API bool qj_gpu(qj_ctx *q, qj_gpu_info *out);
+/* A copy of a dense tensor in the GPU's memory (DLPack device type 2), owned by the caller. A kernel of a GPU takes
+ * tensors of the CPU as well, and copies them for each call; with all of them on the GPU it copies nothing. Errors:
+ * cannot-run-here, argument, device. */
+QJ_API qj_tensor *qj_tensor_to_gpu(qj_ctx *q, const qj_tensor *t);
+/* Copies the elements between two dense tensors of one type and shape, each on the CPU or the GPU. Errors:
+ * cannot-run-here, argument, device. */
+QJ_API bool qj_tensor_copy(qj_ctx *q, qj_tensor *to, const qj_tensor *from);
+
 /* ---- kernels ---- */
 
 typedef struct qj_kernel qj_kernel;

@@ -61,7 +61,7 @@ void print_usage(FILE *f)
                 opts[i].key ? ',' : ' ', left, opts[i].help);
     }
     fputs("\nexit: 0 done; 1 the script or a file is at fault; 2 usage; 3 check found a wrong bit; 4 this machine\n"
-          "cannot run it; 5 out of memory or LLVM refused. `qjit -c help` lists the statements.\n", f);
+          "cannot run it; 5 out of memory, or LLVM or the GPU refused. `qjit -c help` lists the statements.\n", f);
 }
 
 static bool usage_error(struct err_state *e, const char *hint, const char *fmt, ...) QJ_PRINTF(3, 4);

@@ -198,7 +198,7 @@ int exit_status(enum err_code code)
     if (code == ERR_USAGE) return EXIT_USAGE;
     if (code == ERR_MISMATCH) return EXIT_WRONG_BITS;
     if (code == ERR_NO_HOST) return EXIT_NOT_HERE;
-    return code == ERR_LLVM || code == ERR_MEMORY ? EXIT_OURS : EXIT_SCRIPT;
+    return code == ERR_LLVM || code == ERR_MEMORY || code == ERR_DEVICE ? EXIT_OURS : EXIT_SCRIPT;
 }
 
 static void put_field(struct json_out *j, const struct field *f)

@@ -1,0 +1,172 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* cuda: kernels of a GPU through the public interface, on the interpreter of PTX behind CUDA's driver interface: host
+ * tensors, device tensors, packed weights, time, and every function of the driver failing once. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "runtime/qjit.h"
+
+enum { M = 16, N = 24, K = 32 };
+static const char program[] = "input A[m:16, k:32] : u8; weight W[n:24, k:32] : i8\n"
+                              "C[m, n] : i32 = sum(k) i32(A[m, k]) * i32(W[n, k])";
+static const char steps[] = "split C.n 8 -> no ni; bind C.m blockIdx.x; bind C.no threadIdx.y; bind C.ni threadIdx.x";
+
+static qj_ctx *open_ctx(void)
+{
+    qj_ctx *q = qj_ctx_new(NULL);
+    qj_define(q, program);
+    qj_target(q, "sm_80");
+    qj_step(q, steps);
+    if (qj_last_error(q)) fail_msg("%s", qj_last_error(q)->text);
+    return q;
+}
+
+static qj_tensor *arg[3];
+static int setup(void **s)
+{
+    setenv("QJIT_CUDA_DRIVER", QJ_CUDA_EMU, 1);
+    setenv("QJIT_EMU_SM", "86", 1);
+    arg[0] = qj_tensor_new(QJ_U8, 2, (int64_t[]){M, K});
+    arg[1] = qj_tensor_new(QJ_I8, 2, (int64_t[]){N, K});
+    arg[2] = qj_tensor_new(QJ_I32, 2, (int64_t[]){M, N});
+    qj_tensor_fill(arg[0], 1, 0, 255);
+    qj_tensor_fill(arg[1], 2, -128, 127);
+    return 0;
+}
+static int teardown(void **s)
+{
+    for (int i = 0; i < 3; i++) qj_tensor_free(arg[i]);
+    return 0;
+}
+
+static void expect_product(const int32_t *c)
+{
+    const uint8_t *a = arg[0]->data;
+    const int8_t *w = arg[1]->data;
+    for (int m = 0; m < M; m++)
+        for (int n = 0; n < N; n++) {
+            int32_t want = 0;
+            for (int k = 0; k < K; k++) want += a[m * K + k] * w[n * K + k];
+            assert_int_equal(c[m * N + n], want);
+        }
+}
+
+static void host_tensors(void **s)
+{
+    qj_ctx *q = open_ctx();
+    qj_kernel *k = qj_build(q);
+    char why[200] = "";
+    if (!k) fail_msg("%s", qj_last_error(q)->text);
+    if (!qj_kernel_call(k, arg, 3, &(qj_call){.size = sizeof(qj_call), .why = why, .why_size = sizeof why})) fail_msg("%s", why);
+    expect_product(arg[2]->data);
+    assert_null(qj_kernel_entry(k));
+    assert_true(qj_check(q, k, NULL));
+    qj_timing t = {.size = sizeof t};
+    assert_true(qj_time(q, k, NULL, 0, 1, &t));
+    assert_true(t.best_ms > 0 && t.macs == M * N * K);
+    assert_null(qj_disassemble(q, k));
+    qj_kernel_free(k);
+    qj_ctx_free(q);
+}
+
+static void device_tensors(void **s)
+{
+    qj_ctx *q = open_ctx();
+    qj_kernel *k = qj_build(q);
+    qj_tensor *on[3], *back = qj_tensor_new(QJ_I32, 2, (int64_t[]){M, N});
+    qj_gpu_info info = {.size = sizeof info};
+    assert_true(qj_gpu(q, &info));
+    assert_int_equal(info.capability, 86);
+    for (int i = 0; i < 3; i++) assert_non_null(on[i] = qj_tensor_to_gpu(q, arg[i]));
+    assert_int_equal(on[0]->device.type, 2);
+    assert_true(qj_kernel_call(k, on, 3, NULL));
+    assert_true(qj_tensor_copy(q, back, on[2]));
+    expect_product(back->data);
+    qj_tensor *mixed[] = {on[0], arg[1], back};
+    memset(back->data, 1, sizeof(int32_t) * M * N);
+    assert_true(qj_kernel_call(k, mixed, 3, NULL));
+    expect_product(back->data);
+    assert_false(qj_tensor_copy(q, on[0], on[2]));
+    qj_clear_error(q);
+    qj_kernel_free(k);
+    qj_ctx_free(q); /* tensors outlive it */
+    for (int i = 0; i < 3; i++) qj_tensor_free(on[i]);
+    qj_tensor_free(back);
+}
+
+static void gpu_tensor_on_cpu(void **s)
+{
+    qj_ctx *q = open_ctx(), *cpu = qj_ctx_new(NULL);
+    char why[200] = "";
+    qj_define(cpu, program);
+    qj_kernel *k = qj_build(cpu);
+    assert_non_null(k);
+    qj_tensor *on = qj_tensor_to_gpu(q, arg[0]), *mixed[] = {on, arg[1], arg[2]};
+    assert_false(qj_kernel_call(k, mixed, 3, &(qj_call){.size = sizeof(qj_call), .why = why, .why_size = sizeof why}));
+    assert_non_null(strstr(why, "device type 2"));
+    qj_tensor_free(on);
+    qj_kernel_free(k);
+    qj_ctx_free(cpu);
+    qj_ctx_free(q);
+}
+
+/* One function of the driver fails: an error, nothing lost, and everything works afterwards. */
+static void failures(void **s)
+{
+    static const char *const name[] = {
+        "cuInit", "cuDeviceGetCount", "cuDeviceGet", "cuDevicePrimaryCtxRetain", "cuCtxPushCurrent_v2", "cuModuleLoadDataEx",
+        "cuModuleGetFunction", "cuStreamCreate", "cuEventCreate", "cuMemAlloc_v2", "cuMemcpyHtoD_v2", "cuLaunchKernel",
+        "cuEventRecord", "cuStreamSynchronize", "cuMemcpyDtoH_v2", "cuMemsetD8_v2"};
+    for (size_t i = 0; i < sizeof name / sizeof *name; i++) {
+        qj_ctx *q = open_ctx();
+        setenv("QJIT_EMU_FAIL", name[i], 1);
+        qj_kernel *k = qj_build(q);
+        if (k && qj_check(q, k, NULL)) qj_time(q, k, arg, 3, 1, NULL);
+        if (!qj_last_error(q)) fail_msg("%s failed in silence", name[i]);
+        const char *code = qj_last_error(q)->code;
+        if (strcmp(code, "device") && strcmp(code, "cannot-run-here") && strcmp(code, "link")) fail_msg("%s: %s", name[i], code);
+        qj_kernel_free(k);
+        unsetenv("QJIT_EMU_FAIL");
+        qj_clear_error(q);
+        k = qj_build(q);
+        assert_true(qj_check(q, k, NULL));
+        qj_kernel_free(k);
+        qj_ctx_free(q);
+    }
+}
+
+static void no_driver(void **s)
+{
+    setenv("QJIT_CUDA_DRIVER", "/nonexistent/libcuda.so.1", 1);
+    qj_ctx *q = open_ctx();
+    assert_null(qj_build(q));
+    assert_string_equal(qj_last_error(q)->code, "cannot-run-here");
+    qj_clear_error(q);
+    assert_false(qj_gpu(q, NULL));
+    qj_clear_error(q);
+    qj_artifact *a = qj_compile(q, QJ_PTX);
+    assert_non_null(a);
+    qj_artifact_free(a);
+    qj_ctx_free(q);
+    setenv("QJIT_CUDA_DRIVER", "libm.so.6", 1);
+    q = open_ctx();
+    assert_null(qj_build(q));
+    assert_non_null(strstr(qj_last_error(q)->message, "has no cuInit"));
+    qj_ctx_free(q);
+    setenv("QJIT_CUDA_DRIVER", QJ_CUDA_EMU, 1);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(host_tensors), cmocka_unit_test(device_tensors), cmocka_unit_test(gpu_tensor_on_cpu),
+        cmocka_unit_test(failures), cmocka_unit_test(no_driver),
+    };
+    return cmocka_run_group_tests(tests, setup, teardown);
+}
