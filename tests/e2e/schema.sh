@@ -21,6 +21,9 @@ printf 'input A[m:4] : i32\nB[m] : u8 = requantize(A[m], scale: 0.125, zero: 7, 
 "$QJIT" compile const.qj -o const.o 2>/dev/null >&2
 
 printf 'input A[m:64] : u8\nB[m] : i32 = i32(A[m]) * 3\ntarget sm_80\nbind B.m threadIdx.x\n' >gpu.qj
+"$PYTHON" -c 'import numpy as np; np.save("m.npy", np.full(8, 0.5, np.float32))'
+printf 'input A[m:4, n:8] : i32\nscale M[n:8] : f32\nB[m, n] : u8 = requantize(A[m, n], scale: M[n], zero: 7, round: half_even)\nembed M m.npy\n' >inside.qj
+"$QJIT" compile inside.qj -o inside.o 2>/dev/null >&2
 "$QJIT" compile gpu.qj -o gpu.ptx 2>/dev/null >&2
 "$QJIT" compile const.qj --target aarch64 -o arm.o 2>/dev/null >&2
 
@@ -54,6 +57,10 @@ for f in files:
 assert rounds == {"half_even", "tflite_double", "tflite_single", "shift"}, rounds
 q, = json.load(open("const.json"))["quantisation"]
 assert q == {"output": "B", "round": "half_even", "scale": {"value": 0.125}, "zero": 7, "clamp": [0, 255]}, q
+
+inside = json.load(open("inside.json"))
+assert [a["role"] for a in inside["args"]] == ["input", "output"] and [a["name"] for a in inside["embedded"]] == ["M"], inside
+assert inside["quantisation"][0]["scale"] == {"arg": "M", "axes": [1]}, inside["quantisation"]
 
 # What is wrong is refused.
 good = json.load(open("conv_56.json"))
