@@ -44,6 +44,44 @@ static bool fill_args(struct artifact_arg **out, int *count, int n, const struct
     return true;
 }
 
+/* The symbol would be the kernel's own. */
+static bool own_name(const struct lowered *l, const char *name)
+{
+    static const char *const suffix[] = {"", "_call", "_pack", "_pack_call"};
+    size_t n = strlen(l->main->name);
+    if (strncmp(name, l->main->name, n)) return false;
+    for (size_t i = 0; i < ARRAY_LEN(suffix); i++)
+        if (!strcmp(name + n, suffix[i])) return true;
+    return false;
+}
+
+static bool find_externs(struct ir_ctx *c, const struct lowered *l, struct ext_list *out)
+{
+    *out = (struct ext_list){0};
+    ir_externs_stmt(&c->arena, l->main->body, out);
+    if (l->pack) ir_externs_stmt(&c->arena, l->pack->body, out);
+    for (size_t i = 0; i < out->n; i++) {
+        if (!own_name(l, out->at[i]->name)) continue;
+        err_set(&c->err, ERR_REDEFINED, (struct span){0}, "%s is a function of the host's and one that the kernel %s defines",
+                out->at[i]->name, l->main->name);
+        return err_hint(&c->err, "give the kernel another name"), false;
+    }
+    return true;
+}
+
+static bool fill_externs(struct artifact *a, const struct ext_list *from)
+{
+    a->ext = calloc(from->n + 1, sizeof *a->ext);
+    for (size_t i = 0; a->ext && i < from->n; i++) {
+        const struct ext *f = from->at[i];
+        struct artifact_extern *x = &a->ext[a->next++];
+        *x = (struct artifact_extern){.name = own(f->name), .result = f->result, .narg = f->narg};
+        memcpy(x->arg, f->arg, sizeof x->arg);
+        if (!x->name) return false;
+    }
+    return a->ext != NULL;
+}
+
 static char *program_text(struct ir_ctx *c, const struct program *p)
 {
     struct str s = str_on(&c->arena);
@@ -53,6 +91,8 @@ static char *program_text(struct ir_ctx *c, const struct program *p)
 
 struct artifact *artifact_new(struct ir_ctx *c, const struct lowered *l, enum cg_kind kind)
 {
+    struct ext_list externs;
+    if (!find_externs(c, l, &externs)) return NULL;
     char *program = program_text(c, l->program); /* first: it may jump out, out of memory */
     struct artifact *a = calloc(1, sizeof *a);
     const struct target *t = l->target;
@@ -70,7 +110,7 @@ struct artifact *artifact_new(struct ir_ctx *c, const struct lowered *l, enum cg
         a->program = program;
         ok = fill_args(&a->arg, &a->narg, lowered_nargs(l), l->arg) &&
              (!l->pack || fill_args(&a->pack, &a->npack, lowered_npack(l), l->pack_arg)) &&
-             fill_args(&a->embedded, &a->nembedded, l->nembedded, l->arg + lowered_nargs(l));
+             fill_args(&a->embedded, &a->nembedded, l->nembedded, l->arg + lowered_nargs(l)) && fill_externs(a, &externs);
         ok = ok && a->name && (a->pack_name || !l->pack) && a->target && a->triple && a->cpu && a->features &&
              a->steps && a->program && artifact_fill_quants(c, l, a);
     }
@@ -138,6 +178,8 @@ void artifact_free(struct artifact *a)
     free(a->kernel);
     free(a->note);
     artifact_free_quants(a);
+    for (int i = 0; i < a->next; i++) free(a->ext[i].name);
+    free(a->ext);
     char *const text[] = {a->bytes, a->name, a->pack_name, a->target, a->triple, a->cpu, a->features, a->steps, a->program};
     for (size_t i = 0; i < ARRAY_LEN(text); i++) free(text[i]);
     free(a);

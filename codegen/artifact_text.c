@@ -235,6 +235,19 @@ static const char *gpu_header(struct str *s, const struct artifact *a)
     return str_text(s);
 }
 
+static void put_externs(struct str *s, const struct artifact *a)
+{
+    if (a->next) str_put(s, "/* Yours to define: pure, called from any thread. */\n");
+    for (int i = 0; i < a->next; i++) {
+        const struct artifact_extern *x = &a->ext[i];
+        str_printf(s, "%s %s(", x->result == DT_BOOL ? "bool" : c_type(x->result), x->name);
+        for (int k = 0; k < x->narg; k++)
+            str_printf(s, "%s%s", k ? ", " : "", x->arg[k] == DT_BOOL ? "bool" : c_type(x->arg[k]));
+        str_put(s, ");\n");
+    }
+    if (a->next) str_putc(s, '\n');
+}
+
 const char *artifact_header(struct arena *arena, const struct artifact *a)
 {
     struct str s = str_on(arena);
@@ -259,9 +272,11 @@ const char *artifact_header(struct arena *arena, const struct artifact *a)
     put_example(&s, a);
     str_put(&s, " *\n * Macros of an argument X: X_BYTES, X_ALIGN (bytes), X_RANK and X_DIM0 ... (as above), X_STRIDE0 ... (of the\n"
                 " * memory), X_LO and X_HI (integers); with a layout X_LAYOUT, X_MEMRANK and X_MEMDIM0 ... (of the memory). */\n");
-    str_printf(&s, "#ifndef %s_QJIT_H\n#define %s_QJIT_H\n\n#include <stdint.h>\n\n", up, up);
+    str_printf(&s, "#ifndef %s_QJIT_H\n#define %s_QJIT_H\n\n%s#include <stdint.h>\n\n", up, up,
+               a->next ? "#include <stdbool.h>\n" : "");
     put_macros(&s, a);
     str_put(&s, "\n#ifdef __cplusplus\nextern \"C\" {\n#endif\n\n");
+    put_externs(&s, a);
     put_prototype(&s, a->name, a->arg, a->narg, a->workspace, false);
     if (a->pack_name) {
         str_putc(&s, '\n');
@@ -364,6 +379,21 @@ static void put_json_kernels(struct json_out *o, const struct artifact *a)
     json_close(o);
 }
 
+static void put_json_externs(struct json_out *o, const struct artifact *a)
+{
+    json_open(o, "externs", '[');
+    for (int i = 0; i < a->next; i++) {
+        json_open(o, NULL, '{');
+        json_put_text(o, "name", a->ext[i].name);
+        json_open(o, "args", '<');
+        for (int k = 0; k < a->ext[i].narg; k++) json_put_text(o, NULL, dtype_info[a->ext[i].arg[k]].name);
+        json_close(o);
+        json_put_text(o, "result", dtype_info[a->ext[i].result].name);
+        json_close(o);
+    }
+    json_close(o);
+}
+
 const char *artifact_json(struct arena *arena, const struct artifact *a)
 {
     static const char *const kind_name[] = {"object", "assembly", "llvm-ir", "bitcode", "ptx"};
@@ -397,6 +427,7 @@ const char *artifact_json(struct arena *arena, const struct artifact *a)
         json_close(&o);
     }
     put_json_quants(&o, a);
+    put_json_externs(&o, a);
     if (a->nkernel) put_json_kernels(&o, a);
     json_open(&o, "notes", '[');
     for (int i = 0; i < a->nnote; i++) {

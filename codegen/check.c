@@ -40,6 +40,9 @@ static bool see_expr(const struct expr *e, void *u)
                 k->t->name);
         err_hint(&k->c->err, "pick a target with the feature fma (x86-64-v3 has it), or write a*b + c");
     }
+    if (e->op == OP_EXTERN && k->t->family->kind != TARGET_CPU)
+        unsupported(k, arena_printf(&k->c->arena, "%s is a function of the host's, which %s cannot call", e->val.ext->name,
+                                    k->t->name), "write it as an expression, or compile for a CPU");
     if (e->type.lanes > 4 * MAX_LANES)
         unsupported(k, "a vector has too many lanes", "split the vectorized loop");
     return !err_is(&k->c->err);

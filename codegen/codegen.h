@@ -10,6 +10,7 @@
 #define QJ_CODEGEN_CODEGEN_H
 
 #include "ir/quant.h"
+#include "ir/extern.h"
 #include "schedule/lower.h"
 
 enum { CG_WORKSPACE_ALIGN = 64 };
@@ -38,6 +39,7 @@ struct artifact_arg {
     bool range_declared;
     int64_t bytes;
 };
+struct artifact_extern { char *name; enum dtype result, arg[EXTERN_MAX_ARGS]; int narg; };
 struct artifact_note { char *code, *place, *text; };
 /* What an output is requantised by (ir/quant.h): an argument, whose dimensions go by the output's `axis`, or a value. */
 struct artifact_factor {
@@ -74,6 +76,8 @@ struct artifact {
     int64_t macs;
     int nkernel;                             /* 0: a CPU's */
     struct artifact_kernel *kernel;
+    int next;
+    struct artifact_extern *ext;             /* functions of the host's that it may call: undefined symbols */
     int nnote;
     struct artifact_note *note;              /* slow paths of the kernel */
     int nquant;

@@ -11,7 +11,7 @@ const struct expr *lane_of(struct ir_ctx *c, const struct expr *e, int l)
     if (e->type.lanes == 1) return e;
     if (e->op == OP_BCAST) return e->kid[0];
     if (e->op == OP_RAMP) return ir_add(c, e->kid[0], ir_mul(c, e->kid[1], ir_idx(c, l)));
-    if (e->nkid == 0 || e->nkid > 3 || e->op == OP_LOAD) return NULL;
+    if (e->nkid == 0 || e->nkid > 3 || e->op == OP_LOAD || e->op == OP_EXTERN) return NULL;
     for_kids(e, i)
         if (!(kid[i] = lane_of(c, e->kid[i], l))) return NULL;
     return ir_with_kids(c, e, kid);
@@ -26,7 +26,7 @@ static int ascending(const void *a, const void *b)
 bool lanes_alike(const struct expr *e)
 {
     if (e->type.lanes == 1 || e->op == OP_BCAST) return true;
-    bool alike = e->nkid > 0 && e->op != OP_RAMP && e->op != OP_LOAD;
+    bool alike = e->nkid > 0 && e->op != OP_RAMP && e->op != OP_LOAD && e->op != OP_EXTERN;
     for_kids(e, i) alike = alike && lanes_alike(e->kid[i]);
     return alike;
 }

@@ -481,6 +481,7 @@ static LLVMValueRef compute(struct emit *m, const struct expr *e)
     case OP_SELECT: return select_lazy(m, e);
     case OP_CAST: return cast(m, e, k[0]);
     case OP_SAT: return saturate(m, e, k[0]);
+    case OP_EXTERN: return emit_extern(m, e);
     case OP_RAMP: return ramp(m, e);
     case OP_BCAST: return l_splat(m, emit_uniform(m, e->kid[0]), e->type.lanes);
     case OP_READ: case OP_REDUCE: case OP_COUNT: break;

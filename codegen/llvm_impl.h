@@ -4,6 +4,7 @@
  *   llvm_module.c   the module, functions and their attributes, constants and intrinsics
  *   llvm_expr.c     expressions, one case an op
  *   llvm_mem.c      loads and stores: which lanes lie side by side, which may be touched at all
+ *   llvm_extern.c   calls of the host's functions
  *   llvm_stmt.c     loops, ifs, allocations, parallel bodies
  *   llvm_intrin.c   instructions: interprets recipes
  *   llvm_kernel.c   kernels of a GPU: launches, bound loops, shared memory
@@ -100,7 +101,8 @@ void memo_put(struct emit *m, const struct expr *e, LLVMValueRef v);
 LLVMValueRef emit_expr(struct emit *m, const struct expr *e);
 /* A scalar that a vector expression uses: evaluated when any lane of the mask is on. */
 LLVMValueRef emit_uniform(struct emit *m, const struct expr *e);
-bool is_safe(const struct expr *e);                          /* no load inside can be out of bounds */
+bool is_safe(const struct expr *e);                          /* no load inside can be out of bounds, nothing is called */
+LLVMValueRef emit_extern(struct emit *m, const struct expr *e);
 LLVMValueRef emit_load(struct emit *m, const struct expr *e);
 void emit_store(struct emit *m, const struct stmt *s);
 /* Unmasked, side by side, as emit_load and emit_store do it. `at`: the first element's number. */

@@ -30,6 +30,7 @@ static bool check_load(const struct expr *e, void *u)
 {
     struct safety *s = u;
     if (e->op == OP_LOAD && !in_bounds(e->val.buffer, e->kid[0])) s->safe = false;
+    if (e->op == OP_EXTERN) s->safe = false;
     return s->safe;
 }
 

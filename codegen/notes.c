@@ -60,6 +60,9 @@ static bool see_expr(const struct expr *e, void *u)
 {
     const struct seeing *s = u;
     if (e->type.lanes == 1) return true;
+    if (e->op == OP_EXTERN)
+        scalarised(s, arena_printf(&s->l->c->arena, "the call of %s for %s", e->val.ext->name, s->place),
+                   "a function of the host's takes one element");
     if (e->op == OP_DIV || e->op == OP_MOD) see_division(s, e);
     if (e->op == OP_LOAD && s->masked && !in_bounds(e->val.buffer, e->kid[0])) see_masked(s, e->val.buffer, e->kid[0], "reads");
     return true;

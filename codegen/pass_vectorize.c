@@ -195,11 +195,11 @@ static const struct expr *wide(struct widen *w, const struct expr *e)
 static bool find_load(const struct expr *e, void *u)
 {
     bool *found = u;
-    *found |= e->op == OP_LOAD;
+    *found |= e->op == OP_LOAD || e->op == OP_EXTERN;
     return !*found;
 }
 
-/* Both hold. The second is only looked at in lanes where the first does when it reads memory. */
+/* Both hold. The second is only looked at in lanes where the first does when it reads memory or calls. */
 static const struct expr *both(struct widen *w, const struct expr *mask, const struct expr *cond)
 {
     bool loads = false;

@@ -216,7 +216,7 @@ static struct fiv fcompute(const struct expr *e, const struct var_range *env, st
     }
     case OP_INT: case OP_VAR: case OP_READ: case OP_LOAD: case OP_MOD: case OP_AND: case OP_OR: case OP_XOR:
     case OP_SHL: case OP_SHR: case OP_EQ: case OP_NE: case OP_LT: case OP_LE: case OP_NOT: case OP_SAT:
-    case OP_REDUCE: case OP_RAMP: case OP_COUNT:
+    case OP_EXTERN: case OP_REDUCE: case OP_RAMP: case OP_COUNT:
         break;
     }
     return fany;
@@ -332,7 +332,7 @@ static struct range compute(const struct expr *e, const struct var_range *env, s
         return fit(d, (wide)a.lo + i64_min(0, last.lo), (wide)a.hi + i64_max(0, last.hi));
     }
     case OP_BCAST: return a;
-    case OP_FLT: case OP_RINT: case OP_FMA: case OP_COUNT: break;
+    case OP_FLT: case OP_RINT: case OP_FMA: case OP_EXTERN: case OP_COUNT: break;
     }
     return dtype_range(d);
 }

@@ -294,6 +294,22 @@ static int variable(struct bc *b, const struct var *v)
     return 0;
 }
 
+static int call_extern(struct bc *b, const struct expr *e)
+{
+    struct bc_extern call = {.f = e->val.ext};
+    if (!b->failed && (!b->c || !b->c->host.call)) {
+        if (b->c)
+            err_set(&b->c->err, ERR_UNSUPPORTED, (struct span){0}, "nobody here can call the host's %s", call.f->name);
+        b->failed = true;
+    }
+    for_kids(e, i) call.arg[i] = bc_expr(b, e->kid[i]);
+    if (b->failed) return 0;
+    int d = int_reg(b, 0);
+    VEC_PUSH(b->arena, b->ext, call);
+    bc_emit(b, (struct bc_ins){.op = BC_EXTERN, .d = d, .x = (int)b->ext.n - 1});
+    return d;
+}
+
 static int compile(struct bc *b, const struct expr *e)
 {
     enum dtype dt = e->type.dt;
@@ -325,6 +341,7 @@ static int compile(struct bc *b, const struct expr *e)
         QJ_ASSERT(b->lane >= 0);
         return emit_bin(b, OP_ADD, dt, base, emit_bin(b, OP_MUL, dt, b->lane, stride));
     }
+    case OP_EXTERN: return call_extern(b, e);
     case OP_BCAST: return bc_expr(b, e->kid[0]);
     case OP_REDUCE: case OP_COUNT: break;
     }

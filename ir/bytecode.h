@@ -20,6 +20,7 @@
 #define QJ_IR_BYTECODE_H
 
 #include "ir/eval.h"
+#include "ir/extern.h"
 
 enum bc_op {
     BC_END, BC_MOV,
@@ -38,6 +39,7 @@ enum bc_op {
     BC_LOOP,                    /* d++; back to a while d < b */
     BC_STAGE, BC_COMMIT,        /* a lane's address a, value b; then all staged lanes to mem[x] */
     BC_FRESH,                   /* nothing of mem[x] has been written */
+    BC_EXTERN,                  /* d = call x of the host's */
     BC_CALL                     /* the owner's `call`, number x */
 };
 
@@ -61,6 +63,8 @@ struct bc_mem {
 };
 
 struct bc_dim { int mem, dim; int64_t extent, stride; };    /* dim -1: a flat index */
+
+struct bc_extern { const struct ext *f; int arg[EXTERN_MAX_ARGS]; };    /* registers */
 
 enum { BC_MAX_AXES = QJ_MAX_RANK + QJ_MAX_PHYS };
 
@@ -92,6 +96,7 @@ struct bc {
     VEC(struct bc_ins) ins;
     VEC(union value) reg;
     VEC(struct bc_dim) dim;
+    VEC(struct bc_extern) ext;
     struct bc_mem *mem;
     int nmem;
     /* one register a distinct node; entries leave in the reverse order of their coming */

@@ -85,6 +85,16 @@ static bool need(struct bc *b, const struct bc_ins *i)
                                                   bc_element(b->arena, &b->mem[i->x], at)));
 }
 
+static bool call_extern(struct bc *b, const struct bc_ins *i)
+{
+    const struct bc_extern *x = &b->ext.at[i->x];
+    union value arg[EXTERN_MAX_ARGS], *d = &b->reg.at[i->d];
+    for (int k = 0; k < x->f->narg; k++) arg[k] = b->reg.at[x->arg[k]];
+    if (!b->c->host.call(b->c->host.u, b->c, x->f, arg, d)) return trap(b, i, BC_TRAP_REPORTED, NULL);
+    if (x->f->result != DT_F32) d->i = ir_wrap(x->f->result, d->i);
+    return true;
+}
+
 /* ---- the machine ---- */
 
 enum { POLL_EVERY = 1 << 14 };
@@ -217,6 +227,9 @@ bool bc_run(struct bc *b, int from)
             break;
         case BC_COMMIT: commit(b, &mem[i->x]); break;
         case BC_FRESH: memset(mem[i->x].set, 0, (size_t)mem[i->x].elems); break;
+        case BC_EXTERN:
+            if (!call_extern(b, i)) return false;
+            break;
         case BC_CALL:
             if (!b->call(b->u, i->x)) return trap(b, i, BC_TRAP_REPORTED, NULL);
             break;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* ir.c - tables, interning and constructors of expressions. Contract in ir.h. */
-#include "ir/ir.h"
+#include "ir/extern.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -320,6 +320,7 @@ static int64_t own_value(const struct expr *e)
     case OP_VAR: return e->val.var->uid;
     case OP_READ: return e->val.tensor->uid;
     case OP_LOAD: return e->val.buffer->uid;
+    case OP_EXTERN: return e->val.ext->uid;
     default: return e->val.i;
     }
 }
@@ -514,6 +515,23 @@ const struct expr *ir_reduce(struct ir_ctx *c, enum combiner k, const struct exp
     return intern(c, OP_REDUCE, body->type, k, naxes + 1, kid);
 }
 
+const struct expr *ir_extern(struct ir_ctx *c, const struct ext *f, const struct expr *const *arg)
+{
+    const struct expr *kid[EXTERN_MAX_ARGS];
+    int lanes = 1;
+    bool alike = true; /* one call does for all lanes */
+    if (!all_there(f->narg, arg)) return NULL;
+    for (int i = 0; i < f->narg; i++) {
+        QJ_ASSERT(arg[i]->type.dt == f->arg[i]);
+        if (arg[i]->type.lanes > 1) lanes = arg[i]->type.lanes;
+        alike = alike && (arg[i]->type.lanes == 1 || arg[i]->op == OP_BCAST);
+    }
+    for (int i = 0; i < f->narg; i++)
+        kid[i] = !alike ? ir_bcast(c, arg[i], lanes) : arg[i]->type.lanes > 1 ? arg[i]->kid[0] : arg[i];
+    const struct expr *e = intern(c, OP_EXTERN, type_vec(f->result, alike ? 1 : lanes), ptr_bits(f), f->narg, kid);
+    return ir_bcast(c, e, lanes);
+}
+
 const struct expr *ir_ramp(struct ir_ctx *c, const struct expr *base, const struct expr *stride, int lanes)
 {
     if (!base || !stride) return NULL;
@@ -547,6 +565,7 @@ const struct expr *ir_with_kids(struct ir_ctx *c, const struct expr *e, const st
     case OP_CAST: return ir_cast(c, e->type.dt, kid[0]);
     case OP_SAT: return ir_sat(c, e->type.dt, kid[0]);
     case OP_REDUCE: return ir_reduce(c, (enum combiner)e->val.i, kid[0], e->nkid - 1, kid + 1);
+    case OP_EXTERN: return ir_extern(c, e->val.ext, kid);
     case OP_RAMP: return ir_ramp(c, kid[0], kid[1], e->type.lanes);
     case OP_BCAST: return ir_bcast(c, kid[0], e->type.lanes);
     case OP_COUNT: break;

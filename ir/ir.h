@@ -20,6 +20,9 @@
  *  - SAT clamps to the range of its type (f32: truncates toward zero, saturates, nan gives 0).
  *  - SELECT is lazy: only the chosen arm is evaluated, so a load in the other arm may be out of
  *    bounds. Everything else is strict. AND/OR on bool are strict too.
+ *  - EXTERN is a function of the host's on scalars. It is pure: the result depends on the arguments alone, so equal
+ *    calls may be made once, a call as often as a stage is recomputed, and one whose result is not needed never -
+ *    but only where the program's selects and guards let the expression be evaluated.
  *  - An index outside its tensor or buffer is an error that eval and interp report.
  *  - A reduction starts from its combiner's identity and takes its axes in row-major order
  *    (first axis outermost). Integer sum, min and max may be reordered (they are associative and
@@ -81,7 +84,7 @@ enum op {
 #undef OP
     OP_COUNT
 };
-enum op_class { OPC_LEAF, OPC_ALU, OPC_CMP, OPC_MEM, OPC_RED, OPC_VEC };
+enum op_class { OPC_LEAF, OPC_ALU, OPC_CMP, OPC_MEM, OPC_CALL, OPC_RED, OPC_VEC };
 enum op_flag { OPF_COMM = 1, OPF_ASSOC = 2, OPF_IDEM = 4, OPF_F32 = 8, OPF_INT = 16, OPF_BOOLS = 32 };
 enum { OP_VARIES = -1 };
 struct op_info {
@@ -115,6 +118,7 @@ struct expr {
         const struct var *var;
         const struct tensor *tensor;
         const struct buffer *buffer;
+        const struct ext *ext;
     } val;
     const struct expr *kid[];
 };
@@ -231,6 +235,13 @@ struct func {
 
 /* ---- context ---- */
 
+/* Whoever can call functions of the host's for eval and interp (ir/extern.h). */
+struct ext;
+union value;
+struct ir_ctx;
+typedef bool ir_call_host(void *u, struct ir_ctx *c, const struct ext *f, const union value *arg, union value *out);
+struct ir_host { ir_call_host *call; void *u; };
+
 /* Owns the arena and the intern table. One thread at a time. */
 struct ir_ctx {
     struct limits limits;                   /* of all that is made for it, here and beside */
@@ -239,6 +250,7 @@ struct ir_ctx {
     struct defers defers;                   /* to be freed if running out of memory jumps over what would */
     const struct expr **slot;               /* open-addressing intern table */
     uint32_t nslot, nexpr, next_uid;
+    struct ir_host host;
 };
 void ir_ctx_init(struct ir_ctx *c, size_t limit);
 void ir_ctx_release(struct ir_ctx *c);

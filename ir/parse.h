@@ -12,7 +12,7 @@
 #ifndef QJ_IR_PARSE_H
 #define QJ_IR_PARSE_H
 
-#include "ir/ir.h"
+#include "ir/extern.h"
 
 enum { PARSE_MAX_DEPTH = 64, PARSE_MAX_DUMP_DEPTH = 512, PARSE_MAX_TENSORS = 1024 };
 
@@ -51,11 +51,13 @@ char *lex_name(struct lexer *lx);                                 /* takes a TOK
 bool lex_int(struct lexer *lx, int64_t *out);                     /* optional '-' then TOK_INT */
 struct span lex_rest_span(const struct lexer *lx);
 
-/* The tensors defined so far, in order. */
+/* The tensors defined so far, in order, and the functions of the host's. */
 struct ir_env {
     VEC(const struct tensor *) tensors;
+    struct ext_list externs;
 };
 const struct tensor *env_find(const struct ir_env *e, const char *name);
+const struct ext *env_extern(const struct ir_env *e, const char *name);
 
 /* One definition, to the end of its statement; appends to env. On an error env is unchanged. */
 bool parse_def(struct lexer *lx, struct ir_env *env);
@@ -68,7 +70,7 @@ typedef const struct meaning *meaning_finder(void *u, const char *name);
 const struct func *parse_func(struct lexer *lx, meaning_finder *find, void *u);
 
 /* The declaration keywords and built-in functions, for completion and help: NULL-terminated. */
-extern const char *const parse_keywords[];   /* "input" "weight" "bias" "scale" */
+extern const char *const parse_keywords[];   /* "input" "weight" "bias" "scale" "extern" */
 extern const char *const parse_builtins[];   /* "sum" "requantize" "clamp" ... */
 
 #endif

@@ -3,7 +3,7 @@
 #include "ir/parse_impl.h"
 #include "ir/quant.h"
 
-const char *const parse_keywords[] = {"input", "weight", "bias", "scale", NULL};
+const char *const parse_keywords[] = {"input", "weight", "bias", "scale", "extern", NULL};
 const char *const parse_builtins[] = {
     "sum", "fmasum", "pad", "requantize", "min", "max", "clamp", "select", "abs", "rint", "fma", "ramp", "bcast",
     "sat_i8", "sat_u8", "sat_i16", "sat_u16", "sat_i32", "sat_i64", NULL};
@@ -270,6 +270,28 @@ static struct val make_requant(struct parser *p, size_t from, struct span name_a
     return val_of(p, e, from, 1, &made);
 }
 
+/* ---- functions of the host's ---- */
+
+static struct val make_extern(struct parser *p, const struct ext *f, size_t from)
+{
+    struct val v[EXTERN_MAX_ARGS];
+    const struct expr *arg[EXTERN_MAX_ARGS];
+    int lanes = 1;
+    if (!parse_args(p, f->name, false, f->narg, v)) return no_val;
+    for (int i = 0; i < f->narg; i++) {
+        if (!val_expect(p, &v[i], f->arg[i], arena_printf(&p->c->arena, "argument %d of %s", i + 1, f->name))) return no_val;
+        arg[i] = v[i].e;
+        int have = arg[i]->type.lanes;
+        if (lanes > 1 && have > 1 && have != lanes) {
+            err_set(&p->c->err, ERR_TYPE, v[i].at, "%s takes arguments of as many lanes, not %d and %d", f->name, lanes, have);
+            err_hint(&p->c->err, "bcast(x, lanes) makes a vector of a scalar");
+            return no_val;
+        }
+        if (have > 1) lanes = have;
+    }
+    return val_of(p, ir_extern(p->c, f, arg), from, f->narg, v);
+}
+
 /* ---- dispatch ---- */
 
 static struct val unknown_function(struct parser *p, const char *name, struct span at)
@@ -306,5 +328,6 @@ struct val parse_call(struct parser *p, const char *name, struct span at)
         if (!parse_args(p, name, funcs[i].id == FN_SELECT, funcs[i].nargs, v)) return no_val;
         return make_func(p, funcs[i].id, v, from);
     }
-    return unknown_function(p, name, at);
+    const struct ext *f = p->env ? env_extern(p->env, name) : NULL;
+    return f ? make_extern(p, f, from) : unknown_function(p, name, at);
 }

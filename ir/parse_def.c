@@ -13,6 +13,13 @@ const struct tensor *env_find(const struct ir_env *e, const char *name)
     return NULL;
 }
 
+const struct ext *env_extern(const struct ir_env *e, const char *name)
+{
+    for (size_t i = 0; i < e->externs.n; i++)
+        if (!strcmp(e->externs.at[i]->name, name)) return e->externs.at[i];
+    return NULL;
+}
+
 static const char *keyword_here(const struct lexer *lx)
 {
     for (int i = 0; parse_keywords[i]; i++)
@@ -31,9 +38,14 @@ bool parse_at_def(const struct lexer *lx)
     return a == '[' || (a == '=' && b != '=');
 }
 
-static bool check_tensor_name(struct lexer *lx, const struct ir_env *env, const char *name, struct span at)
+static bool check_name(struct lexer *lx, const struct ir_env *env, const char *name, struct span at)
 {
     struct err_state *err = &lx->ctx->err;
+    if (env_extern(env, name)) {
+        err_set(err, ERR_REDEFINED, at, "%s is declared already, as a function of the host's", name);
+        err_hint(err, "choose another name; a function is declared once");
+        return false;
+    }
     if (env_find(env, name)) {
         err_set(err, ERR_REDEFINED, at, "tensor %s is defined already", name);
         err_hint(err, "choose another name; a tensor is defined once");
@@ -52,13 +64,17 @@ static bool check_tensor_name(struct lexer *lx, const struct ir_env *env, const 
     return true;
 }
 
+static bool ends_here(struct lexer *lx, const char *name)
+{
+    if (lx->tok.kind == TOK_EOL || lx->tok.kind == TOK_END) return true;
+    err_set(&lx->ctx->err, ERR_SYNTAX, lx->tok.span, "the definition of %s should end here", name);
+    err_hint(&lx->ctx->err, "one definition a line, or put ; between");
+    return false;
+}
+
 static bool add_tensor(struct lexer *lx, struct ir_env *env, const struct tensor *t)
 {
-    if (lx->tok.kind != TOK_EOL && lx->tok.kind != TOK_END) {
-        err_set(&lx->ctx->err, ERR_SYNTAX, lx->tok.span, "the definition of %s should end here", t->name);
-        err_hint(&lx->ctx->err, "one definition a line, or put ; between");
-        return false;
-    }
+    if (!ends_here(lx, t->name)) return false;
     VEC_PUSH(&lx->ctx->arena, env->tensors, t);
     return true;
 }
@@ -189,7 +205,7 @@ static bool parse_decl(struct lexer *lx, struct ir_env *env, const char *keyword
     lex_next(lx);
     struct span at = lx->tok.span;
     const char *name = lex_name(lx);
-    if (!name || !check_tensor_name(lx, env, name, at) || !lex_expect(lx, "[")) return false;
+    if (!name || !check_name(lx, env, name, at) || !lex_expect(lx, "[")) return false;
     int n = parse_dims(lx, shape, dim);
     if (n < 0 || !lex_expect(lx, ":") || !parse_dtype(lx, &dt)) return false;
     if (!parse_check_size(lx->ctx, at, name, dt, n, shape)) return false;
@@ -201,6 +217,24 @@ static bool parse_decl(struct lexer *lx, struct ir_env *env, const char *keyword
     if (lex_accept(lx, "layout") && !parse_layout(lx, t)) return false;
     if (lex_accept(lx, "=") && !parse_values(lx, t)) return false;
     return add_tensor(lx, env, t);
+}
+
+/* "extern" NAME "(" dtype {"," dtype} ")" ":" dtype */
+bool parse_extern(struct lexer *lx, struct ir_env *env)
+{
+    enum dtype arg[EXTERN_MAX_ARGS], result;
+    int n = 0;
+    if (!lex_expect(lx, "extern")) return false;
+    struct span at = lx->tok.span;
+    const char *name = lex_name(lx);
+    if (!name || !check_name(lx, env, name, at) || !lex_expect(lx, "(")) return false;
+    do {
+        if (n == EXTERN_MAX_ARGS) return too_many(lx, "arguments", EXTERN_MAX_ARGS);
+        if (!parse_dtype(lx, &arg[n++])) return false;
+    } while (lex_accept(lx, ","));
+    if (!lex_expect(lx, ")") || !lex_expect(lx, ":") || !parse_dtype(lx, &result) || !ends_here(lx, name)) return false;
+    VEC_PUSH(&lx->ctx->arena, env->externs, ir_ext(lx->ctx, name, result, n, arg));
+    return true;
 }
 
 /* ---- computed tensors ---- */
@@ -438,10 +472,10 @@ static bool parse_pad(struct lexer *lx, struct ir_env *env, const char *name, st
 bool parse_def(struct lexer *lx, struct ir_env *env)
 {
     const char *keyword = keyword_here(lx);
-    if (keyword) return parse_decl(lx, env, keyword);
+    if (keyword) return strcmp(keyword, "extern") ? parse_decl(lx, env, keyword) : parse_extern(lx, env);
     struct span at = lx->tok.span;
     const char *name = lex_name(lx);
-    if (!name || !check_tensor_name(lx, env, name, at)) return false;
+    if (!name || !check_name(lx, env, name, at)) return false;
     if (lex_accept(lx, "[")) return parse_compute(lx, env, name, at);
     if (!lex_is(lx, "=")) {
         err_set(&lx->ctx->err, ERR_SYNTAX, lx->tok.span, "%s is not the start of a definition", name);

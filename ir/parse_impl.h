@@ -97,6 +97,7 @@ bool val_defined(struct parser *p, enum op op, const struct val *v, const char *
 /* "in" lo ".." hi, when it stands here, inside the range of dt. */
 bool parse_range(struct lexer *lx, enum dtype dt, struct range *out, bool *given);
 bool parse_dtype(struct lexer *lx, enum dtype *out);
+bool parse_extern(struct lexer *lx, struct ir_env *env);
 /* ERR_TOO_LARGE unless the elements fit in 2^47 bytes. */
 bool parse_check_size(struct ir_ctx *c, struct span at, const char *name, enum dtype dt, int n, const int64_t *shape);
 bool parse_extent(struct lexer *lx, int64_t *out);

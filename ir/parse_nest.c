@@ -226,10 +226,13 @@ static const struct stmt *parse_block(struct nest *n)
 
 const struct func *parse_func(struct lexer *lx, meaning_finder *find, void *u)
 {
-    struct nest n = {parser_on(lx, NULL), find, u};
+    struct ir_env env = {0}; /* functions of the host's, declared before it */
+    struct nest n = {parser_on(lx, &env), find, u};
     struct func *f = ARENA_NEW(&lx->ctx->arena, struct func);
     VEC(const struct buffer *) args = {0};
     n.p.max_depth = PARSE_MAX_DUMP_DEPTH;
+    while (lex_is(lx, "extern"))
+        if (!parse_extern(lx, &env) || !lex_skip_ends(lx)) return NULL;
     if (!lex_expect(lx, "func") || !(f->name = lex_name(lx)) || !lex_expect(lx, "(")) return NULL;
     while (!lex_is(lx, ")")) {
         if (args.n && !lex_expect(lx, ",")) return NULL;

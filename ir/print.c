@@ -85,6 +85,7 @@ static int64_t leaf_rank(const struct pr *p, const struct expr *e)
 {
     if (e->op == OP_VAR) return rank_of(p, e->val.var, e->val.var->uid);
     if (e->op == OP_LOAD) return rank_of(p, e->val.buffer, e->val.buffer->uid);
+    if (e->op == OP_EXTERN) return e->val.ext->uid;
     return e->op == OP_READ ? (int64_t)e->val.tensor->uid : e->val.i;
 }
 
@@ -237,6 +238,14 @@ static void put(struct pr *p, const struct expr *e, int above, bool typed)
         put_list(p, 2, e->kid + 1);
         str_putc(p->s, ')');
         break;
+    case OP_EXTERN:
+        str_printf(p->s, "%s(", e->val.ext->name);
+        for_kids(e, i) {
+            if (i) str_put(p->s, ", ");
+            put_operand(p, e->kid[i], PREC_NONE, true);
+        }
+        str_putc(p->s, ')');
+        break;
     case OP_RAMP: case OP_BCAST:
         str_printf(p->s, "%s(", op_info[e->op].spelling);
         for_kids(e, i) {
@@ -307,9 +316,28 @@ void print_tensor(struct str *s, const struct tensor *t)
     if (t->layout) str_printf(s, " layout %s", t->layout->text);
 }
 
+void print_extern(struct str *s, const struct ext *f)
+{
+    str_printf(s, "extern %s(", f->name);
+    for (int i = 0; i < f->narg; i++) str_printf(s, "%s%s", i ? ", " : "", dtype_info[f->arg[i]].name);
+    str_printf(s, ") : %s", dtype_info[f->result].name);
+}
+
+static void put_externs(struct str *s, const struct ext_list *l, size_t from)
+{
+    for (size_t i = from; i < l->n; i++) {
+        print_extern(s, l->at[i]);
+        str_putc(s, '\n');
+    }
+}
+
 void print_program(struct str *s, const struct program *p)
 {
+    struct ext_list used = {0};
     for (int i = 0; i < p->ntensor; i++) {
+        size_t before = used.n;
+        if (p->tensor[i]->body) ir_externs(s->arena, p->tensor[i]->body, &used);
+        put_externs(s, &used, before);
         print_tensor(s, p->tensor[i]);
         if (p->tensor[i]->values) print_values(s, p->tensor[i]);
         str_putc(s, '\n');
@@ -410,6 +438,9 @@ void print_func(struct str *s, const struct func *f)
 {
     struct pr p = {s, NULL};
     struct named *n = ARENA_ARRAY(s->arena, struct named, f->narg ? f->narg : 1);
+    struct ext_list used = {0};
+    ir_externs_stmt(s->arena, f->body, &used);
+    put_externs(s, &used, 0);
     str_printf(s, "func %s(", f->name);
     for (int i = 0; i < f->narg; i++) {
         bind(&p, &n[i], f->arg[i], f->arg[i]->name, true);

@@ -344,7 +344,7 @@ static const struct expr *rule(struct simp *s, const struct expr *e)
     switch (op_info[op].cls) {
     case OPC_CMP: return compare(s, op, a, b);
     case OPC_ALU: break;
-    case OPC_LEAF: case OPC_MEM: case OPC_RED: case OPC_VEC: return NULL;
+    case OPC_LEAF: case OPC_MEM: case OPC_CALL: case OPC_RED: case OPC_VEC: return NULL;
     }
     if (op == OP_CAST) return cast_rules(s, e->type.dt, a);
     if (op == OP_SAT) return sat_rules(s, e->type.dt, a);

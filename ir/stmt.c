@@ -1,7 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* stmt.c - makes tensors, buffers and statements. Contract in ir.h. */
-#include "ir/ir.h"
+#include "ir/extern.h"
 #include "ir/meaning.h"
+
+struct ext *ir_ext(struct ir_ctx *c, const char *name, enum dtype result, int narg, const enum dtype *arg)
+{
+    QJ_ASSERT(narg >= 1 && narg <= EXTERN_MAX_ARGS);
+    struct ext *f = ARENA_NEW(&c->arena, struct ext);
+    *f = (struct ext){.name = arena_strdup(&c->arena, name), .result = result, .narg = narg, .uid = c->next_uid++};
+    memcpy(f->arg, arg, (size_t)narg * sizeof *arg);
+    return f;
+}
 
 struct tensor *ir_tensor(struct ir_ctx *c, const char *name, enum tensor_kind kind, enum dtype dt, int ndim,
                          const int64_t *shape)

@@ -3,6 +3,7 @@
  *
  * Expressions are checked node by node, each node once in a scope: a node found good stays good further in,
  * so `seen` forgets only when a scope is left (the epoch moves on). */
+#include "ir/extern.h"
 #include "ir/verify.h"
 
 #include "ir/meaning.h"
@@ -204,6 +205,16 @@ static bool vector(struct check *k, const struct expr *e)
     return e->op == OP_BCAST || dt_is_int(e->type.dt) ? true : bad_type(k, e, "not defined on this type");
 }
 
+static bool call(struct check *k, const struct expr *e)
+{
+    const struct ext *f = e->val.ext;
+    if (e->nkid != f->narg) return bad_type(k, e, "not the function's number of arguments");
+    for_kids(e, i)
+        if (!type_eq(e->kid[i]->type, type_vec(f->arg[i], e->type.lanes)))
+            return bad_type(k, e, "an argument of another type than the function's");
+    return e->type.dt == f->result ? true : bad_type(k, e, "not the function's type");
+}
+
 static bool leaf(struct check *k, const struct expr *e)
 {
     if (e->type.lanes != 1) return bad_type(k, e, "a leaf is a scalar");
@@ -239,6 +250,7 @@ static bool node(struct check *k, const struct expr *e)
     case OP_SELECT: return select_types(k, e);
     case OP_CAST: case OP_SAT: return conversion(k, e);
     case OP_REDUCE: return fail(k, ERR_SYNTAX, e, "a reduction only stands at the root of a tensor's body");
+    case OP_EXTERN: return call(k, e);
     case OP_RAMP: case OP_BCAST: return vector(k, e);
     case OP_COUNT: break;
     }

@@ -3,7 +3,7 @@
  *
  * Expressions are DAGs: a walk visits a node once for each path (callers keep them small), a rewrite
  * memoises by node id, so it is linear in distinct nodes. */
-#include "ir/ir.h"
+#include "ir/extern.h"
 #include "ir/meaning.h"
 
 void ir_walk(const struct expr *e, bool (*fn)(const struct expr *e, void *u), void *u)
@@ -220,4 +220,40 @@ void ir_walk_stmt(const struct stmt *s, bool (*fn)(const struct stmt *s, void *u
     case STMT_ALLOC: ir_walk_stmt(s->u.alloc.body, fn, u); break;
     case STMT_STORE: case STMT_INTRIN: case STMT_SYNC: break;
     }
+}
+
+/* ---- functions of the host's ---- */
+
+struct externs { struct arena *arena; struct ext_list *out; };
+
+static bool add_extern(const struct expr *e, void *u)
+{
+    struct externs *x = u;
+    bool had = e->op != OP_EXTERN;
+    for (size_t i = 0; i < x->out->n && !had; i++) had = x->out->at[i] == e->val.ext;
+    if (!had) VEC_PUSH(x->arena, *x->out, e->val.ext);
+    return true;
+}
+
+void ir_externs(struct arena *a, const struct expr *e, struct ext_list *out)
+{
+    ir_walk(e, add_extern, &(struct externs){a, out});
+}
+
+static bool add_externs(const struct stmt *s, void *u)
+{
+    struct externs *x = u;
+    if (s->kind == STMT_IF) ir_walk(s->u.cond.cond, add_extern, x);
+    if (s->kind == STMT_INTRIN)
+        for (int i = 0; i < s->u.intrin.meaning->nop; i++) ir_walk(s->u.intrin.arg[i], add_extern, x);
+    if (s->kind != STMT_STORE) return true;
+    for (int i = 0; i < s->u.store.nidx; i++) ir_walk(s->u.store.idx[i], add_extern, x);
+    ir_walk(s->u.store.value, add_extern, x);
+    if (s->u.store.mask) ir_walk(s->u.store.mask, add_extern, x);
+    return true;
+}
+
+void ir_externs_stmt(struct arena *a, const struct stmt *s, struct ext_list *out)
+{
+    ir_walk_stmt(s, add_externs, &(struct externs){a, out});
 }

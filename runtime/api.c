@@ -40,6 +40,7 @@ static void forget(struct qj_ctx *q)
     q->target = NULL;
     q->sched = NULL;
     q->shown = (qj_error){0};
+    host_clear(&q->host);
 }
 
 qj_ctx *qj_ctx_new(const qj_options *options)
@@ -64,6 +65,7 @@ void qj_ctx_free(qj_ctx *q)
     worker_stop(q->worker);
     free(q->worker_program);
     cuda_close(q->cuda);
+    host_clear(&q->host);
     ir_ctx_release(&q->ir);
     free(q);
 }
@@ -211,6 +213,7 @@ bool api_run(struct qj_ctx *q, enum api_kind kind, api_body *body, void *u)
     bool ok = false;
     if (!q || err_is(&q->ir.err)) return false;
     api_enter(q);
+    q->ir.host = (struct ir_host){host_call, &q->host};
     remember(q, &before);
     int left = limits_over(&q->ir.limits) ? ARENA_NO_TIME : guarded(q, body, u, &ok);
     defer_run(&q->ir.defers, 0);

@@ -15,6 +15,7 @@
 
 #include "ir/parse.h"
 #include "runtime/cuda.h"
+#include "runtime/host.h"
 #include "runtime/jit.h"
 #include "runtime/qjit.h"
 #include "schedule/sched.h"
@@ -32,6 +33,7 @@ struct qj_ctx {
     struct sched *sched;                /* NULL: no step yet */
     struct worker *worker;              /* the compiler process; NULL: none yet */
     char *worker_program;               /* opt.worker, ours */
+    struct host_list host;              /* functions that it has been given */
     struct jit *jit;                    /* NULL: nothing linked yet */
     struct cuda *cuda;                  /* NULL: no GPU asked for yet */
     const char *text;                   /* what the running call was given, for places in it; NULL: no text */

@@ -24,18 +24,33 @@ bool api_replay(struct qj_ctx *q)
 
 /* ---- definitions ---- */
 
+static bool is_taken(const char *name);
+
+static bool check_externs(struct qj_ctx *q, size_t from)
+{
+    for (size_t i = from; i < q->env.externs.n; i++) {
+        const char *name = q->env.externs.at[i]->name;
+        if (!api_identifier(q, "a function's name", name)) return false;
+        if (!is_taken(name)) continue;
+        err_set(&q->ir.err, ERR_SYNTAX, (struct span){0}, "\"%s\" cannot be a function of the host's", name);
+        return err_hint(&q->ir.err, "it is a word of C or C++, or a function that kernels call"), false;
+    }
+    return true;
+}
+
 bool api_define(struct qj_ctx *q, const char *text)
 {
     struct lexer lx = lex_on(&q->ir, NULL, text, strlen(text));
+    size_t externs = q->env.externs.n;
     while (!err_is(&q->ir.err) && lex_skip_ends(&lx)) {
         if (!parse_at_def(&lx)) {
             err_set(&q->ir.err, ERR_SYNTAX, lx.tok.span, "not a definition");
-            err_hint(&q->ir.err, "input, weight, bias or scale NAME[...] : TYPE, or NAME[...] = EXPRESSION");
+            err_hint(&q->ir.err, "input, weight, bias or scale NAME[...] : TYPE, extern NAME(...) : TYPE, or NAME[...] = EXPRESSION");
             return false;
         }
         if (!parse_def(&lx, &q->env)) return false;
     }
-    return !err_is(&q->ir.err) && api_replay(q);
+    return !err_is(&q->ir.err) && check_externs(q, externs) && api_replay(q);
 }
 
 static bool body_define(struct qj_ctx *q, void *u)

@@ -128,7 +128,7 @@ static double measure_tile(struct ir_ctx *c, struct jit *j, const struct target 
     const struct lowered *l = sch_lower(s);
     struct artifact *a = cg_compile(c, l, &(struct cg_options){.kind = CG_OBJ});
     defer(&c->defers, free_artifact, a);
-    struct linked *code = a ? jit_link(j, &c->err, a->bytes, a->size) : NULL;
+    struct linked *code = a ? jit_link(j, &c->err, a->bytes, a->size, 0, NULL) : NULL;
     defer(&c->defers, free_linked, code);
     if (!code || a->narg != 3 || a->pack_name) return 0;
     struct job job = {.entry = jit_find(code, "ceiling_call")};

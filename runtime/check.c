@@ -328,6 +328,7 @@ bool check_kernel(struct ir_ctx *c, const struct qj_kernel *k, qj_check_report *
 {
     struct check ck = {
         .c = c, .k = k, .r = r, .seed = 20240229, .every = k->artifact->a->macs <= CHECK_ALL_MACS};
+    c->host = (struct ir_host){host_call, (void *)(uintptr_t)&k->host}; /* those that it was linked to */
     if (!set_up(&ck)) return false;
     r->every = ck.every;
     for (int p = 0; p < PATTERNS; p++) {

@@ -17,7 +17,12 @@ enum { HOST_MACHINE = EM_NONE };
 /* Assembler-made names that need no definition. */
 static const char *const harmless[] = {"_GLOBAL_OFFSET_TABLE_", ""};
 
-struct view { const unsigned char *bytes; size_t n; };
+struct view {
+    const unsigned char *bytes;
+    size_t n;
+    elf_also *also;
+    const void *u;
+};
 
 /* A table inside the file, or NULL. Entries are copied out: the file need not be aligned. */
 static const unsigned char *part(const struct view *v, uint64_t at, uint64_t size)
@@ -59,10 +64,10 @@ static bool add_symbol(struct err_state *e, const struct view *v, const Elf64_Eh
     Elf64_Shdr in;
     if (s->st_shndx == SHN_UNDEF) {
         out->parallel |= !strcmp(name, elf_imports[0]);
-        if (is_one_of(name, elf_imports, SIZE_MAX) || is_one_of(name, harmless, ARRAY_LEN(harmless)))
-            return true;
+        if (is_one_of(name, elf_imports, SIZE_MAX) || is_one_of(name, harmless, ARRAY_LEN(harmless))) return true;
+        if (v->also && v->also(v->u, name)) return true;
         err_set(e, ERR_LINK, (struct span){0}, "cannot link the object: it refers to %s", name);
-        err_hint(e, "a kernel may refer to qjrt_parallel_for, memcpy, memset and memmove only");
+        err_hint(e, "a kernel may refer to qjrt_parallel_for, memcpy, memset, memmove and what its program declares extern");
         return false;
     }
     if (ELF64_ST_TYPE(s->st_info) != STT_FUNC) return true;
@@ -100,9 +105,9 @@ static bool read_symbols(struct err_state *e, const struct view *v, const Elf64_
     return true;
 }
 
-bool elf_read(struct err_state *e, const void *bytes, size_t n, struct elf_info *out)
+bool elf_read(struct err_state *e, const void *bytes, size_t n, elf_also *also, const void *u, struct elf_info *out)
 {
-    struct view v = {bytes, n};
+    struct view v = {bytes, n, also, u};
     Elf64_Ehdr h;
     *out = (struct elf_info){0};
     if (n < sizeof h) return bad(e, "not an object file");

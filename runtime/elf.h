@@ -3,7 +3,7 @@
  * that it refers to nothing but what a kernel may. Every offset is checked; no byte is trusted.
  *
  *     struct elf_info info;
- *     if (!elf_read(e, bytes, n, &info)) return NULL;      // ERR_LINK
+ *     if (!elf_read(e, bytes, n, NULL, NULL, &info)) return NULL;      // ERR_LINK
  *     ... info.func[0].name ...
  *     elf_release(&info);
  */
@@ -28,8 +28,10 @@ struct elf_info {
 /* The symbols an object may leave to the process: NULL-terminated. */
 extern const char *const elf_imports[];
 
+/* Whether it may leave one more; NULL: none. */
+typedef bool elf_also(const void *u, const char *name);
 /* A relocatable ELF64 object for this machine. False: ERR_LINK, ERR_NO_HOST for another machine's. */
-bool elf_read(struct err_state *e, const void *bytes, size_t n, struct elf_info *out);
+bool elf_read(struct err_state *e, const void *bytes, size_t n, elf_also *also, const void *u, struct elf_info *out);
 void elf_release(struct elf_info *info);
 
 #endif

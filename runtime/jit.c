@@ -30,6 +30,7 @@ struct linked {
     LLVMOrcJITDylibRef table;
     LLVMOrcResourceTrackerRef tracker;
     struct elf_info info;
+    bool own_imports;                   /* its table has names besides elf_imports */
     uint64_t base;                      /* where `section` lies */
     int section;
 };
@@ -91,25 +92,32 @@ void jit_unref(struct jit *j)
 
 /* ---- symbol tables ---- */
 
-static LLVMErrorRef define_imports(struct jit *j, LLVMOrcJITDylibRef table)
+static LLVMErrorRef define(struct jit *j, LLVMOrcJITDylibRef table, int n, const struct jit_import *import)
 {
-    const struct { const char *name; void *at; } import[] = {
-        {"qjrt_parallel_for", (void *)(uintptr_t)qjrt_parallel_for},
-        {"memcpy", (void *)(uintptr_t)memcpy},
-        {"memset", (void *)(uintptr_t)memset},
-        {"memmove", (void *)(uintptr_t)memmove},
-    };
-    LLVMOrcCSymbolMapPair pair[ARRAY_LEN(import)];
-    for (size_t i = 0; i < ARRAY_LEN(import); i++) {
+    LLVMOrcCSymbolMapPair *pair = calloc((size_t)n + 1, sizeof *pair);
+    if (!pair) return LLVMCreateStringError("no memory");
+    for (int i = 0; i < n; i++) {
         pair[i].Name = LLVMOrcLLJITMangleAndIntern(j->lljit, import[i].name);
         pair[i].Sym.Address = (uintptr_t)import[i].at;
         pair[i].Sym.Flags = (LLVMJITSymbolFlags){
             LLVMJITSymbolGenericFlagsExported | LLVMJITSymbolGenericFlagsCallable, 0};
     }
-    LLVMOrcMaterializationUnitRef unit = LLVMOrcAbsoluteSymbols(pair, ARRAY_LEN(import));
+    LLVMOrcMaterializationUnitRef unit = LLVMOrcAbsoluteSymbols(pair, (size_t)n);
+    free(pair);
     LLVMErrorRef error = LLVMOrcJITDylibDefine(table, unit);
     if (error) LLVMOrcDisposeMaterializationUnit(unit);
     return error;
+}
+
+static LLVMErrorRef define_imports(struct jit *j, LLVMOrcJITDylibRef table)
+{
+    const struct jit_import import[] = {
+        {"qjrt_parallel_for", (void *)(uintptr_t)qjrt_parallel_for},
+        {"memcpy", (void *)(uintptr_t)memcpy},
+        {"memset", (void *)(uintptr_t)memset},
+        {"memmove", (void *)(uintptr_t)memmove},
+    };
+    return define(j, table, ARRAY_LEN(import), import);
 }
 
 static LLVMOrcJITDylibRef take_table(struct jit *j, struct err_state *e)
@@ -188,15 +196,33 @@ static bool link_object(struct linked *l, struct err_state *e, const void *bytes
     return true;
 }
 
-struct linked *jit_link(struct jit *j, struct err_state *e, const void *bytes, size_t n)
+struct imports { int n; const struct jit_import *at; };
+
+static bool is_import(const void *u, const char *name)
+{
+    const struct imports *m = u;
+    for (int i = 0; i < m->n; i++)
+        if (!strcmp(m->at[i].name, name)) return true;
+    return false;
+}
+
+static bool add_imports(struct linked *l, struct err_state *e, int n, const struct jit_import *import)
+{
+    LLVMErrorRef error = n ? define(l->jit, l->table, n, import) : NULL;
+    l->own_imports = n > 0;
+    return error ? fail(e, "cannot link the object", error) : true;
+}
+
+struct linked *jit_link(struct jit *j, struct err_state *e, const void *bytes, size_t n, int nimport,
+                        const struct jit_import *import)
 {
     struct linked *l = calloc(1, sizeof *l);
     if (!l) return err_set(e, ERR_MEMORY, (struct span){0}, "no memory to link an object"), NULL;
     l->jit = jit_ref(j);
-    if (elf_read(e, bytes, n, &l->info) && (l->table = take_table(j, e))) {
+    if (elf_read(e, bytes, n, is_import, &(struct imports){nimport, import}, &l->info) && (l->table = take_table(j, e))) {
         l->tracker = LLVMOrcJITDylibCreateResourceTracker(l->table);
         pthread_mutex_lock(&j->lock);
-        bool ok = link_object(l, e, bytes, n);
+        bool ok = add_imports(l, e, nimport, import) && link_object(l, e, bytes, n);
         pthread_mutex_unlock(&j->lock);
         if (ok) return l;
     }
@@ -208,7 +234,9 @@ void jit_unlink(struct linked *l)
 {
     if (!l) return;
     if (l->tracker) {
-        LLVMErrorRef error = LLVMOrcResourceTrackerRemove(l->tracker);
+        LLVMErrorRef error =
+            l->own_imports ? LLVMOrcJITDylibClear(l->table) : LLVMOrcResourceTrackerRemove(l->tracker);
+        if (!error && l->own_imports) error = define_imports(l->jit, l->table);
         LLVMOrcReleaseResourceTracker(l->tracker);
         if (error) LLVMConsumeError(error); /* its table may still hold names: never used again */
         else give_table(l->jit, l->table);

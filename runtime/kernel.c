@@ -44,7 +44,33 @@ static void *find(struct ir_ctx *c, const struct linked *code, const char *name,
     return at;
 }
 
-struct qj_kernel *kernel_link(struct ir_ctx *c, struct jit *j, struct qj_artifact *w)
+/* A reference to each function of the host's that the object may call. */
+static bool take_host(struct ir_ctx *c, struct qj_kernel *k, const struct host_list *host)
+{
+    const struct artifact *a = k->artifact->a;
+    for (int i = 0; i < a->next; i++) {
+        const struct artifact_extern *x = &a->ext[i];
+        struct host_fn *h = host_find(host, x->name, x->result, x->narg, x->arg);
+        if (!h) return host_missing(&c->err, x->name), false;
+        if (host_put(&k->host, host_fn_ref(h))) continue;
+        host_fn_unref(h);
+        return err_set(&c->err, ERR_MEMORY, (struct span){0}, "no memory for a kernel");
+    }
+    return true;
+}
+
+static struct linked *link_code(struct ir_ctx *c, struct jit *j, const struct qj_kernel *k)
+{
+    const struct artifact *a = k->artifact->a;
+    struct jit_import *import = ARENA_ARRAY(&c->arena, struct jit_import, k->host.n + 1);
+    for (int i = 0; i < k->host.n; i++)
+        import[i] = (struct jit_import){host_fn_name(k->host.at[i]), host_fn_entry(k->host.at[i])};
+    return jit_link(j, &c->err, a->bytes, a->size, k->host.n, import);
+}
+
+static void free_kernel(void *k) { qj_kernel_free(k); }
+
+struct qj_kernel *kernel_link(struct ir_ctx *c, struct jit *j, const struct host_list *host, struct qj_artifact *w)
 {
     const struct artifact *a = w->a;
     if (a->kind != CG_OBJ) {
@@ -60,7 +86,9 @@ struct qj_kernel *kernel_link(struct ir_ctx *c, struct jit *j, struct qj_artifac
     if (!k) return err_set(&c->err, ERR_MEMORY, (struct span){0}, "no memory for a kernel"), NULL;
     atomic_fetch_add(&w->refs, 1);
     k->artifact = w;
-    k->code = jit_link(j, &c->err, a->bytes, a->size);
+    int keep = c->defers.n;
+    defer(&c->defers, free_kernel, k); /* the arena may have no more memory */
+    if (take_host(c, k, host)) k->code = link_code(c, j, k);
     if (k->code) {
         k->entry = find(c, k->code, a->name, "");
         k->entry_call = find(c, k->code, a->name, "_call");
@@ -69,8 +97,8 @@ struct qj_kernel *kernel_link(struct ir_ctx *c, struct jit *j, struct qj_artifac
             k->pack_call = find(c, k->code, a->pack_name, "_call");
         }
     }
-    if (!err_is(&c->err)) return k;
-    qj_kernel_free(k);
+    if (!err_is(&c->err)) return defer_cancel(&c->defers, k), k;
+    defer_run(&c->defers, keep);
     return NULL;
 }
 
@@ -103,6 +131,7 @@ void qj_kernel_free(qj_kernel *k)
     perf_forget(k->told);
     jit_unlink(k->code);
     cuda_unload(k->gpu);
+    host_clear(&k->host);
     qj_artifact_free(k->artifact);
     free(k);
 }

@@ -11,6 +11,7 @@
 
 #include "codegen/codegen.h"
 #include "runtime/cuda.h"
+#include "runtime/host.h"
 #include "runtime/jit.h"
 #include "runtime/perf.h"
 #include "runtime/qjit.h"
@@ -34,6 +35,7 @@ struct qj_kernel {
     struct perf *told;                  /* to gdb; NULL: nothing */
     void *entry, *entry_call, *pack, *pack_call;    /* pack: NULL when nothing is packed */
     struct cuda_kernel *gpu;                        /* instead of all that; NULL: a CPU's */
+    struct host_list host;              /* the host's functions that it calls */
 };
 
 struct qj_packed {
@@ -48,8 +50,8 @@ const struct artifact_arg *artifact_call_arg(const struct qj_artifact *a, int i)
 /* Adds the note `spills` to an object where its hot loop has any. ERR_MEMORY. */
 bool spills_note(struct err_state *e, struct artifact *a);
 
-/* ERR_NO_HOST, ERR_LINK, ERR_UNSUPPORTED (not an object), ERR_MEMORY. */
-struct qj_kernel *kernel_link(struct ir_ctx *c, struct jit *j, struct qj_artifact *a);
+/* ERR_NO_HOST, ERR_LINK (a function of the host's is not in the list, too), ERR_UNSUPPORTED (not an object), ERR_MEMORY. */
+struct qj_kernel *kernel_link(struct ir_ctx *c, struct jit *j, const struct host_list *host, struct qj_artifact *a);
 /* PTX, on a GPU. ERR_NO_HOST, ERR_LINK, ERR_MEMORY. */
 struct qj_kernel *kernel_load(struct ir_ctx *c, struct cuda *d, struct qj_artifact *a);
 

@@ -171,6 +171,26 @@ QJ_API bool qj_layer(qj_ctx *q, const char *kind, const char *settings);
 struct qj_tensor;
 QJ_API bool qj_embed(qj_ctx *q, const char *name, const struct qj_tensor *values);
 
+/* A function of yours as an operation of expressions: declares it and says where it is. The declaration is
+ * "NAME(TYPE, ...) : TYPE" with 1 to 8 arguments, what `extern` says in a text; if a text has declared NAME already, the
+ * types must be the same. In C `f(i8, f32) : bool` is bool f(int8_t, float).
+ *
+ *     qj_extern(q, "swish(f32) : f32", (void (*)(void))swish);
+ *     qj_compute(q, "Out[i]", QJ_F32, "swish(X[i])");
+ *
+ * It must be pure (the result depends on the arguments alone), may be called from any thread of a parallel loop, more
+ * or less often than the text says, and never where a select or a guard excludes it. What it is given anew is for
+ * kernels linked from then on. A kernel may be emitted without qj_extern: its object has the undefined symbol NAME.
+ *
+ * The plain function stays as long as kernels that were linked to it are called. A closure is called with pointers to
+ * the arguments and to where the result goes, each of its C type (bool, int8_t, ... float); `user` is released, if
+ * `release` is not NULL, when neither the context nor a kernel needs it any more. After a failure it is not.
+ * Errors: syntax, redefined; linking without an address: link. */
+QJ_API bool qj_extern(qj_ctx *q, const char *declaration, void (*function)(void));
+QJ_API bool qj_extern_closure(qj_ctx *q, const char *declaration,
+                              void (*fn)(void *user, void *const *args, void *result), void *user,
+                              void (*release)(void *user));
+
 /* Names the kernel and so the C functions of its artifact: an identifier of at most 64 characters that is no word of
  * C or C++. The default is "kernel". */
 QJ_API bool qj_name(qj_ctx *q, const char *name);
@@ -300,7 +320,7 @@ typedef struct qj_arg {
  *     int NAME_call(void **args)                  the same, all pointers in one array
  *     int NAME_pack(...), NAME_pack_call          makes the PACKED arguments from weights, when there are any
  *
- * and refers to nothing but qjrt_parallel_for (weakly), memcpy, memset and memmove. Errors: llvm, unsupported,
+ * and refers to nothing but qjrt_parallel_for (weakly), memcpy, memset, memmove and what the program declares extern. Errors: llvm, unsupported,
  * nothing-defined. */
 QJ_API qj_artifact *qj_compile(qj_ctx *q, qj_format format);
 QJ_API void qj_artifact_free(qj_artifact *a);

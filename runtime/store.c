@@ -8,10 +8,10 @@
 #include "runtime/call.h"
 
 /* One more whenever the fields below change. */
-enum { STORE_FORM = 2 };
+enum { STORE_FORM = 3 };
 static const char store_magic[8] = "qjit-kno";
 
-enum { MOST_NOTES = 1 << 12, MOST_EMBEDDED = 1 << 12, MOST_TEXT = 1 << 26, MOST_NAME = 256 };
+enum { MOST_NOTES = 1 << 12, MOST_EXTERNS = 1 << 12, MOST_EMBEDDED = 1 << 12, MOST_TEXT = 1 << 26, MOST_NAME = 256 };
 static const int64_t most_bytes = INT64_C(1) << 48;
 
 struct io {
@@ -171,7 +171,7 @@ static void arg_io(struct io *io, struct artifact_arg *a)
     number(io, &a->bytes, 0, most_bytes, "a size");
 }
 
-enum { ARG_LEAST = 8 * 11, NOTE_LEAST = 8 * 3, CALL_LEAST = 8 * 4, PACK_LEAST = 8, KERNEL_LEAST = 8 * 9 };
+enum { ARG_LEAST = 8 * 11, NOTE_LEAST = 8 * 3, EXTERN_LEAST = 8 * 4, CALL_LEAST = 8 * 4, PACK_LEAST = 8, KERNEL_LEAST = 8 * 9 };
 
 static void args_io(struct io *io, int *n, struct artifact_arg **at, int most)
 {
@@ -211,6 +211,20 @@ static void kernels_io(struct io *io, struct artifact *a)
     }
 }
 
+static void externs_io(struct io *io, struct artifact *a)
+{
+    void *made = a->ext;
+    a->next = array(io, &made, sizeof *a->ext, a->next, MOST_EXTERNS, EXTERN_LEAST, "a number of functions");
+    a->ext = made; /* of a copy, when written */
+    for (int i = 0; i < a->next && ok(io); i++) {
+        struct artifact_extern *x = &a->ext[i];
+        text(io, &x->name, TEXT_NAME);
+        SMALL(io, x->result, 0, DT_COUNT - 1, "a type");
+        SMALL(io, x->narg, 1, EXTERN_MAX_ARGS, "a number of arguments");
+        for (int k = 0; k < x->narg && ok(io); k++) SMALL(io, x->arg[k], 0, DT_COUNT - 1, "a type");
+    }
+}
+
 static void artifact_io(struct io *io, struct artifact *a)
 {
     SMALL(io, a->kind, CG_OBJ, CG_PTX, "a kind of artifact");
@@ -223,6 +237,7 @@ static void artifact_io(struct io *io, struct artifact *a)
     number(io, &a->workspace, 0, most_bytes, "a workspace");
     number(io, &a->pack_workspace, 0, most_bytes, "a workspace");
     number(io, &a->macs, 0, INT64_MAX, "a number of operations");
+    externs_io(io, a);
     notes_io(io, a);
     kernels_io(io, a);
     char **const texts[] = {&a->target, &a->triple, &a->cpu, &a->features, &a->steps, &a->program};

@@ -39,6 +39,7 @@ tensorize STAGE.AXIS [with] INTRINSIC [tail=error|pad|peel]
   input   A[m:512, k:512] : u8 in 0..127     an argument, new at each call; the range is optional
   weight  W[n:512, k:512] : i8               a constant; what depends on weights alone is packed ahead
   bias, scale                                other words for weight
+  extern f(i32, f32) : i8                    a function of the host's, pure: f(x, 0.5)
   P = pad(A, m: 1 1, value: 0)               rows before and after
   C[m, n] : i32 = sum(k) i32(A[m, k]) * i32(W[n, k])
   sum max min fmasum (axes) term             a reduction, only at the root of a definition

@@ -124,7 +124,7 @@ static union val eval(struct run *x, const struct expr *e, int lane)
     case OP_ADD: case OP_SUB: case OP_MUL: case OP_DIV: case OP_MOD: case OP_MIN: case OP_MAX: case OP_AND: case OP_OR:
     case OP_XOR: case OP_SHL: case OP_SHR: case OP_EQ: case OP_NE: case OP_LT: case OP_LE:
         return eval_bin(x, e, lane);
-    case OP_LOAD: case OP_REDUCE: case OP_COUNT: break;
+    case OP_LOAD: case OP_EXTERN: case OP_REDUCE: case OP_COUNT: break;
     }
     fprintf(stderr, "not generated: %s\n", op_info[e->op].spelling);
     exit(1);

@@ -32,7 +32,7 @@ bool jit_check(struct ir_ctx *c, struct jit **j, const struct lowered *l, const 
     bool ok = true;
     if (target_runs_here(l->target)) {
         if (!*j) *j = jit_new(&c->err); /* after the first compile: codegen sets LLVM up */
-        struct linked *k = *j ? jit_link(*j, &c->err, a->bytes, a->size) : NULL;
+        struct linked *k = *j ? jit_link(*j, &c->err, a->bytes, a->size, 0, NULL) : NULL;
         ok = k != NULL;
         if (!ok) show_error(c);
         for (int flush_end = 0; ok && flush_end < 2; flush_end++) {

@@ -53,7 +53,7 @@ static void test_call_and_twins(void **state)
     struct object a = compile("int f(int x) { return x + 1; }"), b = compile("int f(int x) { return x * 2; }");
     struct jit *j = jit_new(&err);
     assert_non_null(j);
-    struct linked *la = jit_link(j, &err, a.bytes, a.n), *lb = jit_link(j, &err, b.bytes, b.n);
+    struct linked *la = jit_link(j, &err, a.bytes, a.n, 0, NULL), *lb = jit_link(j, &err, b.bytes, b.n, 0, NULL);
     assert_true(la && lb);
     jit_unref(j); /* the linked objects keep it */
     fn_int *fa = (fn_int *)jit_find(la, "f"), *fb = (fn_int *)jit_find(lb, "f");
@@ -80,7 +80,7 @@ static void test_local_functions_and_imports(void **state)
         "void *memset(void *, int, unsigned long); int g(int n) { volatile char a[100]; memset((char *)a, n, "
         "100); return a[9]; }");
     struct jit *j = jit_new(&err);
-    struct linked *l = jit_link(j, &err, o.bytes, o.n);
+    struct linked *l = jit_link(j, &err, o.bytes, o.n, 0, NULL);
     assert_non_null(l);
     assert_int_equal(((fn_int *)jit_find(l, "f"))(2), 7);
     assert_int_equal(((fn_int *)jit_find(l, "g"))(42), 42);
@@ -104,7 +104,7 @@ static void test_local_functions_and_imports(void **state)
 static void refused(struct jit *j, struct object o, enum err_code code, const char *words)
 {
     err_clear(&err);
-    assert_null(jit_link(j, &err, o.bytes, o.n));
+    assert_null(jit_link(j, &err, o.bytes, o.n, 0, NULL));
     assert_int_equal(err.first.code, code);
     if (!strstr(err.first.msg, words)) fail_msg("\"%s\" is not in \"%s\"", words, err.first.msg);
     err_clear(&err);
@@ -139,7 +139,7 @@ static void test_damage(void **state)
     for (size_t n = 0; n < o.n; n++) {
         unsigned char *exact = malloc(n ? n : 1);
         memcpy(exact, o.bytes, n);
-        if (elf_read(&err, exact, n, &info)) elf_release(&info);
+        if (elf_read(&err, exact, n, NULL, NULL, &info)) elf_release(&info);
         err_clear(&err);
         free(exact);
     }
@@ -147,11 +147,11 @@ static void test_damage(void **state)
         for (int k = 0; k < 3; k++) {
             unsigned char was = o.bytes[at];
             o.bytes[at] ^= (unsigned char[]){0x01, 0x80, 0xff}[k];
-            if (elf_read(&err, o.bytes, o.n, &info)) elf_release(&info);
+            if (elf_read(&err, o.bytes, o.n, NULL, NULL, &info)) elf_release(&info);
             err_clear(&err);
             o.bytes[at] = was;
         }
-    assert_true(elf_read(&err, o.bytes, o.n, &info));
+    assert_true(elf_read(&err, o.bytes, o.n, NULL, NULL, &info));
     elf_release(&info);
     free(o.bytes);
 }
@@ -165,7 +165,7 @@ static void *link_loop(void *u)
     err_init(&e);
     int bad = 0;
     for (int i = 0; i < 50; i++) {
-        struct linked *l = jit_link(s->j, &e, s->o.bytes, s->o.n);
+        struct linked *l = jit_link(s->j, &e, s->o.bytes, s->o.n, 0, NULL);
         bad += !l || ((fn_int *)jit_find(l, "f"))(i) != i + 1;
         jit_unlink(l);
     }
@@ -208,7 +208,7 @@ static void test_no_growth(void **state)
         for (size_t at = 0; at + 7 < o.n; at++)
             if (o.bytes[at] == 'f' && o.bytes[at + 1] == '0' && o.bytes[at + 2] == '0')
                 memcpy(o.bytes + at, name, 7);
-        struct linked *l = jit_link(j, &err, o.bytes, o.n);
+        struct linked *l = jit_link(j, &err, o.bytes, o.n, 0, NULL);
         assert_non_null(l);
         assert_int_equal(((fn_int *)jit_find(l, name))(i), i + 1);
         jit_unlink(l);

@@ -22,6 +22,7 @@ static const struct { const char *name, *text; } topics[] = {
      "  input   A[m:512, k:512] : u8 in 0..127     an argument, new at each call; the range is optional\n"
      "  weight  W[n:512, k:512] : i8               a constant; what depends on weights alone is packed ahead\n"
      "  bias, scale                                other words for weight\n"
+     "  extern f(i32, f32) : i8                    a function of the host's, pure: f(x, 0.5)\n"
      "  P = pad(A, m: 1 1, value: 0)               rows before and after\n"
      "  C[m, n] : i32 = sum(k) i32(A[m, k]) * i32(W[n, k])\n"
      "  sum max min fmasum (axes) term             a reduction, only at the root of a definition\n"
