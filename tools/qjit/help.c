@@ -119,8 +119,9 @@ static void put_prim(FILE *f, const struct prim_info *p)
 static void put_overview(FILE *f)
 {
     fputs("A statement ends at a newline or `;`; # starts a comment.\n\nDefinitions:  ", f);
-    for (int i = 0; parse_keywords[i]; i++) fprintf(f, "%s ", parse_keywords[i]);
-    fputs("NAME[...] : TYPE,  NAME[axes] : TYPE = expression     (help definitions)\n\nSchedule steps:\n", f);
+    for (int i = 0; parse_keywords[i]; i++)
+        if (strcmp(parse_keywords[i], "extern")) fprintf(f, "%s ", parse_keywords[i]);
+    fputs("NAME[...] : TYPE,  extern NAME(TYPES) : TYPE,  NAME[axes] : TYPE = expression     (help definitions)\n\nSchedule steps:\n", f);
     for (int i = 0; i < PRIM_COUNT; i++) fprintf(f, "  %s %s\n", prim_info[i].name, prim_info[i].syntax);
     fprintf(f, "  %s %s\n", sch_template.name, sch_template.syntax);
     fputs("\nCommands:\n", f);
