@@ -2,7 +2,7 @@
 # expect
 A statement ends at a newline or `;`; # starts a comment.
 
-Definitions:  input weight bias scale extern NAME[...] : TYPE,  NAME[axes] : TYPE = expression     (help definitions)
+Definitions:  input weight bias scale NAME[...] : TYPE,  extern NAME(TYPES) : TYPE,  NAME[axes] : TYPE = expression     (help definitions)
 
 Schedule steps:
   split STAGE.AXIS FACTOR | parts=N [tail=guard|peel|pad] [-> OUTER INNER]
@@ -43,9 +43,10 @@ Commands:
  time [MILLISECONDS] Measures the kernel for about # ms, or as long as said: milliseconds, GMAC/s, MAC/cycle and this machine's ceiling.
   undo [COUNT]            Takes back the last step, or COUNT of them.
   redo [COUNT]            Gives the steps taken back again.
-  save FILE               Writes definitions, target and steps as a script that replays.
+  save FILE               Writes the session as a script that compiles to the same bytes anywhere: target, name, definitions, steps.
   load FILE               Runs a script here.
   emit [FILE]             Writes FILE by its extension: .o (with .h and .json beside it), .s, .ll or .bc. Default: KERNEL.o
+  embed NAME FILE.npy     Gives a weight its values, from a file: they become part of the program and of the object.
   run NAME=FILE.npy ...   Runs the kernel on tensors from files; for an output the file is written.
   target [NAME]           Sets what to compile for, as x86-64-v3 or native; without NAME, prints it.
   explain [ERROR]         What an error means; without ERROR, which instructions fit which loops, and why the others do not.
