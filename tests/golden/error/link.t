@@ -9,5 +9,5 @@ check
 <stdin>:7:1: error: cannot link the object: it refers to nosuch_function [link]
   check
   ^^^^^
-  hint: a kernel may refer to qjrt_parallel_for, memcpy, memset and memmove only
+  hint: a kernel may refer to qjrt_parallel_for, memcpy, memset, memmove and what its program declares extern
 exit 1
