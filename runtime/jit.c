@@ -22,7 +22,6 @@ struct jit {
     pthread_mutex_t lock;               /* guards what follows */
     LLVMOrcJITDylibRef *free_table;     /* symbol tables without an object */
     int nfree, cap, ntable, unlinks;
-    char *report;                       /* what ORC last said of its own accord */
 };
 
 struct linked {
@@ -44,16 +43,11 @@ static bool fail(struct err_state *e, const char *what, LLVMErrorRef error)
     return false;
 }
 
-/* ORC reports here what it cannot return to a caller; the default prints to stderr. */
+/* ORC says here what it also returns to who asked; the default prints to stderr. */
 static void on_report(void *u, LLVMErrorRef error)
 {
-    struct jit *j = u;
-    char *text = LLVMGetErrorMessage(error), *copy = strdup(text);
-    LLVMDisposeErrorMessage(text);
-    pthread_mutex_lock(&j->lock);
-    free(j->report);
-    j->report = copy;
-    pthread_mutex_unlock(&j->lock);
+    (void)u;
+    LLVMConsumeError(error);
 }
 
 struct jit *jit_new(struct err_state *e)
@@ -69,7 +63,7 @@ struct jit *jit_new(struct err_state *e)
         jit_unref(j);
         return NULL;
     }
-    LLVMOrcExecutionSessionSetErrorReporter(LLVMOrcLLJITGetExecutionSession(j->lljit), on_report, j);
+    LLVMOrcExecutionSessionSetErrorReporter(LLVMOrcLLJITGetExecutionSession(j->lljit), on_report, NULL);
     return j;
 }
 
@@ -86,7 +80,6 @@ void jit_unref(struct jit *j)
     if (error) LLVMConsumeError(error);
     pthread_mutex_destroy(&j->lock);
     free(j->free_table);
-    free(j->report);
     free(j);
 }
 
