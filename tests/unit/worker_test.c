@@ -237,7 +237,7 @@ static void test_faults(void **state)
     close(mkstemp(path));
     setenv("QJ_FAULT", path, 1);
     setenv("LD_PRELOAD", library, 1);
-    qj_ctx *q = isolated(&(qj_options){.worker_ms = 150});
+    qj_ctx *q = isolated(&(qj_options){.worker_ms = 700});
     set_fault(path, "none", 0);
     qj_artifact *want = in_process(), *first = qj_compile(q, QJ_OBJ);
     ok(q);
