@@ -55,6 +55,7 @@
 extern "C" {
 #endif
 
+/* Most dimensions of a tensor as defined, and of its memory under a layout. */
 enum { QJ_RANK_MAX = 8, QJ_PHYS_MAX = 16 };
 
 /* The library's version as "0.1.0"; LLVM's as "19.1.7". Static. */
@@ -104,6 +105,8 @@ typedef struct qj_options {
 
 /* A new context without definitions, for the target "native". NULL options: the defaults. NULL: no memory. */
 QJ_API qj_ctx *qj_ctx_new(const qj_options *options);
+/* Frees it and all it owns: definitions, steps, error, the borrowed texts. Kernels, artifacts and tensors made with it live
+ * on. NULL is fine. No call on it may be running. */
 QJ_API void qj_ctx_free(qj_ctx *q);
 /* Forgets definitions, steps, target, intrinsics and error; the options stay. */
 QJ_API bool qj_ctx_reset(qj_ctx *q);
@@ -126,6 +129,7 @@ typedef struct qj_error {
 
 /* The error that stands, or NULL. Valid until it is cleared, with any cancel that no call has met yet. */
 QJ_API const qj_error *qj_last_error(const qj_ctx *q);
+/* After it the context works again, as it was before the call that failed. */
 QJ_API void qj_clear_error(qj_ctx *q);
 
 /* ---- what to compute ---- */
@@ -232,47 +236,66 @@ typedef enum qj_axis {
 
 /* The same steps, typed: each records what its text would. Stages, axes and tensors go by name; a name in
  * the last parameters is what the new loop or stage is called (NULL: chosen). Errors: step-args, no-stage,
- * no-axis, illegal-step, tensorize-mismatch and others that the step's manual names. */
+ * no-axis, illegal-step, tensorize-mismatch and others that the step's manual names (`qjit help split`).
+ *
+ *     qj_split(q, "C", "n", 16, QJ_TAIL_GUARD, "no", "ni");
+ *     qj_reorder(q, "C", 4, (const char *const[]){"no", "m", "k", "ni"});
+ *     qj_vectorize(q, "C", "ni");
+ */
+/* Cuts an axis into an outer loop and an inner one of `factor` iterations, or of as many as make `parts`. */
 QJ_API bool qj_split(qj_ctx *q, const char *stage, const char *axis, int64_t factor, qj_tail tail,
                      const char *outer, const char *inner);
 QJ_API bool qj_split_parts(qj_ctx *q, const char *stage, const char *axis, int64_t parts, qj_tail tail,
                            const char *outer, const char *inner);
+/* One loop of adjacent loops, outermost first. */
 QJ_API bool qj_fuse(qj_ctx *q, const char *stage, int naxes, const char *const *axes, const char *name);
+/* The named loops in this order, in the places they hold now. */
 QJ_API bool qj_reorder(qj_ctx *q, const char *stage, int naxes, const char *const *axes);
-/* names: four of them (y outer, x outer, y inner, x inner), or NULL. */
+/* Splits two loops and nests the tiles inside. names: four of them (y outer, x outer, y inner, x inner), or NULL. */
 QJ_API bool qj_tile(qj_ctx *q, const char *stage, const char *y, const char *x, int64_t fy, int64_t fx,
                     const char *const *names);
+/* The loop's body written out; its iterations as lanes of a vector; on the pool's threads; on an axis of a GPU. The last
+ * three are refused where iterations depend on each other. */
 QJ_API bool qj_unroll(qj_ctx *q, const char *stage, const char *axis);
 QJ_API bool qj_vectorize(qj_ctx *q, const char *stage, const char *axis);
 QJ_API bool qj_parallel(qj_ctx *q, const char *stage, const char *axis);
 QJ_API bool qj_bind(qj_ctx *q, const char *stage, const char *axis, qj_axis to);
+/* Where a stage is computed: what one iteration of consumer's loop needs, inside it; at each reading, without storage; all
+ * of it before its consumers, which is the default. */
 QJ_API bool qj_compute_at(qj_ctx *q, const char *stage, const char *consumer, const char *axis);
 QJ_API bool qj_compute_inline(qj_ctx *q, const char *stage);
 QJ_API bool qj_compute_root(qj_ctx *q, const char *stage);
-/* readers: the stages that read the copy (nreaders 0: all). as: NULL, or the element type of the copy. */
+/* A new stage that copies a tensor. readers: the stages that read the copy (nreaders 0: all). as: NULL, or the element type of the copy. */
 QJ_API bool qj_cache_read(qj_ctx *q, const char *tensor, qj_scope scope, int nreaders,
                           const char *const *readers, const qj_dtype *as, const char *name);
+/* A new stage that computes what `stage` did, in memory of that scope; `stage` then copies it. */
 QJ_API bool qj_cache_write(qj_ctx *q, const char *stage, qj_scope scope, const char *name);
+/* One axis of two, of data axes or of reduce axes, which can be padded and laid out as any. */
 QJ_API bool qj_merge(qj_ctx *q, const char *stage, const char *axis, const char *with, const char *name);
+/* A new stage that copies what `stage` reads of a tensor, by that stage's own axes. as: as for qj_cache_read. */
 QJ_API bool qj_reindex(qj_ctx *q, const char *tensor, const char *stage, const qj_dtype *as, const char *name);
-/* names: copy, sum and sums of the other factor, or NULL. */
+/* Moves a factor of a sum of products by a constant, so that it has the type an instruction takes. names: copy, sum and sums of the other factor, or NULL. */
 QJ_API bool qj_offset(qj_ctx *q, const char *tensor, const char *stage, int64_t by, const qj_dtype *as,
                       const char *const *names);
+/* `factor` neighbours along an axis read one window, which `tap` then covers. kernel: the name of the new stage of weights. */
 QJ_API bool qj_slide(qj_ctx *q, const char *stage, const char *tap, const char *axis, int64_t factor, const char *kernel);
-/* most: percent, below 0 for the default; names: fast and rest, or NULL. */
+/* Splits weights so that products may be added in 16 bits, and the rest apart. most: percent, below 0 for the default; names: fast and rest, or NULL. */
 QJ_API bool qj_cap(qj_ctx *q, const char *stage, const char *k, int64_t groups, const char *n, int64_t block, int64_t most,
                    const char *const *names);
-/* tile: 2 or 4; parts: 0 as needed; names: U, V and M, or NULL. */
+/* A 3x3 convolution in fewer products, exactly. tile: 2 or 4; parts: 0 as needed; names: U, V and M, or NULL. */
 QJ_API bool qj_winograd(qj_ctx *q, const char *stage, const char *y, const char *x, int tile, int64_t parts,
                         const char *const *names);
+/* Where the stage is stored. */
 QJ_API bool qj_set_scope(qj_ctx *q, const char *stage, qj_scope scope);
+/* A reduce loop as a data-parallel one of a new stage of partial results. */
 QJ_API bool qj_rfactor(qj_ctx *q, const char *stage, const char *axis, const char *name);
+/* Rounds an axis up to a multiple; what is added to a sum is zero. */
 QJ_API bool qj_pad(qj_ctx *q, const char *stage, const char *axis, int64_t multiple);
-/* letters: NULL, or one capital an axis where the axes have longer names. */
+/* How a stage or an argument lies in memory, as "NCHW16c". letters: NULL, or one capital an axis where the axes have longer names. */
 QJ_API bool qj_transform_layout(qj_ctx *q, const char *tensor, const char *layout, const char *letters);
-/* tail: QJ_TAIL_ERROR, QJ_TAIL_PAD or QJ_TAIL_PEEL. */
+/* The axis and all inside it by an instruction with that meaning. tail: QJ_TAIL_ERROR, QJ_TAIL_PAD or QJ_TAIL_PEEL. */
 QJ_API bool qj_tensorize(qj_ctx *q, const char *stage, const char *axis, const char *intrinsic, qj_tail tail);
-/* axis NULL: about the stage. */
+/* A note in the step list; it changes nothing else. axis NULL: about the stage. */
 QJ_API bool qj_annotate(qj_ctx *q, const char *stage, const char *axis, const char *key, int64_t value);
 
 /* Lets templates choose the steps of every sum of products that has none yet (schedule/README.md): "" or a
@@ -282,6 +305,7 @@ QJ_API bool qj_template(qj_ctx *q, const char *text);
 
 /* Takes the last step back. Error: nothing-to-undo. */
 QJ_API bool qj_undo(qj_ctx *q);
+/* How many steps there are; 0 for NULL. */
 QJ_API int qj_nsteps(qj_ctx *q);
 /* The steps so far, one a line, as qj_step reads them back. */
 QJ_API char *qj_steps_text(qj_ctx *q);
@@ -323,7 +347,10 @@ typedef struct qj_arg {
  * and refers to nothing but qjrt_parallel_for (weakly), memcpy, memset, memmove and what the program declares extern. Errors: llvm, unsupported,
  * nothing-defined. */
 QJ_API qj_artifact *qj_compile(qj_ctx *q, qj_format format);
+/* Frees it; a kernel linked from it holds it on. NULL is fine. */
 QJ_API void qj_artifact_free(qj_artifact *a);
+/* The file's bytes, not NUL-terminated; the kernel's name; how many arguments its C function has, the workspace apart, and
+ * argument i from 0 (false: there is none). All of it lives as long as the artifact. */
 QJ_API const void *qj_artifact_bytes(const qj_artifact *a, size_t *size);
 QJ_API const char *qj_artifact_name(const qj_artifact *a);
 QJ_API int qj_artifact_nargs(const qj_artifact *a);
@@ -332,6 +359,7 @@ QJ_API int64_t qj_artifact_workspace(const qj_artifact *a);    /* bytes, 64-byte
 /* Slow paths of the kernel, as qj_options.log is told them: work done again, vectors taken apart, gathers, registers
  * spilled, products without an instruction. codegen/README.md lists the codes. Strings live as long as the artifact. */
 typedef struct qj_note { const char *code, *place, *text; } qj_note;
+/* How many notes, and note i from 0. */
 QJ_API int qj_artifact_nnotes(const qj_artifact *a);
 QJ_API bool qj_artifact_note(const qj_artifact *a, int i, qj_note *out);
 QJ_API char *qj_artifact_header(const qj_artifact *a);         /* C prototypes and macros */
@@ -435,6 +463,7 @@ QJ_API void qj_kernel_free(qj_kernel *k);
 
 /* The tensors of a call: inputs and weights in the order they were defined, then outputs. */
 QJ_API int qj_kernel_nargs(const qj_kernel *k);
+/* Argument i of qj_kernel_call, from 0; false: there is none. Its strings live as long as the kernel. */
 QJ_API bool qj_kernel_arg(const qj_kernel *k, int i, qj_arg *out);
 
 typedef struct qj_call {
@@ -457,9 +486,16 @@ QJ_API bool qj_kernel_call(const qj_kernel *k, qj_tensor *const *args, int nargs
  * read, others may be NULL. A kernel that packs nothing gives an empty set. */
 QJ_API qj_packed *qj_kernel_pack(const qj_kernel *k, qj_tensor *const *args, int nargs,
                                  const qj_call *options);
+/* Before or after its kernel is freed. NULL is fine. */
 QJ_API void qj_packed_free(qj_packed *p);
 /* What a caller of the plain entry passes for PACKED argument i (counted as in qj_artifact_arg); NULL: it is
- * not one. */
+ * not one. It lives as long as the set.
+ *
+ *     qj_tensor *args[] = {a, w, c};
+ *     qj_packed *p = qj_kernel_pack(k, args, 3, NULL);    // once
+ *     qj_call o = {sizeof o, p, NULL, NULL, 0, false};
+ *     qj_kernel_call(k, args, 3, &o);                     // many times
+ */
 QJ_API const void *qj_packed_data(const qj_packed *p, int i);
 
 /* The plain C entry, as the artifact's header declares it: the direct way to call, about 2 ns. Valid until the
@@ -467,7 +503,9 @@ QJ_API const void *qj_packed_data(const qj_packed *p, int i);
 QJ_API void *qj_kernel_entry(const qj_kernel *k);
 /* int (*)(void **args): the same arguments in an array. */
 QJ_API void *qj_kernel_call_entry(const qj_kernel *k);
+/* Bytes of workspace a call needs, 64-byte aligned; 0: none. */
 QJ_API int64_t qj_kernel_workspace(const qj_kernel *k);
+/* What it was linked from: borrowed, as long as the kernel. */
 QJ_API const qj_artifact *qj_kernel_artifact(const qj_kernel *k);
 
 /* A copy in the layout of argument i of a tensor that has the shape as defined and any strides, and the way back. */
@@ -529,6 +567,7 @@ typedef struct qj_listing {
 
 /* Disassembles the linked bytes. The listing must not outlive the kernel. */
 QJ_API qj_listing *qj_disassemble(qj_ctx *q, const qj_kernel *k);
+/* NULL is fine. */
 QJ_API void qj_listing_free(qj_listing *l);
 
 /* ---- the process ---- */

@@ -102,11 +102,13 @@ print("#include <stdio.h>\n#include <stdlib.h>\n#include <string.h>\n#include <q
       "typedef struct DLManagedTensor DLManagedTensor;\nvoid *PyCapsule_GetPointer(void *, const char *);\nextern void *capsule;")
 for i, code in enumerate(found):
     code = re.sub(r"\.\.\.", "", re.sub(r"//.*", "", code))
-    print(f"void example_{i}(qj_ctx *ctx, qj_tensor *a, qj_tensor *w, qj_tensor *c, qj_tensor *out);")
+    print(f"void example_{i}(qj_ctx *ctx, qj_kernel *kernel, qj_tensor *a, qj_tensor *w, qj_tensor *c, qj_tensor *out);")
     if re.search(r"qj_ctx \*q\b", code) is None:
         code = "qj_ctx *q = ctx; (void)q;\n" + code
-    print(f"void example_{i}(qj_ctx *ctx, qj_tensor *a, qj_tensor *w, qj_tensor *c, qj_tensor *out)\n{{\n"
-          f"(void)ctx; (void)a; (void)w; (void)c; (void)out;\n{{\n{code}}}\n}}")
+    if re.search(r"qj_kernel \*k\b", code) is None:
+        code = "qj_kernel *k = kernel; (void)k;\n" + code
+    print(f"void example_{i}(qj_ctx *ctx, qj_kernel *kernel, qj_tensor *a, qj_tensor *w, qj_tensor *c, qj_tensor *out)\n{{\n"
+          f"(void)ctx; (void)kernel; (void)a; (void)w; (void)c; (void)out;\n{{\n{code}}}\n}}")
 P
 $CC -std=c99 -pedantic -Wall -Wextra -Werror -Wno-shadow -Wno-unused-variable -I"$QJ_SRC/runtime" -fsyntax-only examples.c >log 2>&1 ||
     { fault "examples do not compile"; head -30 log; cat examples.c; }

@@ -54,7 +54,7 @@ cat >host.c <<'C'
 #endif
 #include <string.h>
 
-int main(void)
+int main(int argc, char **argv)
 {
     char version[32];
     uint8_t in[4] = {0, 127, 128, 255}, out[4] = {0};
@@ -63,6 +63,7 @@ int main(void)
     qj_ctx *q = qj_ctx_new(NULL);
     qj_kernel *k;
     bool ok;
+    (void)argv;
     sprintf(version, "%d.%d.%d", QJ_VERSION_MAJOR, QJ_VERSION_MINOR, QJ_VERSION_PATCH);
     if (strcmp(version, qj_version())) return 2;
     qj_define(q, "input A[m:4] : u8; C[i] : u8 = A[i] ^ u8(255)");
@@ -74,9 +75,25 @@ int main(void)
     args[0] = qj_tensor_from_data(QJ_U8, 1, shape, in);
     args[1] = qj_tensor_from_data(QJ_U8, 1, shape, out);
     ok = qj_kernel_call(k, args, 2, NULL);
+    qj_kernel_free(k);
+    if (argc > 1) { /* the worker is found beside the library */
+        qj_options o;
+        memset(&o, 0, sizeof o);
+        o.size = sizeof o;
+        o.isolate = true;
+        qj_ctx_free(q);
+        q = qj_ctx_new(&o);
+        qj_define(q, "input A[m:4] : u8; C[i] : u8 = A[i] ^ u8(255)");
+        k = qj_build(q);
+        if (!k) {
+            fputs(qj_last_error(q)->text, stderr);
+            return 5;
+        }
+        ok = ok && qj_kernel_call(k, args, 2, NULL);
+        qj_kernel_free(k);
+    }
     qj_tensor_free(args[0]);
     qj_tensor_free(args[1]);
-    qj_kernel_free(k);
     qj_ctx_free(q);
     return ok && out[0] == 255 && out[1] == 128 && out[2] == 127 && out[3] == 0 ? 0 : 4;
 }
@@ -84,7 +101,7 @@ C
 strict='-std=c99 -pedantic -Wall -Wextra -Werror'
 # shellcheck disable=SC2046,SC2086  # flags are words
 {
-    try $CC $strict host.c -o shared $(pkg-config --cflags --libs qjit) && try ./shared
+    try $CC $strict host.c -o shared $(pkg-config --cflags --libs qjit) && try ./shared && try ./shared isolate
     try $CC $strict host.c -o static $(pkg-config --cflags --libs qjit-static) && try ./static
     ldd static | grep -qE 'qjit|LLVM' && fault "the static program still needs $(ldd static | grep -E 'qjit|LLVM')"
     # an emitted object with parallel loops, and the pool
