@@ -121,6 +121,19 @@ struct artifact *artifact_new(struct ir_ctx *c, const struct lowered *l, enum cg
     return NULL;
 }
 
+bool artifact_versions(struct ir_ctx *c, struct artifact *a, int n, const struct lowered *const *l)
+{
+    a->version = calloc((size_t)n, sizeof *a->version);
+    bool ok = a->version != NULL;
+    for (int i = 0; ok && i < n; i++) {
+        a->version[i].target = own(l[i]->target->name);
+        a->version[i].steps = own(l[i]->steps ? l[i]->steps : "");
+        a->nversion++;
+        ok = a->version[i].target && a->version[i].steps;
+    }
+    return ok || err_set(&c->err, ERR_MEMORY, (struct span){0}, "no memory for the artifact of %s", a->name);
+}
+
 static void free_args(struct artifact_arg *a, int n)
 {
     for (int i = 0; i < n; i++) {
@@ -173,6 +186,11 @@ void artifact_free(struct artifact *a)
     free_args(a->arg, a->narg);
     free_args(a->pack, a->npack);
     free_args(a->embedded, a->nembedded);
+    for (int i = 0; i < a->nversion; i++) {
+        free(a->version[i].target);
+        free(a->version[i].steps);
+    }
+    free(a->version);
     for (int i = 0; i < a->nnote; i++) free_note(&a->note[i]);
     for (int i = 0; i < a->nkernel; i++) free(a->kernel[i].name);
     free(a->kernel);

@@ -9,6 +9,8 @@
 bool artifact_launches(struct ir_ctx *c, struct artifact *a, const struct launches *l, bool pack);
 /* All facts but the bytes and the workspaces. NULL: out of memory, error set. */
 struct artifact *artifact_new(struct ir_ctx *c, const struct lowered *l, enum cg_kind kind);
+/* Which versions there are. False: out of memory, error set. */
+bool artifact_versions(struct ir_ctx *c, struct artifact *a, int n, const struct lowered *const *l);
 
 /* Of outputs that are requantised (ir/quant.h): by what. What is made in the context on the way may be dropped. False: no
  * memory. */

@@ -248,6 +248,18 @@ static void put_externs(struct str *s, const struct artifact *a)
     if (a->next) str_putc(s, '\n');
 }
 
+static void put_versions(struct str *s, const struct artifact *a)
+{
+    str_put(s, "\n/* Versions, of which the last that the CPU can run is called; where it can run none, functions return -1.\n");
+    for (int i = 0; i < a->nversion; i++) str_printf(s, " *   %d  %s\n", i, a->version[i].target);
+    str_printf(s,
+               " * %s_version: which it is; %s_version_name: its target. %s_select, for tests: that one from now on, or the\n"
+               " * CPU's own (below 0); 0, or -1 where it cannot run. What one version packed is for that version alone. */\n"
+               "#define %s_VERSIONS %d\n"
+               "int %s_version(void);\nconst char *%s_version_name(int version);\nint %s_select(int version);\n",
+               a->name, a->name, a->name, a->name, a->nversion, a->name, a->name, a->name);
+}
+
 const char *artifact_header(struct arena *arena, const struct artifact *a)
 {
     struct str s = str_on(arena);
@@ -282,6 +294,7 @@ const char *artifact_header(struct arena *arena, const struct artifact *a)
         str_putc(&s, '\n');
         put_prototype(&s, a->pack_name, a->pack, a->npack, a->pack_workspace, true);
     }
+    if (a->nversion) put_versions(&s, a);
     str_put(&s, "\n#ifdef __cplusplus\n}\n#endif\n\n#endif\n");
     return str_text(&s);
 }
@@ -297,6 +310,7 @@ static void put_numbers(struct json_out *o, const char *key, int n, const int64_
 
 static int align_of(const struct artifact *whole, const struct artifact_arg *a)
 {
+    if (whole->nversion && a->role == ARG_PACKED) return 8; /* of whatever types lie in it */
     return whole->nkernel ? LAUNCH_ALIGN : dt_bytes(a->dt);
 }
 
@@ -418,6 +432,16 @@ const char *artifact_json(struct arena *arena, const struct artifact *a)
     json_put_int(&o, "workspace", a->workspace);
     json_put_int(&o, "workspace_align", CG_WORKSPACE_ALIGN);
     put_json_args(&o, "args", a, a->arg, a->narg);
+    if (a->nversion) {
+        json_open(&o, "versions", '[');
+        for (int i = 0; i < a->nversion; i++) {
+            json_open(&o, NULL, '{');
+            json_put_text(&o, "target", a->version[i].target);
+            json_put_text(&o, "steps", a->version[i].steps);
+            json_close(&o);
+        }
+        json_close(&o);
+    }
     if (a->nembedded) put_json_args(&o, "embedded", a, a->embedded, a->nembedded);
     if (a->pack_name) {
         json_open(&o, "pack", '{');

@@ -57,8 +57,8 @@ static void dump_func(struct ir_ctx *c, const struct cg_options *o, const struct
 /* ---- the passes before LLVM ---- */
 
 /* notes: NULL, nobody asks. */
-static const struct func *run_passes(struct ir_ctx *c, const struct func *f, const struct target *t,
-                                     const struct cg_options *o, struct note_list *notes)
+const struct func *cg_passes_of(struct ir_ctx *c, const struct func *f, const struct target *t,
+                                const struct cg_options *o, struct note_list *notes)
 {
     bool verify = o && o->verify;
 #ifdef QJ_DEBUG
@@ -82,7 +82,7 @@ static const struct func *run_passes(struct ir_ctx *c, const struct func *f, con
 const struct func *cg_run_passes(struct ir_ctx *c, const struct func *f, const struct target *t,
                                  const struct cg_options *o)
 {
-    return run_passes(c, f, t, o, NULL);
+    return cg_passes_of(c, f, t, o, NULL);
 }
 
 /* ---- the driver ---- */
@@ -105,7 +105,7 @@ struct artifact *cg_compile(struct ir_ctx *c, const struct lowered *l, const str
     for (int i = 0; i < l->nnote; i++) note_add(&notes, l->note[i].code, l->note[i].place, l->note[i].text);
     for (int i = 0; i < 2; i++) {
         if (!from[i]) continue;
-        f[i] = run_passes(c, from[i], l->target, o, i ? NULL : &notes); /* packing is done once: no notes */
+        f[i] = cg_passes_of(c, from[i], l->target, o, i ? NULL : &notes); /* packing is done once: no notes */
         if (!f[i] || !check_func(c, f[i], l->target)) return NULL;
     }
     struct artifact *a = artifact_new(c, l, o->kind);

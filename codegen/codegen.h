@@ -69,6 +69,8 @@ struct artifact {
     char *pack_name;                         /* int NAME_pack(args...), NAME_pack_call; NULL: none */
     int narg, npack;
     struct artifact_arg *arg, *pack;
+    int nversion;                            /* several compilations in one object, chosen by the CPU; 0: just one */
+    struct artifact_version { char *target, *steps; } *version;
     int nembedded;
     struct artifact_arg *embedded;           /* constant data of the object: no arguments */
     int64_t workspace;                       /* bytes, 64-byte aligned, passed last; 0: no such argument */
@@ -90,6 +92,12 @@ const char *artifact_header(struct arena *arena, const struct artifact *a);  /* 
 const char *artifact_json(struct arena *arena, const struct artifact *a);    /* the metadata's text */
 
 struct artifact *cg_compile(struct ir_ctx *c, const struct lowered *l, const struct cg_options *o);
+
+/* One program lowered for n targets of one family, as one object: the last that the CPU can run is called (versions.c).
+ * *joint is the interface that they share. */
+enum { CG_MAX_VERSIONS = 8, CG_PACKED_ALIGN = 64 /* of each version's packed operands in the one that they share */ };
+struct artifact *cg_compile_versions(struct ir_ctx *c, int n, const struct lowered *const *l, const struct cg_options *o,
+                                     const struct lowered **joint);
 
 /* The passes that run before LLVM, one by one, for tests: after pass i the function still means the same. */
 struct cg_pass {

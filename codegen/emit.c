@@ -143,15 +143,14 @@ static void dump_module(struct emit *m, const struct cg_options *o, char flag, c
     LLVMDisposeMessage(text);
 }
 
-static bool emit_in(struct emit *m, const struct machine *k, const struct lowered *l, const struct func *const f[2],
-                    const struct cg_options *o, struct artifact *a)
+static bool build_one(struct emit *m, const struct lowered *l, const struct func *const f[2], const struct cg_options *o,
+                      struct artifact *a)
 {
     double since = cg_now_ms();
-    machine_fit(k, m->module);
-    struct embeddings data = {0};
-    if (!embed_values(m->c, l, &data)) return false;
-    if (data.at.n) cg_lap(o, "embed", &since);
-    emit_embedded(m, &data);
+    struct embeddings *data = ARENA_NEW(&m->c->arena, struct embeddings);
+    if (!embed_values(m->c, l, data)) return false;
+    if (data->at.n) cg_lap(o, "embed", &since);
+    emit_embedded(m, data);
     int64_t *workspace[2] = {&a->workspace, &a->pack_workspace};
     const int nembedded[2] = {l->nembedded, l->pack_nembedded};
     for (int i = 0; i < 2 && f[i]; i++) {
@@ -160,9 +159,14 @@ static bool emit_in(struct emit *m, const struct machine *k, const struct lowere
                                                          : emit_func(m, f[i], nembedded[i], workspace[i]);
         if (!ok || !artifact_launches(m->c, a, &gpu, i == 1)) return false;
     }
-    cg_lap(o, "llvm-module", &since);
+    return true;
+}
+
+/* From the module to bytes. */
+static bool finish(struct emit *m, const struct machine *k, const struct cg_options *o, struct artifact *a)
+{
     dump_module(m, o, 'L', "llvm-module");
-    since = cg_now_ms();
+    double since = cg_now_ms();
     arena_poll(&m->c->arena); /* LLVM's own work is not to be stopped half-way */
     if (!machine_run_passes(k, m)) return false;
     arena_poll(&m->c->arena);
@@ -185,15 +189,75 @@ static void close_emission(void *p)
     machine_close(&e->k);
 }
 
+static struct emission *open_emission(struct ir_ctx *c, const struct target *t, const char *name, enum cg_kind kind)
+{
+    struct emission *e = ARENA_NEW(&c->arena, struct emission);
+    if (!machine_open(&e->k, c, t, kind)) return NULL;
+    emit_open(&e->m, c, t, name);
+    defer(&c->defers, close_emission, e);
+    machine_fit(&e->k, e->m.module);
+    return e;
+}
+
 bool emit_artifact(struct ir_ctx *c, const struct lowered *l, const struct func *const f[2],
                    const struct cg_options *o, struct artifact *a)
 {
-    struct emission *e = ARENA_NEW(&c->arena, struct emission);
     int keep = c->defers.n;
-    if (!machine_open(&e->k, c, l->target, o->kind)) return false;
-    emit_open(&e->m, c, l->target, l->main->name);
-    defer(&c->defers, close_emission, e);
-    bool ok = emit_in(&e->m, &e->k, l, f, o, a);
+    double since = cg_now_ms();
+    struct emission *e = open_emission(c, l->target, l->main->name, o->kind);
+    bool ok = e && build_one(&e->m, l, f, o, a);
+    cg_lap(o, "llvm-module", &since);
+    ok = ok && finish(&e->m, &e->k, o, a);
+    defer_run(&c->defers, keep);
+    return ok;
+}
+
+/* The functions of version v into the module, local ones. */
+static bool build_version(struct emit *m, int v, const struct version *from, struct choice k[2], struct artifact *a)
+{
+    const struct lowered *l = from->l;
+    struct embeddings *data = ARENA_NEW(&m->c->arena, struct embeddings);
+    int64_t bytes, *workspace[2] = {&a->workspace, &a->pack_workspace};
+    const int nembedded[2] = {l->nembedded, l->pack_nembedded};
+    m->target = l->target;
+    m->name = from->f[0]->name;
+    if (!embed_values(m->c, l, data)) return false;
+    emit_embedded(m, data);
+    for (int i = 0; i < 2; i++) {
+        k[i].n = v + 1;
+        k[i].fn[v] = NULL;
+        if (!from->f[i]) continue;
+        k[i].arg[v] = i ? l->pack_arg : l->arg;
+        k[i].narg[v] = i ? lowered_npack(l) : lowered_nargs(l);
+        k[i].fn[v] = emit_inner(m, from->f[i], nembedded[i], &bytes);
+        if (!k[i].fn[v]) return false;
+        LLVMSetLinkage(k[i].fn[v], LLVMInternalLinkage);
+        *workspace[i] = i64_max(*workspace[i], bytes);
+    }
+    return true;
+}
+
+bool emit_versions(struct ir_ctx *c, const struct target *base, const struct lowered *joint, int n, const struct version *v,
+                   const struct cg_options *o, struct artifact *a)
+{
+    int keep = c->defers.n;
+    const struct target *t[CG_MAX_VERSIONS];
+    struct choice k[2] = {{0}, {0}};
+    struct emission *e = open_emission(c, base, joint->main->name, o->kind);
+    bool ok = e != NULL;
+    for (int i = 0; ok && i < n; i++) {
+        t[i] = v[i].l->target;
+        ok = build_version(&e->m, i, &v[i], k, a);
+    }
+    if (ok) {
+        e->m.target = base;
+        e->m.name = joint->main->name;
+        emit_choice(&e->m, n, t);
+        emit_chooser(&e->m, joint->main->name, joint->arg, joint->main->narg, a->workspace > 0, &k[0]);
+        if (joint->pack)
+            emit_chooser(&e->m, joint->pack->name, joint->pack_arg, joint->pack->narg, a->pack_workspace > 0, &k[1]);
+        ok = finish(&e->m, &e->k, o, a);
+    }
     defer_run(&c->defers, keep);
     return ok;
 }

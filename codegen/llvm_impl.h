@@ -38,7 +38,7 @@ struct frame {
     bool parallel;                  /* iterations of a parallel loop: loops inside run serially */
 };
 
-struct constant { const struct tensor *tensor; LLVMValueRef data; };
+struct constant { const struct embedded *what; LLVMValueRef data; };
 struct memo_entry { const struct expr *e; LLVMValueRef value; };
 
 struct emit {
@@ -71,6 +71,20 @@ void emit_embedded(struct emit *m, const struct embeddings *e);
 /* Adds `f` as an external function with its _call entry; the last `nembedded` arguments are constant data. False: error
  * set. */
 bool emit_func(struct emit *m, const struct func *f, int nembedded, int64_t *workspace);
+LLVMValueRef emit_inner(struct emit *m, const struct func *f, int nembedded, int64_t *workspace);  /* without it; or NULL */
+void add_call_entry(struct emit *m, const char *name, LLVMValueRef fn, int nparam);
+/* ---- llvm_versions.c: the functions that choose one of n versions ---- */
+void emit_choice(struct emit *m, int n, const struct target *const *t);
+/* NAME, with the parameters of `joint` (and a workspace, where there is one), calls fn[v] with those of version v;
+ * `offset`: where each packed operand of a version lies in the joint one. */
+struct choice {
+    int n;                              /* versions */
+    LLVMValueRef fn[CG_MAX_VERSIONS];   /* NULL: nothing to do */
+    const struct kernel_arg *arg[CG_MAX_VERSIONS];
+    int narg[CG_MAX_VERSIONS];
+};
+void emit_chooser(struct emit *m, const char *name, const struct kernel_arg *joint, int njoint, bool workspace,
+                  const struct choice *k);
 void set_attr(struct emit *m, LLVMValueRef fn, unsigned at, const char *name, uint64_t value);
 void set_fn_attrs(struct emit *m, LLVMValueRef fn);
 LLVMTypeRef l_type(struct emit *m, struct type t);          /* in registers: bool is i1 */

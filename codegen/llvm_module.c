@@ -172,7 +172,7 @@ void set_arg_attrs(struct emit *m, LLVMValueRef fn, unsigned at, const struct bu
 }
 
 /* int NAME_call(void **args): the same function behind one signature. */
-static void add_call_entry(struct emit *m, const char *name, LLVMValueRef fn, int nparam)
+void add_call_entry(struct emit *m, const char *name, LLVMValueRef fn, int nparam)
 {
     LLVMTypeRef type = LLVMFunctionType(m->i32, &m->ptr, 1, 0);
     LLVMValueRef entry = LLVMAddFunction(m->module, arena_printf(&m->c->arena, "%s_call", name), type);
@@ -187,28 +187,39 @@ static void add_call_entry(struct emit *m, const char *name, LLVMValueRef fn, in
     LLVMBuildRet(m->b, LLVMBuildCall2(m->b, LLVMGlobalGetValueType(fn), fn, arg, (unsigned)nparam, ""));
 }
 
+/* The same data twice, of two versions, are there once. */
+static LLVMValueRef data_of(struct emit *m, const struct embedded *x)
+{
+    for (size_t i = 0; i < m->constant.n; i++) {
+        const struct constant *k = &m->constant.at[i];
+        if (k->what->size == x->size && !memcmp(k->what->bytes, x->bytes, (size_t)x->size)) return k->data;
+    }
+    LLVMValueRef bytes = LLVMConstStringInContext2(m->llvm, x->bytes, (size_t)x->size, 1);
+    LLVMValueRef data =
+        LLVMAddGlobal(m->module, LLVMTypeOf(bytes), arena_printf(&m->c->arena, "%s.%s", m->name, x->name));
+    LLVMSetInitializer(data, bytes);
+    LLVMSetGlobalConstant(data, 1);
+    LLVMSetLinkage(data, LLVMInternalLinkage);
+    LLVMSetAlignment(data, STORAGE_ALIGN);
+    LLVMSetSection(data, ".rodata"); /* not in a section of its own kind that linkers merge */
+    return data;
+}
+
 void emit_embedded(struct emit *m, const struct embeddings *e)
 {
     for (size_t i = 0; i < e->at.n; i++) {
-        const struct embedded *x = &e->at.at[i];
-        LLVMValueRef bytes = LLVMConstStringInContext2(m->llvm, x->bytes, (size_t)x->size, 1);
-        LLVMValueRef data = LLVMAddGlobal(m->module, LLVMTypeOf(bytes),
-                                          arena_printf(&m->c->arena, "%s.%s", m->name, x->name));
-        LLVMSetInitializer(data, bytes);
-        LLVMSetGlobalConstant(data, 1);
-        LLVMSetLinkage(data, LLVMInternalLinkage);
-        LLVMSetAlignment(data, STORAGE_ALIGN);
-        LLVMSetSection(data, ".rodata"); /* not in a section of its own kind that linkers merge */
-        VEC_PUSH(&m->c->arena, m->constant, ((struct constant){x->tensor, data}));
+        struct constant k = {&e->at.at[i], data_of(m, &e->at.at[i])};
+        VEC_PUSH(&m->c->arena, m->constant, k);
     }
 }
 
+/* Of the version that came last. */
 static LLVMValueRef constant_of(const struct emit *m, const struct tensor *t)
 {
-    size_t i = 0;
-    while (i < m->constant.n && m->constant.at[i].tensor != t) i++;
-    QJ_ASSERT(i < m->constant.n);
-    return m->constant.at[i].data;
+    size_t i = m->constant.n;
+    while (i > 0 && m->constant.at[i - 1].what->tensor != t) i--;
+    QJ_ASSERT(i > 0);
+    return m->constant.at[i - 1].data;
 }
 
 static bool fill_func(struct emit *m, const struct func *f, int nparam, LLVMValueRef fn)
@@ -244,9 +255,9 @@ static bool fill_func(struct emit *m, const struct func *f, int nparam, LLVMValu
     return ok;
 }
 
-bool emit_func(struct emit *m, const struct func *f, int nembedded, int64_t *workspace)
+LLVMValueRef emit_inner(struct emit *m, const struct func *f, int nembedded, int64_t *workspace)
 {
-    if (!plan_storage(m->c, f, &m->storage)) return false;
+    if (!plan_storage(m->c, f, &m->storage)) return NULL;
     *workspace = m->storage.workspace;
     m->next_alloc = m->next_parallel = 0;
     m->name = f->name;
@@ -256,9 +267,14 @@ bool emit_func(struct emit *m, const struct func *f, int nembedded, int64_t *wor
     for (int i = 0; i < n; i++) param[i] = m->ptr;
     LLVMValueRef fn = LLVMAddFunction(m->module, f->name, LLVMFunctionType(m->i32, param, (unsigned)n, 0));
     set_fn_attrs(m, fn);
-    bool ok = fill_func(m, f, nparam, fn);
-    if (ok) add_call_entry(m, f->name, fn, n);
-    return ok;
+    return fill_func(m, f, nparam, fn) ? fn : NULL;
+}
+
+bool emit_func(struct emit *m, const struct func *f, int nembedded, int64_t *workspace)
+{
+    LLVMValueRef fn = emit_inner(m, f, nembedded, workspace);
+    if (fn) add_call_entry(m, f->name, fn, (int)LLVMCountParams(fn));
+    return fn != NULL;
 }
 
 /* ---- the module ---- */

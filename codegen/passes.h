@@ -100,6 +100,14 @@ bool embed_values(struct ir_ctx *c, const struct lowered *l, struct embeddings *
 /* f[0] the kernel, f[1] the pack function or NULL, through all passes: fills in bytes and workspaces. */
 bool emit_artifact(struct ir_ctx *c, const struct lowered *l, const struct func *const f[2],
                    const struct cg_options *o, struct artifact *a);
+/* One version of several: its functions have names of its own. */
+struct version { const struct lowered *l; const struct func *f[2]; };
+bool emit_versions(struct ir_ctx *c, const struct target *base, const struct lowered *joint, int n, const struct version *v,
+                   const struct cg_options *o, struct artifact *a);
+/* Where packed operand i of a version lies in the shared one; n: their number. Returns the bytes of all. */
+int64_t packed_offset(const struct kernel_arg *arg, int n, int i);
+const struct func *cg_passes_of(struct ir_ctx *c, const struct func *f, const struct target *t, const struct cg_options *o,
+                                struct note_list *notes);
 
 /* ---- storage: where each allocation lives (pass_storage.c) ---- */
 

@@ -22,15 +22,22 @@ bool why_set(struct why *w, const char *fmt, ...)
 
 /* ---- life ---- */
 
-static bool runs_here(struct ir_ctx *c, const struct artifact *a)
+static bool target_runs(struct ir_ctx *c, const char *name)
 {
     struct ir_mark mark = ir_mark(c); /* a parsed target is 100 KB */
-    const struct target *t = target_parse(c, a->target, strlen(a->target), (struct span){0});
+    const struct target *t = target_parse(c, name, strlen(name), (struct span){0});
     bool runs = t && target_runs_here(t);
     ir_reset(c, mark);
+    return runs;
+}
+
+static bool runs_here(struct ir_ctx *c, const struct artifact *a)
+{
+    bool runs = a->nversion == 0 && target_runs(c, a->target);
+    for (int i = 0; !runs && i < a->nversion; i++) runs = target_runs(c, a->version[i].target);
     if (runs || err_is(&c->err)) return runs;
     err_set(&c->err, ERR_NO_HOST, (struct span){0}, "%s is compiled for %s, which this machine cannot run",
-            a->name, a->target);
+            a->name, a->nversion ? a->version[0].target : a->target);
     err_hint(&c->err, "`target native` compiles for this machine; objects for others can be saved");
     return false;
 }

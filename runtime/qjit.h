@@ -347,6 +347,16 @@ typedef struct qj_arg {
  * and refers to nothing but qjrt_parallel_for (weakly), memcpy, memset, memmove and what the program declares extern. Errors: llvm, unsupported,
  * nothing-defined. */
 QJ_API qj_artifact *qj_compile(qj_ctx *q, qj_format format);
+/* The schedule compiled for each of n (1 to 8) targets of x86-64, as one object: a call runs the last of them that the CPU
+ * can run, found at the first call by CPUID; -1 is returned where it can run none. Steps are the same for all and what
+ * qj_template chose is chosen anew for each; a step that does not fit is that target's error. The arguments are the same
+ * for all: what versions pack is one PACKED argument, and belongs to the version that packed it. Beside NAME and NAME_pack:
+ *
+ *     int NAME_version(void)                  the version that runs here, from 0
+ *     const char *NAME_version_name(int)      a version's target; NULL
+ *     int NAME_select(int)                    for tests: that version from now on (below 0: the CPU's); -1: it cannot run
+ */
+QJ_API qj_artifact *qj_compile_versions(qj_ctx *q, int n, const char *const *targets, qj_format format);
 /* Frees it; a kernel linked from it holds it on. NULL is fine. */
 QJ_API void qj_artifact_free(qj_artifact *a);
 /* The file's bytes, not NUL-terminated; the kernel's name; how many arguments its C function has, the workspace apart, and

@@ -171,7 +171,7 @@ static void arg_io(struct io *io, struct artifact_arg *a)
     number(io, &a->bytes, 0, most_bytes, "a size");
 }
 
-enum { ARG_LEAST = 8 * 11, NOTE_LEAST = 8 * 3, EXTERN_LEAST = 8 * 4, CALL_LEAST = 8 * 4, PACK_LEAST = 8, KERNEL_LEAST = 8 * 9 };
+enum { ARG_LEAST = 8 * 11, NOTE_LEAST = 8 * 3, VERSION_LEAST = 8 * 2, EXTERN_LEAST = 8 * 4, CALL_LEAST = 8 * 4, PACK_LEAST = 8, KERNEL_LEAST = 8 * 9 };
 
 static void args_io(struct io *io, int *n, struct artifact_arg **at, int most)
 {
@@ -225,6 +225,17 @@ static void externs_io(struct io *io, struct artifact *a)
     }
 }
 
+static void versions_io(struct io *io, struct artifact *a)
+{
+    void *made = a->version;
+    a->nversion = array(io, &made, sizeof *a->version, a->nversion, CG_MAX_VERSIONS, VERSION_LEAST, "a number of versions");
+    a->version = made; /* of a copy, when written */
+    for (int i = 0; i < a->nversion && ok(io); i++) {
+        text(io, &a->version[i].target, TEXT_ANY);
+        text(io, &a->version[i].steps, TEXT_ANY);
+    }
+}
+
 static void artifact_io(struct io *io, struct artifact *a)
 {
     SMALL(io, a->kind, CG_OBJ, CG_PTX, "a kind of artifact");
@@ -239,6 +250,7 @@ static void artifact_io(struct io *io, struct artifact *a)
     number(io, &a->macs, 0, INT64_MAX, "a number of operations");
     externs_io(io, a);
     notes_io(io, a);
+    versions_io(io, a);
     kernels_io(io, a);
     char **const texts[] = {&a->target, &a->triple, &a->cpu, &a->features, &a->steps, &a->program};
     for (size_t i = 0; i < ARRAY_LEN(texts); i++) text(io, texts[i], TEXT_ANY);

@@ -45,6 +45,9 @@ struct sched *sch_new(struct ir_ctx *c, const struct program *p, const struct ta
 /* A schedule of (perhaps another program and) another target with the same steps; NULL: error. */
 struct sched *sch_replay(struct ir_ctx *c, const struct sched *from, const struct program *p, const struct target *t);
 
+/* The same program for another target: given steps are the same, what `template` chose is chosen anew. NULL: error. */
+struct sched *sch_retarget(struct ir_ctx *c, const struct sched *from, const struct target *t);
+
 bool sch_apply(struct sched *s, const struct step *st);
 /* The `template` statement, described as primitives are, and the words it takes: templates, then knobs, written
  * KNOB=VALUE; NULL after the last. */

@@ -99,12 +99,42 @@ static bool parse_step(struct lexer *lx, struct step *st, bool *template)
     return !err_is(e);
 }
 
+/* `template`: remembered, so that another target can choose anew. nth= is a place among one target's candidates. */
+static bool choose(struct sched *s, const struct step *statement)
+{
+    size_t first = s->steps.n;
+    if (!tmpl_apply(s, statement->arg, statement->narg, statement->span)) return false;
+    if (s->steps.n == first) return true;
+    struct chosen *k = ARENA_NEW(&s->c->arena, struct chosen);
+    *k = (struct chosen){.statement = *statement, .first = first, .n = s->steps.n - first, .before = s->chosen};
+    struct step *st = &k->statement;
+    int n = 0;
+    for (int i = 0; i < st->narg; i++)
+        if (!st->arg[i].key || strcmp(st->arg[i].key, "nth")) st->arg[n++] = st->arg[i];
+    st->narg = n;
+    s->chosen = k;
+    s->end = ir_mark(s->c);
+    return true;
+}
+
 bool sch_step_parse(struct sched *s, struct lexer *lx)
 {
     struct step st;
     bool template;
     if (!parse_step(lx, &st, &template)) return false;
-    return template ? tmpl_apply(s, st.arg, st.narg, st.span) : sch_apply(s, &st);
+    return template ? choose(s, &st) : sch_apply(s, &st);
+}
+
+struct sched *sch_retarget(struct ir_ctx *c, const struct sched *from, const struct target *t)
+{
+    struct sched *s = sch_new(c, from->program, t);
+    for (size_t i = 0; s && i < from->steps.n;) {
+        const struct chosen *k = from->chosen;
+        while (k && k->first != i) k = k->before;
+        if (!(k ? choose(s, &k->statement) : sch_apply(s, from->steps.at[i]))) return NULL;
+        i += k ? k->n : 1;
+    }
+    return s;
 }
 
 static struct lexer lexer_on_copy(struct sched *s, const char *text)

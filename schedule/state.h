@@ -71,6 +71,14 @@ struct sched {
     const struct past *past;            /* before the last step; NULL: there is none */
     struct ir_mark end;                 /* of what the schedule has made: what comes later goes with the next step's undo */
     struct lowered *lowered;            /* of the current state, or NULL */
+    const struct chosen *chosen;        /* what `template` did, last first */
+};
+
+/* Steps first .. first + n - 1 are those that this `template` statement chose. */
+struct chosen {
+    struct step statement;
+    size_t first, n;
+    const struct chosen *before;
 };
 
 /* The schedule as it was before a step. */

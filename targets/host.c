@@ -5,83 +5,42 @@
  * is there with all it implies: a hypervisor may hide single features. Nothing is cached, so nothing
  * is shared between threads; a call costs a few CPUID instructions. */
 #include "targets/family.h"
+#include "targets/probe.h"
 
 #if defined(__x86_64__)
 #include <cpuid.h>
-
-enum reg { EAX, EBX, ECX, EDX };
-enum leaf { LEAF_1, LEAF_7, LEAF_7_1, LEAF_EXT, LEAVES };
-enum state { ANY, YMM, ZMM };   /* register state the OS must save */
-
-static const struct { const char *name; enum leaf leaf; enum reg reg; int bit; enum state state; } where[] = {
-    {"sse2", LEAF_1, EDX, 26, ANY},
-    {"sse3", LEAF_1, ECX, 0, ANY},
-    {"ssse3", LEAF_1, ECX, 9, ANY},
-    {"fma", LEAF_1, ECX, 12, YMM},
-    {"cx16", LEAF_1, ECX, 13, ANY},
-    {"sse4.1", LEAF_1, ECX, 19, ANY},
-    {"sse4.2", LEAF_1, ECX, 20, ANY},
-    {"movbe", LEAF_1, ECX, 22, ANY},
-    {"popcnt", LEAF_1, ECX, 23, ANY},
-    {"avx", LEAF_1, ECX, 28, YMM},
-    {"f16c", LEAF_1, ECX, 29, YMM},
-    {"bmi", LEAF_7, EBX, 3, ANY},
-    {"avx2", LEAF_7, EBX, 5, YMM},
-    {"bmi2", LEAF_7, EBX, 8, ANY},
-    {"avx512f", LEAF_7, EBX, 16, ZMM},
-    {"avx512dq", LEAF_7, EBX, 17, ZMM},
-    {"avx512ifma", LEAF_7, EBX, 21, ZMM},
-    {"avx512cd", LEAF_7, EBX, 28, ZMM},
-    {"avx512bw", LEAF_7, EBX, 30, ZMM},
-    {"avx512vl", LEAF_7, EBX, 31, ZMM},
-    {"avx512vbmi", LEAF_7, ECX, 1, ZMM},
-    {"avx512vbmi2", LEAF_7, ECX, 6, ZMM},
-    {"gfni", LEAF_7, ECX, 8, ANY},
-    {"avx512vnni", LEAF_7, ECX, 11, ZMM},
-    {"avx512bitalg", LEAF_7, ECX, 12, ZMM},
-    {"avx512vpopcntdq", LEAF_7, ECX, 14, ZMM},
-    {"avx512fp16", LEAF_7, EDX, 23, ZMM},
-    {"avxvnni", LEAF_7_1, EAX, 4, YMM},
-    {"avx512bf16", LEAF_7_1, EAX, 5, ZMM},
-    {"avxvnniint8", LEAF_7_1, EDX, 4, YMM},
-    {"avxvnniint16", LEAF_7_1, EDX, 10, YMM},
-    {"sahf", LEAF_EXT, ECX, 0, ANY},
-    {"lzcnt", LEAF_EXT, ECX, 5, ANY},
-    {"sse4a", LEAF_EXT, ECX, 6, ANY},
-};
 
 struct cpuid { unsigned r[LEAVES][4]; };
 
 static struct cpuid read_cpuid(void)
 {
-    static const unsigned leaf[LEAVES][2] = {{1, 0}, {7, 0}, {7, 1}, {0x80000001u, 0}};
     struct cpuid id = {0};
     for (int i = 0; i < LEAVES; i++) { /* a leaf the CPU lacks stays 0 */
         unsigned *r = id.r[i];
-        if (leaf[i][1] > 0 && id.r[LEAF_7][EAX] < leaf[i][1]) continue; /* leaf 7's eax: its last subleaf */
-        if (!__get_cpuid_count(leaf[i][0], leaf[i][1], &r[EAX], &r[EBX], &r[ECX], &r[EDX]))
+        if (probe_leaf_number[i][1] > 0 && id.r[LEAF_7][EAX] < probe_leaf_number[i][1]) continue; /* leaf 7's eax: its last subleaf */
+        if (!__get_cpuid_count(probe_leaf_number[i][0], probe_leaf_number[i][1], &r[EAX], &r[EBX], &r[ECX], &r[EDX]))
             memset(r, 0, 4 * sizeof *r);
     }
     return id;
 }
 
-static enum state saved_state(const struct cpuid *id)
+static enum probe_state saved_state(const struct cpuid *id)
 {
-    if (!(id->r[LEAF_1][ECX] >> 27 & 1)) return ANY; /* no OSXSAVE: the OS saves SSE registers only */
+    if (!(id->r[LEAF_1][ECX] >> OSXSAVE & 1)) return ANY; /* no OSXSAVE: the OS saves SSE registers only */
     unsigned lo, hi;
     __asm__ volatile("xgetbv" : "=a"(lo), "=d"(hi) : "c"(0));
     (void)hi;
-    if ((lo & 0x06) != 0x06) return ANY;
-    return (lo & 0xe0) == 0xe0 ? ZMM : YMM;
+    if ((lo & XCR0_YMM) != XCR0_YMM) return ANY;
+    return (lo & XCR0_ZMM) == XCR0_ZMM ? ZMM : YMM;
 }
 
 static uint64_t features_of(const struct cpuid *id)
 {
-    enum state saved = saved_state(id);
+    enum probe_state saved = saved_state(id);
     uint64_t found = 0;
-    for (size_t i = 0; i < ARRAY_LEN(where); i++)
-        if (where[i].state <= saved && (id->r[where[i].leaf][where[i].reg] >> where[i].bit & 1)) {
-            const struct feature *f = family_feature(&family_x86, where[i].name, strlen(where[i].name));
+    for (size_t i = 0; i < (size_t)nprobe; i++)
+        if (probes[i].state <= saved && (id->r[probes[i].leaf][probes[i].reg] >> probes[i].bit & 1)) {
+            const struct feature *f = family_feature(&family_x86, probes[i].name, strlen(probes[i].name));
             QJ_ASSERT(f);
             found |= f->bit;
         }

@@ -45,7 +45,7 @@ Commands:
   redo [COUNT]            Gives the steps taken back again.
   save FILE               Writes the session as a script that compiles to the same bytes anywhere: target, name, definitions, steps.
   load FILE               Runs a script here.
-  emit [FILE]             Writes FILE by its extension: .o (with .h and .json beside it), .s, .ll or .bc. Default: KERNEL.o
+  emit [FILE] [for TARGET ...] Writes FILE by its extension: .o (with .h and .json beside it), .s, .ll or .bc. Default: KERNEL.o. For several targets: one object that asks the CPU.
   embed NAME FILE.npy     Gives a weight its values, from a file: they become part of the program and of the object.
   run NAME=FILE.npy ...   Runs the kernel on tensors from files; for an output the file is written.
   target [NAME]           Sets what to compile for, as x86-64-v3 or native; without NAME, prints it.

@@ -108,7 +108,8 @@ static bool save_object(struct session *s, const qj_artifact *a, const char *ste
     return true;
 }
 
-static bool emit_to(struct session *s, const struct word *w, const char *path)
+/* targets: those of one object of several versions; ntarget 0: the session's alone. */
+static bool emit_to(struct session *s, const struct word *w, const char *path, int ntarget, const char *const *targets)
 {
     const char *dot = strrchr(path, '.'), *slash = strrchr(path, '/');
     const struct format *f = NULL;
@@ -121,7 +122,7 @@ static bool emit_to(struct session *s, const struct word *w, const char *path)
         return false;
     }
     if (strlen(path) > 3000) return fail_at(s, ERR_FILE, w, "a path of %zu characters", strlen(path));
-    qj_artifact *a = qj_compile(s->q, f->format);
+    qj_artifact *a = ntarget ? qj_compile_versions(s->q, ntarget, targets, f->format) : qj_compile(s->q, f->format);
     if (!a) return session_ok(s);
     char stem[4096];
     snprintf(stem, sizeof stem, "%.*s", (int)(dot - path), path);
@@ -154,10 +155,18 @@ static bool emit_to(struct session *s, const struct word *w, const char *path)
 
 bool cmd_emit(struct session *s, const struct words *arg)
 {
-    if (arg->n > 1) return one_argument(s, arg, "the name of a file") && emit_to(s, &arg->at[1], arg->at[1].text);
+    const char *targets[WORDS_MAX];
     char path[128];
+    int file = arg->n > 1 && strcmp(arg->at[1].text, "for"), n = 0;
+    if (arg->n > 1 + file) {
+        if (strcmp(arg->at[1 + file].text, "for") || arg->n == 2 + file) {
+            fail_at(s, ERR_SYNTAX, &arg->at[1 + file], "after the name of a file comes `for` and the targets of one object");
+            return err_hint(&s->err, "emit k.o for x86-64 x86-64-v3 x86-64-v4,+avx512vnni"), false;
+        }
+        for (int i = 2 + file; i < arg->n; i++) targets[n++] = arg->at[i].text;
+    }
     snprintf(path, sizeof path, "%s.o", s->kernel_name ? s->kernel_name : "kernel");
-    return emit_to(s, &arg->at[0], path);
+    return emit_to(s, &arg->at[file], file ? arg->at[1].text : path, n, targets);
 }
 
 /* ---- run ---- */

@@ -19,7 +19,7 @@ enum {
 
 const struct opt_row opts[] = {
     {"json", 0, OPT_JSON, NULL, "one JSON object on standard output, on success and on failure"},
-    {"target", 't', OPT_TARGET, "NAME", "compile for NAME, whatever the script's own target statements say"},
+    {"target", 't', OPT_TARGET, "NAME", "compile for NAME, whatever the script's own target statements say; compile: again for one object of several versions"},
     {"output", 'o', OPT_OUTPUT, "FILE", "what compile writes: .o (with .h and .json), .s, .ll or .bc"},
     {"command", 'c', OPT_TEXT, "TEXT", "the script is TEXT"},
     {"allow-asm", 0, OPT_ASM, NULL, "let intrinsics of the script use inline assembly (it can read files and run code)"},
@@ -101,7 +101,11 @@ static bool take_option(struct command_line *c, const struct opt_row *o, const c
 {
     int64_t n;
     switch (o->bit) {
-    case OPT_TARGET: c->session.target = arg; return true;
+    case OPT_TARGET:
+        if (c->ntarget == (int)ARRAY_LEN(c->target)) return usage_error(e, NULL, "an object has at most 8 versions");
+        c->target[c->ntarget++] = arg;
+        c->session.target = c->target[0];
+        return true;
     case OPT_OUTPUT: c->output = arg; return true;
     case OPT_TEXT: c->text = arg; return true;
     case OPT_ASM: return c->session.allow_asm = true;
@@ -206,6 +210,7 @@ static int run(int argc, char **argv, struct out *out, struct err_state *e)
             for (int i = 0; i < NOPT; i++)
                 if ((given & opts[i].bit) && !(s->opts & opts[i].bit))
                     usage_error(e, NULL, "`qjit %s` takes no --%s", s->name, opts[i].name);
+            if (c.ntarget > 1 && s->run != sub_compile) usage_error(e, NULL, "`qjit %s` takes one --target", s->name);
             if (!err_is(e)) return s->run(&c, out, e);
         }
     }

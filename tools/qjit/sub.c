@@ -96,8 +96,13 @@ static bool compile(struct command_line *c, struct session *s, const struct sour
 {
     if (!session_script(s, src)) return false;
     char *text = NULL;
-    const char *quote = c->output ? "\"" : "";
-    if (asprintf(&text, "emit %s%s%s", quote, c->output ? c->output : "", quote) < 0) exit(EXIT_OURS);
+    size_t n;
+    FILE *f = open_memstream(&text, &n);
+    if (!f) exit(EXIT_OURS);
+    fputs("emit", f);
+    if (c->output) fprintf(f, " \"%s\"", c->output);
+    for (int i = 0; c->ntarget > 1 && i < c->ntarget; i++) fprintf(f, "%s %s", i ? "" : " for", c->target[i]);
+    fclose(f);
     struct source more;
     struct piece p = {0};
     source_text(&more, "<command line>", text, strlen(text));

@@ -8,6 +8,8 @@
 struct command_line {
     struct session_options session;
     const char *output, *text;  /* -o, -c */
+    const char *target[8];      /* --target, as often as given: the first is also the session's */
+    int ntarget;
     int narg;                   /* arguments after the subcommand */
     char **arg;
 };

@@ -1,0 +1,137 @@
+#!/bin/sh
+# SPDX-License-Identifier: Apache-2.0
+# Several versions in one object, linked by a plain C program: each that this CPU can run is forced, and gives the bits of
+# plain loops; the arguments, pack function and workspace are the same for all.
+set -eu
+[ "$(uname -m)" = x86_64 ] || { echo "skipped: versions are of x86-64"; exit 0; }
+dir=$(mktemp -d)
+trap 'rm -rf "$dir"' EXIT
+cd "$dir"
+cat > lay.qj <<'QJ'
+input A[m:8, k:64] : u8
+weight W[n:48, k:64] : i8
+bias B[n:48] : i32
+C[m, n] : i32 = sum(k) i32(A[m, k]) * i32(W[n, k])
+Out[m, n] : i32 = C[m, n] + B[n]
+name lay
+template
+QJ
+cat > main.c <<'C'
+#include "lay.h"
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+static uint8_t a[8 * 64];
+static int8_t w[48 * 64];
+static int32_t b[48], out[8 * 48], want[8 * 48];
+static void fill(int how)
+{
+    for (int i = 0; i < 8 * 64; i++) a[i] = (uint8_t)(how == 0 ? 255 : how == 1 ? rand() : i % 2 ? 255 : 0);
+    for (int i = 0; i < 48 * 64; i++) w[i] = (int8_t)(how == 0 ? -128 : how == 1 ? rand() : i % 3 ? 127 : -128);
+    for (int i = 0; i < 48; i++) b[i] = rand() - rand();
+    for (int m = 0; m < 8; m++)
+        for (int n = 0; n < 48; n++) {
+            int32_t s = 0;
+            for (int k = 0; k < 64; k++) s += a[m * 64 + k] * w[n * 64 + k];
+            want[m * 48 + n] = (int32_t)((uint32_t)s + (uint32_t)b[n]);
+        }
+}
+static int run(const char *name)
+{
+    void *ws = aligned_alloc(64, (lay_WORKSPACE + 63) / 64 * 64 + 64);
+    int bad = 0;
+    for (int how = 0; how < 3; how++) {
+        fill(how);
+        memset(out, 0x55, sizeof out);
+        CALLS
+        bad |= memcmp(out, want, sizeof out) != 0;
+    }
+    printf("%s%s\n", name, bad ? " WRONG" : "");
+    free(ws);
+    return bad;
+}
+int main(void)
+{
+    int bad = 0, can = 0, own = lay_version();
+    if (own < 0 || own >= lay_VERSIONS) return printf("no version: %d\n", own), 1;
+    printf("own: ");
+    bad |= run(lay_version_name(own));
+    for (int v = 0; v < lay_VERSIONS; v++) {
+        if (lay_select(v)) continue;
+        can++;
+        if (lay_version() != v) return puts("select does not select"), 1;
+        bad |= run(lay_version_name(v));
+    }
+    if (lay_select(lay_VERSIONS) != -1 || lay_version_name(lay_VERSIONS) || lay_version_name(-1)) return puts("beyond the last"), 1;
+    if (lay_select(-1) || lay_version() != own) return puts("the CPU's own is not back"), 1;
+    return bad || !can;
+}
+C
+# the calls as the header declares them: with and without a pack function, a workspace
+build() {
+    call=$("$PYTHON" - <<'PY'
+import json
+j = json.load(open("lay.json"))
+name = {"A": "a", "W": "w", "B": "b", "Out": "out"}
+def call(f, args, ws): return f"bad |= {f}({', '.join([name.get(x['name'], 'packed') for x in args] + (['ws'] if ws else []))});"
+calls, pack = "", j.get("pack")
+if pack:
+    calls += f"uint8_t *packed = malloc({[x for x in pack['args'] if x['role'] == 'packed'][0]['bytes']});"
+    assert pack["workspace"] == 0
+    calls += call(pack["name"], pack["args"], False)
+print(calls + call("lay", j["args"], j["workspace"]) + ("free(packed);" if pack else ""))
+PY
+)
+    sed "s/CALLS/$call/" main.c > run.c
+    ${CC:-cc} -O1 -Wall -Wextra -Werror -Wno-unused-variable run.c lay.o -o run
+    ./run
+}
+all="--target x86-64 --target x86-64-v3 --target x86-64-v3,+avxvnni --target x86-64-v4 --target x86-64-v4,+avx512vnni"
+"$QJIT" compile lay.qj $all -o lay.o
+build > out.txt || { cat out.txt; exit 1; }
+cat out.txt
+grep -c . out.txt | grep -q '[2-9]'
+cp lay.o first.o
+"$QJIT" compile lay.qj $all -o lay.o
+cmp first.o lay.o
+# weights in the object: no pack function is left
+"$PYTHON" - > embed.qj <<'PY'
+import random
+random.seed(5)
+text = open("lay.qj").read()
+w = "".join("%02x" % random.randrange(256) for _ in range(48 * 64))
+print(text.replace("W[n:48, k:64] : i8", f'W[n:48, k:64] : i8 = hex "{w}"'))
+b = [int(w[2 * i:2 * i + 2], 16) for i in range(48 * 64)]
+open("w.h", "w").write("static const signed char values[] = {%s};" % ",".join(str(x - 256 * (x > 127)) for x in b))
+PY
+"$QJIT" compile embed.qj $all -o lay.o
+sed -i 's/^#include "lay.h"/&\n#include "w.h"/; s/w\[i\] = .*;/w[i] = values[i];/' main.c
+build
+if nm lay.o | grep -q " T lay_pack"; then exit 1; fi
+# a parallel loop and a workspace, steps given: the same for all
+sed 's/^template/parallel Out.m/' <<'QJ' > ws.qj
+input A[m:8, k:64] : u8
+weight W[n:48, k:64] : i8
+bias B[n:48] : i32
+D[m, n, k] : i32 = i32(A[m, k]) * i32(W[n, k])
+C[m, n] : i32 = sum(k) D[m, n, k]
+Out[m, n] : i32 = C[m, n] + B[n]
+name lay
+template
+QJ
+"$QJIT" compile ws.qj --target x86-64 --target x86-64-v3 -o lay.o
+sed -i 's/w\[i\] = values\[i\];/w[i] = (int8_t)(i % 2 ? -128 : rand());/' main.c
+build
+# a step that one target cannot take names it
+printf 'input A[m:8, k:64] : u8 in 0..127\nweight W[n:48, k:64] : i8\nC[m, n] : i32 = sum(k) i32(A[m, k]) * i32(W[n, k])\ntemplate row=dot4_u8i8_maddubs_avx2\n' > one.qj
+if "$QJIT" compile one.qj --target x86-64-v3 --target x86-64 -o one.o 2> err.txt; then exit 1; fi
+grep -q 'for x86-64: ' err.txt
+if "$QJIT" compile lay.qj --target x86-64-v3 --target x86-64-v3 -o one.o 2> err.txt; then exit 1; fi
+grep -q 'twice' err.txt
+if "$QJIT" compile lay.qj --target x86-64-v3 --target generic -o one.o 2> err.txt; then exit 1; fi
+grep -q 'generic' err.txt
+# in assembly, IR and bitcode too
+"$QJIT" compile lay.qj --target x86-64 --target x86-64-v3 -o lay.s
+${CC:-cc} -c lay.s -o fromasm.o
+nm fromasm.o | grep -q ' T lay_select'
+echo "versions: as they should be"

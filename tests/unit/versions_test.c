@@ -1,0 +1,141 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* versions_test.c - several versions in one object, through the library: linked here, checked, stored and read again;
+ * templates choose for each target, given steps are the same for all. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "runtime/api.h"
+#include "runtime/kernel.h"
+#include "runtime/store.h"
+#include "targets/family.h"
+#include "targets/probe.h"
+
+static const char layer[] =
+    "input A[m:5, k:64] : u8; weight W[n:32, k:64] : i8; bias B[n:32] : i32\n"
+    "Acc[m, n] : i32 = sum(k) i32(A[m, k]) * i32(W[n, k])\nOut[m, n] : i32 = Acc[m, n] + B[n]";
+static const char *const targets[] = {"x86-64", "x86-64-v3", "x86-64-v4,+avx512vnni"};
+enum { N = 3 };
+
+static void ok(const qj_ctx *q)
+{
+    const qj_error *e = qj_last_error(q);
+    if (e) fail_msg("%s", e->text);
+}
+
+static qj_ctx *layer_ctx(const char *steps)
+{
+    qj_ctx *q = qj_ctx_new(NULL);
+    qj_define(q, layer);
+    qj_target(q, "x86-64");
+    qj_step(q, steps);
+    ok(q);
+    return q;
+}
+
+static void test_check(void **state)
+{
+    static const char *const steps[] = {"template", "compute_at Acc Out.m; parallel Out.m", ""};
+    for (size_t i = 0; i < sizeof steps / sizeof *steps; i++) {
+        qj_ctx *q = layer_ctx(steps[i]);
+        qj_artifact *a = qj_compile_versions(q, N, targets, QJ_OBJ);
+        ok(q);
+        qj_kernel *k = qj_link(q, a);
+        ok(q);
+        assert_non_null(qj_kernel_entry(k));
+        assert_true(qj_check(q, k, NULL));
+        assert_true(qj_time(q, k, NULL, 0, 1, &(qj_timing){.size = sizeof(qj_timing)}));
+        ok(q);
+        void *bytes;
+        size_t n;
+        assert_true(store_write(&q->ir.err, a, &bytes, &n));
+        qj_artifact *b = store_read(&q->ir.err, bytes, n);
+        ok(q);
+        assert_non_null(b);
+        char *one = qj_artifact_json(a), *two = qj_artifact_json(b);
+        assert_string_equal(one, two);
+        qj_free(one);
+        qj_free(two);
+        free(bytes);
+        qj_kernel_free(k);
+        qj_artifact_free(a);
+        qj_artifact_free(b);
+        qj_ctx_free(q);
+    }
+}
+
+/* What each version's steps are is what its target's template chooses alone; explicit steps stay, also after an undo. */
+static void test_chosen_anew(void **state)
+{
+    qj_ctx *q = layer_ctx("template");
+    qj_artifact *a = qj_compile_versions(q, N, targets, QJ_OBJ);
+    ok(q);
+    for (int i = 0; i < N; i++) {
+        qj_ctx *alone = qj_ctx_new(NULL);
+        qj_define(alone, layer);
+        qj_target(alone, targets[i]);
+        qj_step(alone, "template");
+        char *steps = qj_steps_text(alone);
+        ok(alone);
+        assert_string_equal(a->a->version[i].target, targets[i]);
+        assert_string_equal(a->a->version[i].steps, steps);
+        qj_free(steps);
+        qj_ctx_free(alone);
+    }
+    qj_artifact_free(a);
+    qj_undo(q); /* no longer what the template chose: steps like others */
+    char *steps = qj_steps_text(q);
+    a = qj_compile_versions(q, N, targets, QJ_OBJ);
+    ok(q);
+    for (int i = 0; i < N; i++) assert_string_equal(a->a->version[i].steps, steps);
+    qj_free(steps);
+    qj_artifact_free(a);
+    qj_ctx_free(q);
+}
+
+static void refused(qj_ctx *q, int n, const char *const *t, const char *part)
+{
+    assert_null(qj_compile_versions(q, n, t, QJ_OBJ));
+    assert_non_null(qj_last_error(q));
+    if (!strstr(qj_last_error(q)->message, part)) fail_msg("not %s: %s", part, qj_last_error(q)->text);
+    qj_clear_error(q);
+}
+
+static void test_refused(void **state)
+{
+    qj_ctx *q = layer_ctx("");
+    refused(q, 0, targets, "1 to 8");
+    refused(q, 2, NULL, "1 to 8");
+    refused(q, 2, (const char *const[]){"x86-64", "x86-64"}, "twice");
+    refused(q, 2, (const char *const[]){"x86-64", "generic"}, "generic");
+    refused(q, 2, (const char *const[]){"x86-64", "x86-99"}, "x86-99");
+    refused(q, 2, (const char *const[]){"x86-64", NULL}, "NULL");
+    qj_artifact *a = qj_compile_versions(q, 1, targets, QJ_LL);
+    ok(q);
+    qj_artifact_free(a);
+    qj_ctx_free(q);
+}
+
+/* Every feature of x86 can be found by a program that runs. */
+static void test_probes(void **state)
+{
+    for (int i = 0; i < family_x86.nfeature; i++)
+        if (!probe_by_name(family_x86.features[i].name)) fail_msg("no probe of %s", family_x86.features[i].name);
+    for (int i = 0; i < nprobe; i++) assert_non_null(family_feature(&family_x86, probes[i].name, strlen(probes[i].name)));
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+#if defined(__x86_64__)
+        cmocka_unit_test(test_check),
+#endif
+        cmocka_unit_test(test_chosen_anew), cmocka_unit_test(test_refused), cmocka_unit_test(test_probes),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
