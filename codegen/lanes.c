@@ -56,7 +56,7 @@ int lane_runs(struct ir_ctx *c, const struct expr *at, const bool *on, struct ru
     for (int l = 0; l < k; l++) {
         if (l && sorted[l] == sorted[l - 1]) continue;
         if (l == 0 || sorted[l] != sorted[l - 1] + 1) {
-            if (n == MAX_RUNS || 4 * (n + 1) > lanes) return 0;
+            if (n == MAX_RUNS || 2 * (n + 1) > lanes) return 0;
             run[n++] = (struct run){sorted[l], 0};
         }
         run[n - 1].n++;

@@ -102,6 +102,12 @@ LLVMValueRef load_run(struct emit *m, const struct buffer *b, const struct expr 
     int step = piece_lanes(&k, b, type);
     if (!step) return load_piece(m, type, p, align);
     int n = (int)LLVMGetVectorSize(type);
+    if (n == 2 * step && step * elem_bytes(b) == 8) { /* halves as 64-bit lanes: LLVM sees what they were cut from */
+        LLVMValueRef low = load_piece(m, m->i64, p, align);
+        LLVMValueRef high = load_piece(m, m->i64, piece_address(m, b, p, step), piece_align(align, 8));
+        LLVMValueRef v = LLVMBuildInsertElement(m->b, LLVMGetPoison(l_vec(m->i64, 2)), low, l_idx(m, 0), "");
+        return LLVMBuildBitCast(m->b, LLVMBuildInsertElement(m->b, v, high, l_idx(m, 1), ""), type, "");
+    }
     LLVMValueRef all = LLVMGetPoison(type);
     LLVMValueRef *pick = ARENA_ARRAY(&m->c->arena, LLVMValueRef, n);
     for (int i = 0; i < n; i += step) {
@@ -254,6 +260,17 @@ static LLVMValueRef load_runs(struct emit *m, const struct expr *e, LLVMTypeRef 
     return LLVMBuildShuffleVector(m->b, v[0], LLVMGetPoison(LLVMTypeOf(v[0])), order, "");
 }
 
+/* Lanes that are one 64-bit lane of v, as a number; NULL: they are not. */
+static LLVMValueRef sixty_four(struct emit *m, const struct buffer *b, LLVMValueRef v, const LLVMValueRef *pick, int n)
+{
+    int lanes = (int)LLVMGetVectorSize(LLVMTypeOf(v)), first = (int)LLVMConstIntGetZExtValue(pick[0]);
+    if (n * elem_bytes(b) != 8 || first % n || lanes % n || n == 1) return NULL;
+    for (int i = 1; i < n; i++)
+        if ((int)LLVMConstIntGetZExtValue(pick[i]) != first + i) return NULL;
+    v = LLVMBuildBitCast(m->b, v, l_vec(m->i64, lanes / n), "");
+    return lanes == n ? v : LLVMBuildExtractElement(m->b, v, l_idx(m, first / n), "");
+}
+
 /* false: two lanes write one element, the last of which must win. */
 static bool store_runs(struct emit *m, const struct buffer *b, const struct expr *at, LLVMValueRef v,
                        const struct run *run, int n, const int *where)
@@ -266,8 +283,8 @@ static bool store_runs(struct emit *m, const struct buffer *b, const struct expr
         LLVMValueRef *pick = ARENA_ARRAY(&m->c->arena, LLVMValueRef, run[k].n);
         for (int l = 0; l < at->type.lanes; l++)
             if (where[l] / MAX_LANES == k) pick[where[l] % MAX_LANES] = l_const(m->i32, l);
-        LLVMValueRef part = LLVMBuildShuffleVector(m->b, v, LLVMGetPoison(LLVMTypeOf(v)),
-                                                   LLVMConstVector(pick, (unsigned)run[k].n), "");
+        LLVMValueRef part = sixty_four(m, b, v, pick, run[k].n);
+        if (!part) part = LLVMBuildShuffleVector(m->b, v, LLVMGetPoison(LLVMTypeOf(v)), LLVMConstVector(pick, (unsigned)run[k].n), "");
         const struct expr *to = ir_simplify(m->c, ir_add(m->c, zero, ir_idx(m->c, run[k].first)), NULL);
         if (run[k].n == 1) part = LLVMBuildExtractElement(m->b, part, l_idx(m, 0), "");
         store_run(m, b, to, part);

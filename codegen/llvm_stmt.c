@@ -108,10 +108,20 @@ static bool emit_if(struct emit *m, const struct stmt *s)
 
 /* ---- allocations ---- */
 
-struct widths { const struct buffer *b; int bytes; };
+/* The width of what the buffer is accessed by: instructions, and vectors that are stored in parts. */
+struct widths { struct ir_ctx *c; const struct buffer *b; int bytes; };
 static bool narrowest(const struct stmt *s, void *u)
 {
     struct widths *w = u;
+    if (s->kind == STMT_STORE && s->u.store.buffer == w->b && s->u.store.idx[0]->type.lanes > 1 &&
+        s->u.store.idx[0]->op != OP_RAMP) {
+        struct run run[MAX_RUNS];
+        int where[MAX_LANES], n = lane_runs(w->c, s->u.store.idx[0], NULL, run, where);
+        for (int i = 0; i < n; i++) {
+            int bytes = run[i].n * dt_bytes(w->b->dt);
+            if (bytes >= 8 && bytes < w->bytes) w->bytes = bytes;
+        }
+    }
     for (int i = 0; s->kind == STMT_INTRIN && i < s->u.intrin.meaning->nop; i++) {
         const struct tensor *t = s->u.intrin.meaning->op[i];
         int64_t bytes = dt_bytes(t->dt);
@@ -145,7 +155,7 @@ static bool emit_alloc(struct emit *m, const struct stmt *s)
     struct binding k = {b, NULL, STORAGE_ALIGN, 0};
     size_t scope = m->frame->bind.n;
     if (at.stack) {
-        struct widths w = {b, m->target->vector_bits / 8};
+        struct widths w = {m->c, b, m->target->vector_bits / 8};
         ir_walk_stmt(s->u.alloc.body, narrowest, &w);
         k.value = stack_room(m, b);
         k.chunk = w.bytes;

@@ -90,6 +90,34 @@ static bool is_written(const struct inside *in, const struct buffer *b)
     return false;
 }
 
+/* ---- lanes ---- */
+
+struct widen {
+    struct ir_ctx *c;
+    const struct var *v;
+    int lanes;
+};
+
+static const struct expr *widen_rule(struct ir_ctx *c, const struct expr *e, void *u)
+{
+    const struct widen *w = u;
+    if (e->op == OP_VAR && e->val.var == w->v) return ir_ramp(c, ir_idx(c, 0), ir_idx(c, 1), w->lanes);
+    return fold_ramp(c, e);
+}
+
+static const struct expr *wide(struct widen *w, const struct expr *e)
+{
+    return ir_bcast(w->c, ir_rewrite(w->c, e, widen_rule, w), w->lanes);
+}
+
+/* The runs of neighbours that lanes of v cover, as lane_runs. */
+static int runs_of(struct ir_ctx *c, const struct access *a, const struct var *v, struct run *run, int *where)
+{
+    struct widen w = {c, v, (int)v->extent};
+    if (v->extent > MAX_LANES) return 0;
+    return lane_runs(c, wide(&w, flat_index(c, a->buffer, a->nidx, a->idx)), NULL, run, where);
+}
+
 /* ---- do lanes stay apart? ---- */
 
 /* The values coef * lane + [lo, hi], relative to a base that all accesses share. */
@@ -137,11 +165,27 @@ static bool apart_in(const struct inside *in, const struct buffer *b, int d)
     return k.hi - k.lo < (k.coef < 0 ? -k.coef : k.coef);
 }
 
+/* The only access puts every lane elsewhere, though not evenly: a layout that takes the lanes apart. */
+static bool in_own_runs(const struct inside *in, const struct buffer *b)
+{
+    const struct access *only = NULL;
+    struct run run[MAX_RUNS];
+    int where[MAX_LANES], covered = 0;
+    for (size_t i = 0; i < in->access.n; i++) {
+        if (in->access.at[i].buffer != b) continue;
+        if (only) return false;
+        only = &in->access.at[i];
+    }
+    int n = only && in->nvar == 1 ? runs_of(in->c, only, in->var[0], run, where) : 0;
+    for (int i = 0; i < n; i++) covered += run[i].n;
+    return n > 0 && covered == in->var[0]->extent;
+}
+
 static bool lanes_apart(const struct inside *in, const struct buffer *b)
 {
     for (int d = b->ndim; d >= 0; d--)
         if (apart_in(in, b, d)) return true;
-    return false;
+    return in_own_runs(in, b);
 }
 
 struct reads { const struct inside *in; const struct buffer *hit; };
@@ -173,24 +217,6 @@ static const char *obstacle(struct ir_ctx *c, const struct stmt *s, struct insid
 }
 
 /* ---- the rewriting ---- */
-
-struct widen {
-    struct ir_ctx *c;
-    const struct var *v;
-    int lanes;
-};
-
-static const struct expr *widen_rule(struct ir_ctx *c, const struct expr *e, void *u)
-{
-    const struct widen *w = u;
-    if (e->op == OP_VAR && e->val.var == w->v) return ir_ramp(c, ir_idx(c, 0), ir_idx(c, 1), w->lanes);
-    return fold_ramp(c, e);
-}
-
-static const struct expr *wide(struct widen *w, const struct expr *e)
-{
-    return ir_bcast(w->c, ir_rewrite(w->c, e, widen_rule, w), w->lanes);
-}
 
 static bool find_load(const struct expr *e, void *u)
 {
@@ -310,15 +336,6 @@ const struct func *pass_vectorize(struct ir_ctx *c, const struct func *f, const 
 
 /* ---- notes ---- */
 
-/* The lanes cover a few runs of neighbours: vectors and shuffles. */
-static bool in_runs(struct ir_ctx *c, const struct access *a, const struct var *v)
-{
-    struct widen w = {c, v, (int)v->extent};
-    struct run run[MAX_RUNS];
-    int where[MAX_LANES];
-    return v->extent <= MAX_LANES && lane_runs(c, wide(&w, flat_index(c, a->buffer, a->nidx, a->idx)), NULL, run, where) > 0;
-}
-
 /* One note a buffer and direction: accesses whose neighbours lie apart. */
 static void note_accesses(struct note_list *n, const struct stmt *s, const struct inside *in)
 {
@@ -327,7 +344,9 @@ static void note_accesses(struct note_list *n, const struct stmt *s, const struc
         const struct expr *base;
         int64_t step = 0;
         bool affine = ir_affine(n->c, flat_index(n->c, a->buffer, a->nidx, a->idx), 1, in->var, &step, &base);
-        bool told = (affine && (step == 0 || step == 1)) || (!affine && in_runs(n->c, a, in->var[0]));
+        struct run run[MAX_RUNS];
+        int where[MAX_LANES];
+        bool told = (affine && (step == 0 || step == 1)) || (!affine && runs_of(n->c, a, in->var[0], run, where));
         for (size_t k = 0; k < i && !told; k++)
             told = in->access.at[k].buffer == a->buffer && in->access.at[k].write == a->write;
         if (told) continue;

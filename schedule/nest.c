@@ -98,9 +98,12 @@ static const struct stmt *init(struct lower *w, const struct lstage *x, int from
     const struct stage *g = x->g;
     const struct var *old[MAX_ITERS], *fresh[MAX_ITERS] = {0};
     const struct expr *with[MAX_ITERS], *at[MAX_ROOTS];
+    bool inside[MAX_ITERS] = {false};
     int n = 0, along = contiguous_leaf(w, x);
+    bool one = false; /* inside what an instruction writes at once: its elements have constant places */
     for (int i = from; i < g->nleaf; i++) {
         const struct var *v = x->loop[g->leaf[i]];
+        inside[i] = one |= g->leaf[i] == g->tensorize_iter;
         if (!v || g->iter[g->leaf[i]].reduce) continue;
         fresh[i] = ir_var(c, v->name, v->extent);
         old[n] = v;
@@ -111,7 +114,8 @@ static const struct stmt *init(struct lower *w, const struct lstage *x, int from
     for (int i = g->nleaf - 1; i >= from; i--) {
         int it = g->leaf[i];
         s = init_guards(w, x, i, s, n, old, with);
-        if (fresh[i]) s = loop(w, x, it, fresh[i], i == along ? LOOP_VECTORIZED : g->iter[it].how, s);
+        enum loop_kind how = i == along ? LOOP_VECTORIZED : inside[i] ? LOOP_UNROLLED : g->iter[it].how;
+        if (fresh[i]) s = loop(w, x, it, fresh[i], how, s);
     }
     return s;
 }

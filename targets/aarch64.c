@@ -60,6 +60,10 @@ static const struct cpu cpus[] = {
 #define OPS(n, k, a, b) "C: i32[" #n "], A: " #a "[" #k "], B: " #b "[" #n "," #k "]"
 #define DOT "C[i] += i32(A[k]) * i32(B[i,k])"
 
+#define TILE(a, b) "C: i32[2,2], A: " #a "[2,8], B: " #b "[2,8]"
+#define TILE_DOT "C[i,j] += i32(A[i,k]) * i32(B[j,k])"
+#define TILE_HELP "two rows of A by two of B, eight products each; exact"
+
 #define PAIRS(s) "@llvm.aarch64.neon." #s "addlp.v4i32.v8i16"
 #define MULL(s, a, b) "@llvm.aarch64.neon." #s "mull.v8i16(" a ", " b ")"
 #define DOT4(op, c, a, b) "@llvm.aarch64.neon." #op ".v4i32.v16i8(" c ", " a ", " b ")"
@@ -87,6 +91,17 @@ static const struct intrin_row rows[] = {
     {"dot4_i8u8_usdot", OPS(4, 4, i8, u8), DOT,
      DOT4(usdot, "C", "B", "repeat.i8x16(A)"),
      "i8mm", 0, 30, "usdot", "one instruction, exact"},
+
+    /* matrix instructions: tiles of two rows by two columns */
+    {"mmla_i8i8_smmla", TILE(i8, i8), TILE_DOT,
+     DOT4(smmla, "C", "A", "B"),
+     "i8mm", 0, 64, "smmla", TILE_HELP},
+    {"mmla_u8u8_ummla", TILE(u8, u8), TILE_DOT,
+     DOT4(ummla, "C", "A", "B"),
+     "i8mm", 0, 64, "ummla", TILE_HELP},
+    {"mmla_u8i8_usmmla", TILE(u8, i8), TILE_DOT,
+     DOT4(usmmla, "C", "A", "B"),
+     "i8mm", 0, 64, "usmmla", TILE_HELP},
 
     /* f32, one rounding a step */
     {"fma_f32_neon", "C: f32[4], A: f32[], B: f32[4]", "C[i] fma= A[] * B[i]",

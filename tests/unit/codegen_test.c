@@ -178,6 +178,14 @@ static void runs(void **s)
           "  for y in 0..3 { vectorized v in 0..32 { V[y, v] = select(1 <= y & 1 <= v % 2, A[y, v % 2 - 1, v / 2], 7) } }\n"
           "  for y in 0..3 { vectorized v in 0..32 { W[y, v] = select(0 <= v % 2 - 1, A[y, v % 2 - 1, v / 2], 7) } }\n"
           "}\n");
+    nest_check("func tiles(arg A[4, 32] : i8, arg B[4, 32] : i32, out O[4, 32] : i8, out P[4, 32] : i32) {\n" /* stored in runs */
+          "  alloc local T[2, 4, 2, 8] : i8 { alloc local U[2, 16, 2, 2] : i32 {\n"
+          "    unrolled y in 0..4 { unrolled h in 0..2 { vectorized k in 0..16 { T[y / 2, h * 2 + k / 8, y % 2, k % 8] = A[y, h * 16 + k] } } }\n"
+          "    for y in 0..2 { unrolled z in 0..2 { vectorized k in 0..8 { U[y, k / 2, z, k % 2] = B[y * 2 + z, k] } } }\n"
+          "    for y in 0..4 { for x in 0..32 { O[y, x] = T[y / 2, x / 8, y % 2, x % 8] + 1 } }\n"
+          "    for y in 0..2 { unrolled z in 0..2 { vectorized k in 0..8 { P[y * 2 + z, k] = U[y, k / 2, z, k % 2] * 3 } } }\n"
+          "  } }\n}\n");
+    assert_string_equal(nr.notes, "");
     assert_null(strstr(nr.notes, "reads elements here and there of A, one lane at a time [gather]\nnote: vectorized loop y"));
 }
 
