@@ -1,7 +1,8 @@
 #!/bin/sh
 # SPDX-License-Identifier: Apache-2.0
 # The schemas in tools/schema hold: the metadata of every example and of layers in every rounding, and every subcommand's
-# --json on success and on failure. The schemas can refuse: each of a list of changes to good metadata is refused.
+# --json on success and on failure. The schemas can refuse: each of a list of changes to good metadata is refused. All
+# the headers beside them compile.
 set -eu
 : "${QJIT:?}" "${QJ_SRC:?}" "${PYTHON:=/usr/bin/python3}"
 "$PYTHON" -c 'import jsonschema' 2>/dev/null || { echo "skipped: no python3-jsonschema here"; exit 0; }
@@ -103,3 +104,10 @@ del bad["error"]["hint"]
 assert not schema["answer"].is_valid(bad)
 print(f"schema: {len(files)} files, {len(calls) + 1} answers of {sorted(seen)}")
 PY
+
+# Every header, host's and GPU's, as C99 and as C++98; twice, since headers are.
+for header in *.h; do
+    printf '#include "%s"\n#include "%s"\nint unused;\n' "$header" "$header" >user.c
+    "${CC:-cc}" -std=c99 -Wall -Wextra -pedantic -Werror -I. -fsyntax-only user.c
+    "${CC:-cc}" -x c++ -std=c++98 -Wno-long-long -Wall -Wextra -pedantic -Werror -I. -fsyntax-only user.c
+done
