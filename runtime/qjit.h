@@ -344,8 +344,8 @@ typedef struct qj_arg {
  *     int NAME_call(void **args)                  the same, all pointers in one array
  *     int NAME_pack(...), NAME_pack_call          makes the PACKED arguments from weights, when there are any
  *
- * and refers to nothing but qjrt_parallel_for (weakly), memcpy, memset, memmove and what the program declares extern. Errors: llvm, unsupported,
- * nothing-defined. */
+ * and refers to nothing but qjrt_parallel_for (weakly), memcpy, memset, memmove and what the program declares extern.
+ * Errors: llvm, unsupported, nothing-defined. */
 QJ_API qj_artifact *qj_compile(qj_ctx *q, qj_format format);
 /* The schedule compiled for each of n (1 to 8) targets of x86-64, as one object: a call runs the last of them that the CPU
  * can run, found at the first call by CPUID; -1 is returned where it can run none. Steps are the same for all and what

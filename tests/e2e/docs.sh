@@ -99,7 +99,8 @@ for comment in re.findall(r"/\*.*?\*/", header, re.S):
 found.append(re.search(r"From C.*?\n\n((?:    .*\n|\n)+)", readme).group(1))
 assert len(found) >= 3, found
 print("#include <stdio.h>\n#include <stdlib.h>\n#include <string.h>\n#include <qjit.h>\n"
-      "typedef struct DLManagedTensor DLManagedTensor;\nvoid *PyCapsule_GetPointer(void *, const char *);\nextern void *capsule;")
+      "typedef struct DLManagedTensor DLManagedTensor;\nvoid *PyCapsule_GetPointer(void *, const char *);\nextern void *capsule;\n"
+      "float swish(float);")
 for i, code in enumerate(found):
     code = re.sub(r"\.\.\.", "", re.sub(r"//.*", "", code))
     print(f"void example_{i}(qj_ctx *ctx, qj_kernel *kernel, qj_tensor *a, qj_tensor *w, qj_tensor *c, qj_tensor *out);")

@@ -63,7 +63,7 @@ def comment(text):
 def page(name, functions, title, body, version):
     head = [f".\\\" SPDX-License-Identifier: Apache-2.0, made of qjit.h",
             f".TH {name.upper()} 3 {DATE} \"qjit {version}\" \"qjit manual\"",
-            ".SH NAME", filled(", ".join(functions) if functions else name) + " \\- " + roff(title)]
+            ".SH NAME", filled((", ".join(functions) if functions else name) + " - " + title)]
     return "\n".join(head + [".SH SYNOPSIS", ".B #include <qjit.h>", ".SH DESCRIPTION", body.replace(".PP\n", "", 1)]) + "\n"
 
 
