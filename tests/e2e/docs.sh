@@ -85,7 +85,7 @@ B
 QJIT=$QJIT bash drive.bash || faults=$((faults + 1))
 
 # ---- examples compile ---------------------------------------------------------------------------
-# qjit.h: lines indented by four blanks more inside a comment. README.md: the block after "From C".
+# qjit.h: lines indented by four blanks more inside a comment that call a function of ours. README.md: the block after "From C".
 "$PYTHON" - "$QJ_SRC" >examples.c <<'P' || fault "the examples were not found"
 import re, sys
 header = open(sys.argv[1] + "/runtime/qjit.h").read()
@@ -94,7 +94,7 @@ found = []
 for comment in re.findall(r"/\*.*?\*/", header, re.S):
     for block in re.findall(r"(?:^ \*     .*\n(?: \*\n(?= \*     ))?)+", comment, re.M):
         code = re.sub(r"(?m)^ \* ? ? ? ? ?", "", block)
-        if ";" in code and "NAME(" not in code:
+        if re.search(r"\bqj_\w+\(", code):
             found.append(code)
 found.append(re.search(r"From C.*?\n\n((?:    .*\n|\n)+)", readme).group(1))
 assert len(found) >= 3, found
