@@ -105,6 +105,17 @@ static bool read_symbols(struct err_state *e, const struct view *v, const Elf64_
     return true;
 }
 
+/* A kernel has code and constants; an object of several versions, one word that says which is used. */
+static bool section_allowed(const Elf64_Shdr *s)
+{
+    enum { MOST_WRITABLE = 16 };
+    if (!(s->sh_flags & SHF_ALLOC)) return true;
+    if (s->sh_flags & SHF_TLS || s->sh_type == SHT_INIT_ARRAY || s->sh_type == SHT_FINI_ARRAY || s->sh_type == SHT_PREINIT_ARRAY)
+        return false;
+    if (!(s->sh_flags & SHF_WRITE)) return true;
+    return !(s->sh_flags & SHF_EXECINSTR) && (s->sh_size == 0 || (s->sh_type == SHT_NOBITS && s->sh_size <= MOST_WRITABLE));
+}
+
 bool elf_read(struct err_state *e, const void *bytes, size_t n, elf_also *also, const void *u, struct elf_info *out)
 {
     struct view v = {bytes, n, also, u};
@@ -122,6 +133,7 @@ bool elf_read(struct err_state *e, const void *bytes, size_t n, elf_also *also, 
     for (unsigned i = 0; ok && i < h.e_shnum; i++) {
         Elf64_Shdr s;
         if (!section(&v, &h, i, &s)) ok = bad(e, "its section table lies outside the file");
+        else if (!section_allowed(&s)) ok = bad(e, "it has writable data, or code that runs by itself");
         else if (s.sh_type == SHT_SYMTAB) {
             ok = seen ? bad(e, "two symbol tables") : read_symbols(e, &v, &h, &s, out);
             seen = true;

@@ -379,6 +379,10 @@ QJ_API char *qj_artifact_json(const qj_artifact *a);           /* the same facts
  * or not at all; a file that cannot be written leaves none of the set changed, unless renaming itself fails
  * half-way. Error: file. */
 QJ_API bool qj_artifact_save(qj_ctx *q, const qj_artifact *a, const char *path);
+/* Several objects for one family of targets as a library that linkers take: "dir/libnet.a", with a header of all kernels
+ * and their metadata as one array, libnet.h and libnet.json. Their functions' names differ. Errors: redefined (two with one
+ * name), unsupported (no object, another machine), file. */
+QJ_API bool qj_archive_save(qj_ctx *q, int n, const qj_artifact *const *artifacts, const char *path);
 
 /* ---- tensors ---- */
 

@@ -20,7 +20,7 @@ enum {
 const struct opt_row opts[] = {
     {"json", 0, OPT_JSON, NULL, "one JSON object on standard output, on success and on failure"},
     {"target", 't', OPT_TARGET, "NAME", "compile for NAME, whatever the script's own target statements say; compile: again for one object of several versions"},
-    {"output", 'o', OPT_OUTPUT, "FILE", "what compile writes: .o (with .h and .json), .s, .ll or .bc"},
+    {"output", 'o', OPT_OUTPUT, "FILE", "what compile writes: .o (with .h and .json), .s, .ll or .bc; .a of several scripts"},
     {"command", 'c', OPT_TEXT, "TEXT", "the script is TEXT"},
     {"allow-asm", 0, OPT_ASM, NULL, "let intrinsics of the script use inline assembly (it can read files and run code)"},
     {"echo", 0, OPT_ECHO, NULL, "each statement to standard error before it runs"},
@@ -36,7 +36,7 @@ const struct sub_row subs[] = {
     {"repl", "", "statements typed one by one (the default on a terminal)", OPT_SESSION, sub_repl},
     {"run", "FILE.qj | - | -c TEXT  [NAME=FILE.npy ...]", "runs a script; then the kernel on the tensors named",
      OPT_SESSION | OPT_TEXT, sub_run},
-    {"compile", "FILE.qj | - | -c TEXT  [-o FILE]", "writes what the script defines; its check, time, emit ... are passed over",
+    {"compile", "FILE.qj ... | - | -c TEXT  [-o FILE]", "writes what the script defines; its check, time, emit ... are passed over",
      OPT_SESSION | OPT_TEXT | OPT_OUTPUT, sub_compile},
     {"layer", "conv2d | depthwise | dense | batched  [KEY=VALUE ...]",
      "prints the program of an int8 layer, as `layer conv2d h=56 w=56 c=64 o=64 k=3 pad=1`; of a kind alone its settings",

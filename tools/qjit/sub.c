@@ -121,9 +121,12 @@ int sub_compile(struct command_line *c, struct out *out, struct err_state *e)
         err_set(e, ERR_USAGE, (struct span){0}, "a quote, a backslash or a newline in the name of the output");
         return fail(out, e);
     }
+    size_t n = c->output ? strlen(c->output) : 0;
+    if (n > 2 && !strcmp(c->output + n - 2, ".a")) return sub_archive(c, out, e);
     if (!read_script(c, &src, e)) return fail(out, e);
     if (c->narg) {
         err_set(e, ERR_USAGE, (struct span){0}, "`qjit compile` takes one script, not also `%s`", c->arg[0]);
+        err_hint(e, "several make a library: -o libNAME.a");
         source_free(&src);
         return fail(out, e);
     }

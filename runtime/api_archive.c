@@ -1,0 +1,95 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* api_archive.c - several objects as one library with one header and one file of metadata. */
+#include "codegen/codegen.h"
+#include "runtime/api.h"
+#include "runtime/archive.h"
+#include "runtime/file.h"
+#include "runtime/kernel.h"
+
+enum { SYMBOLS_MAX = 7, MOST_MEMBERS = 4096 };
+
+struct archiving { int n; const qj_artifact *const *a; const char *path; };
+
+/* The functions that an object defines, of which no two members may have the same. */
+static int symbols_of(struct arena *arena, const struct artifact *a, const char **out)
+{
+    static const char *const version[] = {"%s_version", "%s_version_name", "%s_select"};
+    int n = 0;
+    const char *const base[] = {a->name, a->pack_name};
+    for (int i = 0; i < 2; i++) {
+        if (!base[i]) continue;
+        out[n++] = base[i];
+        out[n++] = arena_printf(arena, "%s_call", base[i]);
+    }
+    for (size_t i = 0; a->nversion && i < ARRAY_LEN(version); i++) {
+        const char *suffix = version[i] + 2;
+        out[n++] = arena_printf(arena, "%s%s", a->name, suffix);
+    }
+    return n;
+}
+
+static bool all_differ(struct qj_ctx *q, int n, const struct archive_member *m)
+{
+    for (int i = 0; i < n; i++)
+        for (int k = 0; k < i; k++)
+            for (int x = 0; x < m[i].nsymbol; x++)
+                for (int y = 0; y < m[k].nsymbol; y++) {
+                    if (strcmp(m[i].symbol[x], m[k].symbol[y])) continue;
+                    err_set(&q->ir.err, ERR_REDEFINED, (struct span){0}, "objects %d and %d of the library both define %s", k + 1,
+                            i + 1, m[i].symbol[x]);
+                    err_hint(&q->ir.err, "give each kernel a name of its own: `name conv1`");
+                    return false;
+                }
+    return true;
+}
+
+static bool gather(struct qj_ctx *q, const struct archiving *v, struct archive_member *m, struct str *header, struct str *json)
+{
+    struct arena *arena = &q->ir.arena;
+    str_put(json, "[\n");
+    for (int i = 0; i < v->n; i++) {
+        if (!v->a[i]) return err_set(&q->ir.err, ERR_USAGE, (struct span){0}, "artifact %d is missing (NULL)", i + 1);
+        const struct artifact *a = v->a[i]->a;
+        if (a->kind != CG_OBJ || strcmp(a->triple, v->a[0]->a->triple)) {
+            err_set(&q->ir.err, ERR_UNSUPPORTED, (struct span){0}, "%s in one library with %s: %s", a->name, v->a[0]->a->name,
+                    a->kind != CG_OBJ ? "it is no object" : "they are for different machines");
+            err_hint(&q->ir.err, "objects (QJ_OBJ) of one family of targets");
+            return false;
+        }
+        const char **symbol = ARENA_ARRAY(arena, const char *, SYMBOLS_MAX);
+        m[i] = (struct archive_member){arena_printf(arena, "%s.o", a->name), a->bytes, a->size, symbols_of(arena, a, symbol), symbol};
+        str_printf(header, "%s%s", i ? "\n" : "", artifact_header(arena, a));
+        str_printf(json, "%s%s", i ? "," : "", artifact_json(arena, a));
+    }
+    str_put(json, "]\n");
+    return all_differ(q, v->n, m);
+}
+
+static bool body_archive(struct qj_ctx *q, void *u)
+{
+    const struct archiving *v = u;
+    struct arena *arena = &q->ir.arena;
+    struct str header = str_on(arena), json = str_on(arena);
+    if (v->n < 1 || v->n > MOST_MEMBERS || !v->a || !v->path)
+        return err_set(&q->ir.err, ERR_USAGE, (struct span){0}, "a library has from 1 to %d objects, and a path", MOST_MEMBERS);
+    const char *ext = file_ext(v->path);
+    size_t size;
+    if (strcmp(ext, ".a") || strlen(file_base(v->path)) < 3) {
+        err_set(&q->ir.err, ERR_FILE, (struct span){0}, "%s: a library's name ends in .a", v->path);
+        err_hint(&q->ir.err, "dir/libnet.a makes dir/libnet.a, dir/libnet.h and dir/libnet.json");
+        return false;
+    }
+    struct archive_member *m = ARENA_ARRAY(arena, struct archive_member, v->n);
+    if (!gather(q, v, m, &header, &json)) return false;
+    const void *bytes = archive_bytes(arena, v->n, m, &size);
+    int stem = (int)(strlen(v->path) - strlen(ext));
+    struct file_part all[] = {{v->path, bytes, size},
+                              {arena_printf(arena, "%.*s.h", stem, v->path), str_text(&header), header.n},
+                              {arena_printf(arena, "%.*s.json", stem, v->path), str_text(&json), json.n}};
+    return file_write(&q->ir.err, all, 3);
+}
+
+bool qj_archive_save(qj_ctx *q, int n, const qj_artifact *const *artifacts, const char *path)
+{
+    return api_run(q, API_SCRATCH, body_archive, &(struct archiving){n, artifacts, path});
+}
