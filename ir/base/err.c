@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "ir/base/err.h"
 
+#include <stdio.h>
+
 static const struct { const char *name, *hint; } rows[] = {
     {"none", ""},
 #define ERR(code, name, hint) {name, hint},
@@ -26,6 +28,14 @@ void err_clear(struct err_state *e)
 bool err_set(struct err_state *e, enum err_code code, struct span at, const char *fmt, ...)
 {
     if (err_is(e)) return false;
+    if (code == ERR_MEMORY) {
+        va_list args;
+        va_start(args, fmt);
+        vsnprintf(e->memory, sizeof e->memory, fmt, args);
+        va_end(args);
+        e->first = (struct err){.code = code, .msg = e->memory, .hint = rows[code].hint};
+        return false;
+    }
     e->first.span = at;
     if (at.text) e->first.span.text = arena_strdup(&e->arena, at.text);
     if (at.file) e->first.span.file = arena_strdup(&e->arena, at.file);

@@ -38,6 +38,7 @@ struct err {
 struct err_state {
     struct arena arena; /* holds the strings of `first` */
     struct err first;
+    char memory[160];   /* the message of ERR_MEMORY, for which nothing is allocated */
 };
 
 void err_init(struct err_state *e);
@@ -45,7 +46,7 @@ void err_release(struct err_state *e);
 void err_clear(struct err_state *e);
 static inline bool err_is(const struct err_state *e) { return e->first.code != ERR_NONE; }
 
-/* Sets the first error; always returns false. */
+/* Sets the first error; always returns false. ERR_MEMORY has no place and allocates nothing; others may jump. */
 bool err_set(struct err_state *e, enum err_code code, struct span at, const char *fmt, ...) QJ_PRINTF(4, 5);
 /* Replace hint or add detail on the error just set (no effect when none is set). */
 void err_hint(struct err_state *e, const char *fmt, ...) QJ_PRINTF(2, 3);

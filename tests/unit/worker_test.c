@@ -211,10 +211,8 @@ static void test_threads(void **state)
         j[i] = (struct job){SANITIZED ? 3 : 10, 0};
         pthread_create(&t[i], NULL, many, &j[i]);
     }
-    for (int i = 0; i < 4; i++) {
-        pthread_join(t[i], NULL);
-        assert_int_equal(j[i].bad, 0);
-    }
+    for (int i = 0; i < 4; i++) pthread_join(t[i], NULL);
+    for (int i = 0; i < 4; i++) assert_int_equal(j[i].bad, 0);
 }
 
 /* ---- the real worker, failing at an allocation ---- */
