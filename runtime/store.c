@@ -8,7 +8,7 @@
 #include "runtime/call.h"
 
 /* One more whenever the fields below change. */
-enum { STORE_FORM = 3 };
+enum { STORE_FORM = 4 };
 static const char store_magic[8] = "qjit-kno";
 
 enum { MOST_NOTES = 1 << 12, MOST_EXTERNS = 1 << 12, MOST_EMBEDDED = 1 << 12, MOST_TEXT = 1 << 26, MOST_NAME = 256 };
@@ -171,7 +171,7 @@ static void arg_io(struct io *io, struct artifact_arg *a)
     number(io, &a->bytes, 0, most_bytes, "a size");
 }
 
-enum { ARG_LEAST = 8 * 11, NOTE_LEAST = 8 * 3, VERSION_LEAST = 8 * 2, EXTERN_LEAST = 8 * 4, CALL_LEAST = 8 * 4, PACK_LEAST = 8, KERNEL_LEAST = 8 * 9 };
+enum { ARG_LEAST = 8 * 11, NOTE_LEAST = 8 * 3, VERSION_LEAST = 8 * 2, QUANT_LEAST = 8 * 17, EXTERN_LEAST = 8 * 4, CALL_LEAST = 8 * 4, PACK_LEAST = 8, KERNEL_LEAST = 8 * 9 };
 
 static void args_io(struct io *io, int *n, struct artifact_arg **at, int most)
 {
@@ -225,6 +225,36 @@ static void externs_io(struct io *io, struct artifact *a)
     }
 }
 
+static void factor_io(struct io *io, struct artifact_factor *f)
+{
+    int64_t bits;
+    memcpy(&bits, &f->value, sizeof bits);
+    SMALL(io, f->given, 0, 1, "a flag");
+    text(io, &f->arg, TEXT_MAYBE_NAME);
+    SMALL(io, f->ndim, 0, QJ_MAX_RANK, "a rank");
+    for (int i = 0; i < f->ndim && ok(io); i++) SMALL(io, f->axis[i], 0, QJ_MAX_RANK - 1, "an axis");
+    number(io, &bits, INT64_MIN, INT64_MAX, "");
+    if (io->reading) memcpy(&f->value, &bits, sizeof bits);
+}
+
+static void quants_io(struct io *io, struct artifact *a)
+{
+    void *made = a->quant;
+    a->nquant = array(io, &made, sizeof *a->quant, a->nquant, CALL_MAX_ARGS, QUANT_LEAST, "a number of outputs");
+    a->quant = made; /* of a copy, when written */
+    for (int i = 0; i < a->nquant && ok(io); i++) {
+        struct artifact_quant *q = &a->quant[i];
+        text(io, &q->output, TEXT_NAME);
+        SMALL(io, q->round, 0, ROUND_COUNT - 1, "a rounding");
+        factor_io(io, &q->scale);
+        factor_io(io, &q->mult);
+        factor_io(io, &q->shift);
+        number(io, &q->zero, INT64_MIN, INT64_MAX, "");
+        number(io, &q->lo, INT64_MIN, INT64_MAX, "");
+        number(io, &q->hi, INT64_MIN, INT64_MAX, "");
+    }
+}
+
 static void versions_io(struct io *io, struct artifact *a)
 {
     void *made = a->version;
@@ -251,6 +281,7 @@ static void artifact_io(struct io *io, struct artifact *a)
     externs_io(io, a);
     notes_io(io, a);
     versions_io(io, a);
+    quants_io(io, a);
     kernels_io(io, a);
     char **const texts[] = {&a->target, &a->triple, &a->cpu, &a->features, &a->steps, &a->program};
     for (size_t i = 0; i < ARRAY_LEN(texts); i++) text(io, texts[i], TEXT_ANY);
