@@ -101,11 +101,8 @@ static bool walk(struct planner *p, const struct stmt *s)
         return true;
     }
     if (s->kind == STMT_SYNC) return true; /* kernels wait for each other anyway */
-    if (s->kind != STMT_ALLOC) return add_kernel(p, s);
+    if (s->kind != STMT_ALLOC || s->u.alloc.buffer->scope != SCOPE_GLOBAL) return add_kernel(p, s);
     const struct buffer *b = s->u.alloc.buffer;
-    if (b->scope != SCOPE_GLOBAL)
-        return refuse(p, "compute_at it inside its consumer, or set_scope it global",
-                      "%s is in %s memory, which ends with the kernel that computes it", b->name, scope_name[b->scope]);
     VEC_PUSH(&p->c->arena, p->out->global, ((struct launch_global){b, p->out->workspace}));
     p->out->workspace += bytes_of(b);
     return walk(p, s->u.alloc.body);

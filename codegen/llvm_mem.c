@@ -299,7 +299,8 @@ static LLVMValueRef load_bits(struct emit *m, const struct expr *e)
     const struct buffer *b = e->val.buffer;
     const struct expr *at = e->kid[0];
     LLVMTypeRef type = l_mem_type(m, e->type);
-    LLVMValueRef mask = m->mask && !in_bounds(b, at) ? m->mask : NULL;
+    bool others = m->launch && b->scope == SCOPE_SHARED; /* another thread may be writing what lanes that are off would read */
+    LLVMValueRef mask = m->mask && (others || !in_bounds(b, at)) ? m->mask : NULL;
     QJ_ASSERT(e->nkid == 1);
     if (e->type.lanes == 1) return load_run(m, b, at, type);
     if (at->op == OP_RAMP && ir_is_int(at->kid[1], 1)) {

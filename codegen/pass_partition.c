@@ -87,6 +87,7 @@ static const struct stmt *cut_loop(struct ir_ctx *c, const struct stmt *s, void 
     struct cuts k = {.c = c, .v = s->u.loop.var};
     struct stmt *whole = arena_copy(&c->arena, s, sizeof *s);
     whole->u.loop.peel = false;
+    if (s->u.loop.how >= LOOP_BLOCK_X) return whole; /* an iteration is a thread's number */
     ir_walk_stmt(s->u.loop.body, cut_stmt, &k);
     if (!k.n || k.too_many) return whole; /* right as it is: the guards stay */
     const struct stmt *parts[MAX_CUTS + 1];

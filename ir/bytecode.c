@@ -208,6 +208,7 @@ static int load(struct bc *b, int mem, int nidx, const struct expr *const *idx)
     int at = bc_address(b, mem, nidx, idx), d = int_reg(b, 0);
     const struct bc_mem *m = &b->mem[mem];
     if (m->check && !m->far) bc_emit(b, (struct bc_ins){.op = BC_NEED, .a = at, .x = mem});
+    if (m->watched) bc_emit(b, (struct bc_ins){.op = BC_TOUCH, .a = at, .x = mem});
     bc_emit(b, (struct bc_ins){.op = (uint8_t)(m->far ? BC_FAR : load_op(m->dt)), .d = d, .a = at, .x = mem});
     return d;
 }

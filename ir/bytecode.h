@@ -40,6 +40,8 @@ enum bc_op {
     BC_STAGE, BC_COMMIT,        /* a lane's address a, value b; then all staged lanes to mem[x] */
     BC_FRESH,                   /* nothing of mem[x] has been written */
     BC_EXTERN,                  /* d = call x of the host's */
+    BC_TOUCH,                   /* element a of mem[x] is about to be read: told to `touch` */
+    BC_SYNC,                    /* stops here, a trap of kind SYNC; goes on behind it */
     BC_CALL                     /* the owner's `call`, number x */
 };
 
@@ -59,6 +61,7 @@ struct bc_mem {
     int64_t elems;
     unsigned char *base, *set;
     bool check;                 /* elements may be missing: NEED before a load */
+    bool watched;               /* every access is told to `touch` */
     bool far;                   /* too large to hold: every element through `far` */
 };
 
@@ -82,7 +85,7 @@ struct bc_memo_row { const struct expr *e; int reg; };
 struct bc_bound { const struct var *var; int reg; };
 
 struct bc_trap {
-    enum { BC_TRAP_NONE, BC_TRAP_BOUNDS, BC_TRAP_OVERFLOW, BC_TRAP_UNSET, BC_TRAP_REPORTED } kind;
+    enum { BC_TRAP_NONE, BC_TRAP_BOUNDS, BC_TRAP_OVERFLOW, BC_TRAP_UNSET, BC_TRAP_REPORTED, BC_TRAP_SYNC } kind;
     int at;                     /* the instruction */
     const char *text;           /* what is wrong; NULL when REPORTED: the owner knows */
 };
@@ -119,6 +122,7 @@ struct bc {
     bool (*miss)(void *u, int mem, int64_t at);                         /* fills element `at`; false: error set */
     bool (*far)(void *u, int mem, int64_t at, union value *out);        /* false: error set */
     bool (*call)(void *u, int x);                                       /* false: a fault */
+    bool (*touch)(void *u, int mem, int64_t at, int64_t n, bool write); /* n elements; false: a fault */
 };
 
 void bc_init(struct bc *b, struct ir_ctx *c, struct arena *a, struct bc_mem *mem, int nmem);

@@ -118,13 +118,16 @@ static bool next(struct bc *b, union value *r)
     return true;
 }
 
-static void commit(struct bc *b, struct bc_mem *m)
+static bool commit(struct bc *b, int x)
 {
+    struct bc_mem *m = &b->mem[x];
     for (int k = 0; k < b->staged.n; k++) {
+        if (m->watched && !b->touch(b->u, x, b->staged.at[k], 1, true)) return false;
         value_store(m->dt, m->base, b->staged.at[k], b->staged.value[k]);
         if (m->set) m->set[b->staged.at[k]] = 1;
     }
     b->staged.n = 0;
+    return true;
 }
 
 bool bc_run(struct bc *b, int from)
@@ -225,11 +228,17 @@ bool bc_run(struct bc *b, int from)
             b->staged.at[b->staged.n] = A.i;
             b->staged.value[b->staged.n++] = B;
             break;
-        case BC_COMMIT: commit(b, &mem[i->x]); break;
+        case BC_COMMIT:
+            if (!commit(b, i->x)) return trap(b, i, BC_TRAP_REPORTED, NULL);
+            break;
         case BC_FRESH: memset(mem[i->x].set, 0, (size_t)mem[i->x].elems); break;
         case BC_EXTERN:
             if (!call_extern(b, i)) return false;
             break;
+        case BC_TOUCH:
+            if (!b->touch(b->u, i->x, A.i, 1, false)) return trap(b, i, BC_TRAP_REPORTED, NULL);
+            break;
+        case BC_SYNC: return trap(b, i, BC_TRAP_SYNC, NULL);
         case BC_CALL:
             if (!b->call(b->u, i->x)) return trap(b, i, BC_TRAP_REPORTED, NULL);
             break;

@@ -5,7 +5,10 @@
  * instructions, loop variables its registers. A vector store runs its scalar code once a lane, staging
  * values until all lanes have been computed; a lane that is masked out computes nothing, as if the store
  * stood in an `if`. Every alloc has a shadow byte an element that says whether it has been written since
- * the alloc was entered. A sync is nothing here: loops run in order. */
+ * the alloc was entered.
+ *
+ * In a function with bound loops each statement at its root (through sequences and global allocs) is a kernel, whose code is
+ * one thread's: threads.h runs it by all of them. A bound loop is no loop there but `if (axis < extent)`. */
 #include "ir/interp.h"
 
 #include <inttypes.h>
@@ -13,6 +16,7 @@
 
 #include "ir/bytecode.h"
 #include "ir/meaning.h"
+#include "ir/threads.h"
 
 /* A loop of the code, to say where a fault was. */
 struct loop { const struct var *var; int reg, first, last; };
@@ -30,6 +34,10 @@ struct interp {
     VEC(struct bc_mem) mem;
     VEC(struct loop) loop;
     VEC(struct call) call;
+    VEC(struct kernel) kernel;
+    struct threads threads;
+    struct kernel *now;         /* being compiled; NULL: a function of a CPU, or between kernels */
+    bool has_kernels;
     int narg, max_lanes;
     const char *why;            /* a fault inside a call */
     enum err_code why_code;
@@ -76,6 +84,28 @@ static void set_to(struct bc *b, int reg, int from) { bc_emit(b, (struct bc_ins)
 static int here(const struct bc *b) { return (int)b->ins.n; }
 
 static void compile(struct interp *ip, const struct stmt *s);
+
+static bool is_bound(const struct stmt *s)
+{
+    return s->kind == STMT_FOR && s->u.loop.how >= LOOP_BLOCK_X && s->u.loop.how <= LOOP_THREAD_Z;
+}
+
+/* The iteration that is this thread's, if there is one. */
+static void compile_bound(struct interp *ip, const struct stmt *s)
+{
+    struct bc *b = &ip->code;
+    const struct var *v = s->u.loop.var;
+    int reg = constant(b, 0), axis = (int)s->u.loop.how - LOOP_BLOCK_X, in = constant(b, 0);
+    int first = here(b);
+    set_to(b, reg, ip->now->axis[axis]);
+    bc_emit(b, (struct bc_ins){.op = BC_LT, .d = in, .a = reg, .b = constant(b, v->extent)});
+    int over = bc_emit(b, (struct bc_ins){.op = BC_JZ, .b = in});
+    VEC_PUSH(b->arena, b->bound, ((struct bc_bound){v, reg}));
+    compile(ip, s->u.loop.body);
+    b->bound.n--;
+    VEC_PUSH(&ip->arena, ip->loop, ((struct loop){v, reg, first, here(b)}));
+    b->ins.at[over].a = here(b);
+}
 
 static void compile_for(struct interp *ip, const struct stmt *s)
 {
@@ -163,27 +193,36 @@ static void compile_intrin(struct interp *ip, const struct stmt *s)
     bc_forget(b, mark);
 }
 
+/* What the threads of a block share is fresh when the block begins: they come here one after the other. */
+static void compile_alloc(struct interp *ip, const struct stmt *s)
+{
+    struct bc *b = &ip->code;
+    const struct buffer *own = s->u.alloc.buffer;
+    if (!ip->now || own->scope == SCOPE_LOCAL) bc_emit(b, (struct bc_ins){.op = BC_FRESH, .x = bc_find(b, own, own->name)});
+    compile(ip, s->u.alloc.body);
+}
+
 static void compile(struct interp *ip, const struct stmt *s)
 {
     struct bc *b = &ip->code;
     if (b->failed) return;
     switch (s->kind) {
-    case STMT_FOR: compile_for(ip, s); break;
+    case STMT_FOR:
+        if (ip->now && is_bound(s)) compile_bound(ip, s);
+        else compile_for(ip, s);
+        break;
     case STMT_STORE: compile_store(ip, s); break;
     case STMT_IF: compile_if(ip, s); break;
     case STMT_SEQ:
         for (int i = 0; i < s->u.seq.n; i++) compile(ip, s->u.seq.at[i]);
         break;
-    case STMT_ALLOC:
-        bc_emit(b, (struct bc_ins){.op = BC_FRESH, .x = bc_find(b, s->u.alloc.buffer, s->u.alloc.buffer->name)});
-        compile(ip, s->u.alloc.body);
-        break;
+    case STMT_ALLOC: compile_alloc(ip, s); break;
     case STMT_INTRIN: compile_intrin(ip, s); break;
-    case STMT_SYNC: break;
+    case STMT_SYNC:
+        if (ip->now) bc_emit(b, (struct bc_ins){.op = BC_SYNC});
+        break;
     }
 }
-
-/* ---- calls ---- */
 
 static bool fault(struct interp *ip, enum err_code code, const char *why)
 {
@@ -191,6 +230,105 @@ static bool fault(struct interp *ip, enum err_code code, const char *why)
     ip->why_code = code;
     return false;
 }
+
+/* ---- kernels ---- */
+
+static bool see_bound(const struct stmt *s, void *u)
+{
+    *(bool *)u |= is_bound(s);
+    return true;
+}
+
+struct shape { struct interp *ip; struct kernel *k; };
+static bool see_kernel(const struct stmt *s, void *u)
+{
+    struct kernel *k = ((struct shape *)u)->k;
+    struct interp *ip = ((struct shape *)u)->ip;
+    if (is_bound(s)) {
+        bool thread = s->u.loop.how >= LOOP_THREAD_X;
+        int64_t *n = thread ? &k->block[s->u.loop.how - LOOP_THREAD_X] : &k->grid[s->u.loop.how - LOOP_BLOCK_X];
+        *n = i64_max(*n, s->u.loop.var->extent);
+    }
+    if (s->kind == STMT_ALLOC) {
+        const struct buffer *b = s->u.alloc.buffer;
+        int x = bc_find(&ip->code, b, b->name);
+        for (size_t i = 0; i < k->own.n; i++)
+            if (k->own.at[i] == x) return true; /* another copy of its block */
+        if (b->scope == SCOPE_LOCAL) VEC_PUSH(&ip->arena, k->own, x);
+        else VEC_PUSH(&ip->arena, k->shared, x);
+    }
+    k->syncs |= s->kind == STMT_SYNC;
+    return true;
+}
+
+/* Code for each kernel, in order; what is allocated around them is there all the time. */
+static void compile_root(struct interp *ip, const struct stmt *s)
+{
+    struct bc *b = &ip->code;
+    if (s->kind == STMT_SEQ) {
+        for (int i = 0; i < s->u.seq.n; i++) compile_root(ip, s->u.seq.at[i]);
+    } else if (s->kind == STMT_ALLOC && s->u.alloc.buffer->scope == SCOPE_GLOBAL) {
+        compile_root(ip, s->u.alloc.body);
+    } else {
+        struct kernel k = {.first = here(b), .grid = {1, 1, 1}, .block = {1, 1, 1}};
+        for (int i = 0; i < 6; i++) k.axis[i] = constant(b, 0);
+        ir_walk_stmt(s, see_kernel, &(struct shape){ip, &k});
+        ip->now = &k;
+        compile(ip, s);
+        ip->now = NULL;
+        bc_emit(b, (struct bc_ins){.op = BC_END});
+        VEC_PUSH(&ip->arena, ip->kernel, k);
+    }
+}
+
+static bool on_touch(void *u, int mem, int64_t at, int64_t n, bool write)
+{
+    struct interp *ip = u;
+    return threads_touch(&ip->threads, mem, at, n, write) || fault(ip, ERR_RACE, ip->threads.why);
+}
+
+/* Whatever more than one thread can reach and some thread writes. */
+static void watch(struct interp *ip, const struct func *f)
+{
+    for (size_t i = 0; i < ip->mem.n; i++) {
+        const struct buffer *b = ip->mem.at[i].key;
+        bool arg = i < (size_t)ip->narg;
+        ip->mem.at[i].watched = arg ? f->arg[i]->written : b->scope != SCOPE_LOCAL;
+    }
+}
+
+static bool get_watches(struct interp *ip)
+{
+    struct threads *t = &ip->threads;
+    *t = (struct threads){.code = &ip->code, .arena = &ip->arena, .nmem = (int)ip->mem.n};
+    t->of_block = ARENA_ARRAY(&ip->arena, bool, ip->mem.n + 1);
+    t->seen = ARENA_ARRAY(&ip->arena, struct touched *, ip->mem.n + 1);
+    for (size_t i = 0; i < ip->mem.n; i++) {
+        if (!ip->mem.at[i].watched) continue;
+        t->of_block[i] = ((const struct buffer *)ip->mem.at[i].key)->scope == SCOPE_SHARED;
+        t->seen[i] = calloc((size_t)ip->mem.at[i].elems, sizeof *t->seen[i]);
+        if (!t->seen[i])
+            return err_set(&ip->c->err, ERR_MEMORY, (struct span){0}, "no memory to watch %s", ip->mem.at[i].name);
+    }
+    return true;
+}
+
+static bool run_kernels(struct interp *ip)
+{
+    struct threads *t = &ip->threads;
+    for (size_t i = 0; i < ip->kernel.n; i++) {
+        if (threads_run(t, &ip->kernel.at[i])) continue;
+        if (t->no_memory) return err_set(&ip->c->err, ERR_MEMORY, (struct span){0}, "no memory for the threads of a block");
+        if (ip->code.trap.kind == BC_TRAP_SYNC || ip->code.trap.kind == BC_TRAP_NONE) { /* not where the others are */
+            ip->code.trap.kind = BC_TRAP_REPORTED;
+            fault(ip, ERR_RACE, t->why);
+        }
+        return false;
+    }
+    return true;
+}
+
+/* ---- calls ---- */
 
 static bool operand_there(struct interp *ip, const struct call *k, int i, int64_t at, int64_t n)
 {
@@ -222,6 +360,7 @@ static bool on_call(void *u, int x)
         n[i] = 1;
         for (int d = 0; d < t->ndim; d++) n[i] *= t->shape[d];
         if (!operand_there(ip, k, i, at, n[i])) return false;
+        if (m->watched && !on_touch(ip, k->mem[i], at, n[i], i == 0)) return false;
         ptr[i] = m->base + at * dt_bytes(m->dt);
     }
     const char *why;
@@ -255,8 +394,9 @@ static bool report(struct interp *ip, const struct func *f)
         why = ip->why;
     }
     err_set(&ip->c->err, code, (struct span){0}, "%s%s, in %s", why, place(ip, t->at), f->name);
-    err_hint(&ip->c->err, code == ERR_RANGE ? "index arithmetic and i64 products must fit in 64 bits"
-                                            : "guard it with if (...), or make the buffer or its writer cover this");
+    if (code != ERR_RACE)
+        err_hint(&ip->c->err, code == ERR_RANGE ? "index arithmetic and i64 products must fit in 64 bits"
+                                                : "guard it with if (...), or make the buffer or its writer cover this");
     return false;
 }
 
@@ -264,15 +404,23 @@ static bool run(struct interp *ip, const struct func *f)
 {
     struct bc *b = &ip->code;
     ir_walk_stmt(f->body, collect_alloc, ip);
+    ir_walk_stmt(f->body, see_bound, &ip->has_kernels);
+    if (ip->has_kernels) watch(ip, f);
     bc_init(b, ip->c, &ip->arena, ip->mem.at, (int)ip->mem.n);
     b->u = ip;
     b->call = on_call;
-    compile(ip, f->body);
-    bc_emit(b, (struct bc_ins){.op = BC_END});
-    if (b->failed || !get_memory(ip)) return false;
+    b->touch = on_touch;
+    if (ip->has_kernels) {
+        compile_root(ip, f->body);
+    } else {
+        compile(ip, f->body);
+        bc_emit(b, (struct bc_ins){.op = BC_END});
+    }
+    if (b->failed || !get_memory(ip) || (ip->has_kernels && !get_watches(ip))) return false;
     b->staged.at = ARENA_ARRAY(&ip->arena, int64_t, ip->max_lanes);
     b->staged.value = ARENA_ARRAY(&ip->arena, union value, ip->max_lanes);
-    return bc_run(b, 0) || report(ip, f);
+    bool ok = ip->has_kernels ? run_kernels(ip) : bc_run(b, 0);
+    return ok || err_is(&ip->c->err) ? ok : report(ip, f);
 }
 
 bool interp_run(struct ir_ctx *c, const struct func *f, void *const *arg)
@@ -289,6 +437,7 @@ bool interp_run(struct ir_ctx *c, const struct func *f, void *const *arg)
         free(ip.mem.at[i].base);
         free(ip.mem.at[i].set);
     }
+    for (int i = 0; i < ip.threads.nmem; i++) free(ip.threads.seen[i]);
     arena_release(&ip.arena);
     return ok;
 }

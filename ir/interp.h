@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* interp.h - runs a loop nest as ir.h's essay says, at any stage of the pipeline (scalar, vector,
  * flat), checking every index of every dimension, reads of local memory never written, and masked lanes.
- * Parallel and bound loops run in order. */
+ * Parallel loops run in order. Where loops are bound, the threads of a block run from sync to sync, and two of them
+ * that touch one element in between (or blocks that do so ever), one of them writing, are an error: race. */
 #ifndef QJ_IR_INTERP_H
 #define QJ_IR_INTERP_H
 

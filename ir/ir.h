@@ -23,6 +23,7 @@
  *  - EXTERN is a function of the host's on scalars. It is pure: the result depends on the arguments alone, so equal
  *    calls may be made once, a call as often as a stage is recomputed, and one whose result is not needed never -
  *    but only where the program's selects and guards let the expression be evaluated.
+ *  - Loops bound to blocks and threads make kernels, what is allocated in them shared or a thread's: ir/threads.h.
  *  - An index outside its tensor or buffer is an error that eval and interp report.
  *  - A reduction starts from its combiner's identity and takes its axes in row-major order
  *    (first axis outermost). Integer sum, min and max may be reordered (they are associative and

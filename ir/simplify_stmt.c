@@ -121,6 +121,8 @@ static bool is_free(enum loop_kind how)
 }
 
 static bool is_bound(enum loop_kind how) { return how >= LOOP_BLOCK_X; }
+/* Of one turn it is thread 0's alone. */
+static bool is_thread(enum loop_kind how) { return how >= LOOP_THREAD_X && how <= LOOP_THREAD_Z; }
 
 /* e is `v op constant`. */
 static bool on_var(const struct expr *e, enum op op, const struct var *v)
@@ -144,7 +146,7 @@ static const struct stmt *sort_conds(struct ir_ctx *c, const struct stmt *s, con
     }
     if (only >= n) return NULL;
     if (stay.n < in.n) body = wrap(c, &stay, in.then);
-    if (only >= 0 || n == 1) { /* one turn of the loop */
+    if (only >= 0 || (n == 1 && !is_thread(s->u.loop.how))) { /* one turn of the loop */
         const struct expr *at = ir_idx(c, only >= 0 ? only : 0);
         return wrap(c, &out, ir_subst_stmt(c, body, 1, &v, &at));
     }
@@ -163,7 +165,7 @@ static const struct stmt *simp_for(struct ir_ctx *c, const struct stmt *s, const
 {
     const struct stmt *body = simp(c, s->u.loop.body, k);
     if (!body) return NULL;
-    if (s->u.loop.var->extent == 1) return body; /* a variable of one value is gone by now */
+    if (s->u.loop.var->extent == 1 && !is_thread(s->u.loop.how)) return body; /* a variable of one value is gone by now */
     return sort_conds(c, s, body);
 }
 

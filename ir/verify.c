@@ -383,8 +383,9 @@ static bool loop(struct check *k, const struct stmt *s, int depth)
     if ((k->flags & VERIFY_VECTORS && how == LOOP_VECTORIZED) ||
         (k->flags & VERIFY_NO_UNROLL && how == LOOP_UNROLLED))
         return fail_at(k, ERR_SYNTAX, "loop %s is still %s", v->name, loop_kind_name[how]);
-    for (const struct bound *b = k->scope; b; b = b->next)
-        if (how >= LOOP_BLOCK_X && how <= LOOP_THREAD_Z && b->how == (int)how)
+    for (const struct bound *b = k->scope; b; b = b->next) /* within a thread's loop, that thread's part of another */
+        if (how >= LOOP_BLOCK_X && how <= LOOP_THREAD_Z && b->how == (int)how &&
+            (how < LOOP_THREAD_X || v->extent > b->var->extent))
             return fail_at(k, ERR_SYNTAX, "loops %s and %s are both bound to %s", b->var->name, v->name,
                            loop_kind_name[how]);
     return inside(k, (struct bound){.var = v, .how = (int)how}, s->u.loop.body, depth);

@@ -121,12 +121,15 @@ static struct buffer *make_buffer(struct lower *w, const struct lstage *x, enum 
 
 static bool make_buffers(struct lower *w)
 {
+    bool kernels = false;
+    for (int i = 0; i < w->st->nstage; i++) kernels |= stage_is_bound(w->st, i);
     for (int i = 0; i < w->st->nstage; i++) {
         struct lstage *x = &w->stage[i];
         const struct stage *g = x->g;
         if (x->place == PLACE_NONE) continue;
         bool arg = g->output || (g->attach == ATTACH_ROOT && read_later(w, i, x->place));
-        x->buf = make_buffer(w, x, arg ? SCOPE_ARG : g->scope, arg);
+        bool alone = kernels && g->attach == ATTACH_ROOT; /* a kernel of its own: what it leaves is in global memory */
+        x->buf = make_buffer(w, x, arg ? SCOPE_ARG : alone ? SCOPE_GLOBAL : g->scope, arg);
         int64_t bytes = dt_bytes(x->buf->dt);
         for (int d = 0; d < x->buf->ndim; d++)
             if (!ck_mul(bytes, x->buf->shape[d], &bytes) || bytes >= (int64_t)1 << 47)
@@ -196,7 +199,7 @@ static const struct stmt *function_body(struct lower *w, enum place place)
         body = ir_seq(w->c, 2, two);
         if (x->buf->scope != SCOPE_ARG) body = ir_alloc(w->c, x->buf, body);
     }
-    return ir_simplify_stmt(w->c, body, NULL);
+    return lower_kernels(w, ir_simplify_stmt(w->c, body, NULL));
 }
 
 struct arglist {
@@ -288,21 +291,12 @@ static int64_t count_macs(const struct program *p)
 }
 
 /* Each stage at the root is a kernel of its own on a GPU: one of its loops, or of those computed inside, is bound. */
-static bool is_bound(const struct state *st, int i)
-{
-    const struct stage *g = st->stage[i];
-    for (int k = 0; k < g->nleaf; k++)
-        if (g->iter[g->leaf[k]].how >= LOOP_BLOCK_X) return true;
-    for (int p = 0; p < i; p++)
-        if (st->stage[p]->attach == ATTACH_AT && st->stage[p]->at_stage == i && is_bound(st, p)) return true;
-    return false;
-}
-
 static void find_unbound(struct lower *w, struct lowered *l)
 {
     for (int i = 0; i < w->st->nstage && !l->unbound; i++) {
         const struct stage *g = w->st->stage[i];
-        if (w->stage[i].place == PLACE_NONE || w->stage[i].place == PLACE_EMBED || g->attach != ATTACH_ROOT || is_bound(w->st, i)) continue;
+        enum place at = w->stage[i].place;
+        if (at == PLACE_NONE || at == PLACE_EMBED || g->attach != ATTACH_ROOT || stage_is_bound(w->st, i)) continue;
         l->unbound = g->tensor->name;
         for (int k = g->nleaf; k-- > 0;)
             if (!g->iter[g->leaf[k]].reduce) l->unbound_loop = g->iter[g->leaf[k]].name;

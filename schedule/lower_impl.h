@@ -3,6 +3,7 @@
  *
  *   lower.c   inlines, decides what is packed ahead, makes arguments, puts the functions together
  *   region.c  consumers first: the region each stage computes, its loops and guards
+ *   simt.c    bound loops: what is refused, thread 0's stores, barriers
  *   notes.c   how often each stage is computed, and what of that is a slow path
  *   nest.c    one stage's loops: init, update, instruction, producers computed inside */
 #ifndef QJ_SCHEDULE_LOWER_IMPL_H
@@ -20,6 +21,7 @@ enum place { PLACE_NONE, PLACE_MAIN, PLACE_PACK, PLACE_EMBED, PLACES };
 struct guard {
     const struct expr *cond;
     int pos;                                    /* innermost leaf it uses, -1: none */
+    bool inner;                                 /* right inside what is computed at that leaf, too */
     bool term;                                  /* beyond it a reduction's terms are zero: the init is not guarded */
 };
 
@@ -60,6 +62,13 @@ const struct expr *lower_load(struct lower *w, const struct tensor *t, const str
 /* Physical indices of an element of a stage's storage. */
 int lower_index(struct lower *w, const struct lstage *g, const struct expr *const *idx, const struct expr **phys);
 bool lower_fail(struct lower *w, enum err_code code, const char *fmt, ...) QJ_PRINTF(3, 4);
+
+/* ---- bound loops (simt.c) ---- */
+bool stage_is_bound(const struct state *st, int i);         /* a loop of it, or of what is computed inside */
+bool lower_bindings(struct lower *w, int i);                /* stage i's may be; its loops are made. False: error */
+/* Guards of stage i that some threads of a block fail stand inside the computation of shared stages. */
+void lower_spare_shared(struct lower *w, int i);
+const struct stmt *lower_kernels(struct lower *w, const struct stmt *body);
 
 /* Slow paths that the schedule itself decided on: work done again, sums of products without an instruction. */
 void lower_notes(struct lower *w, struct lowered *l);

@@ -244,9 +244,12 @@ static const struct stmt *nest(struct lower *w, int i, int pos, bool scalar)
         s = update(w, x);
     } else {
         int it = g->leaf[pos];
-        s = producers(w, i, it, nest(w, i, pos + 1, scalar));
+        s = nest(w, i, pos + 1, scalar);
         for (int k = 0; k < x->nguard; k++)
-            if (x->guard[k].pos == pos) s = ir_if(w->c, to_loads(w, x->guard[k].cond), s);
+            if (x->guard[k].pos == pos && x->guard[k].inner) s = ir_if(w->c, to_loads(w, x->guard[k].cond), s);
+        s = producers(w, i, it, s);
+        for (int k = 0; k < x->nguard; k++)
+            if (x->guard[k].pos == pos && !x->guard[k].inner) s = ir_if(w->c, to_loads(w, x->guard[k].cond), s);
         s = s ? loop(w, x, it, x->loop[it], g->iter[it].how, s) : NULL;
     }
     bool starts = stage_reduce(g) && !(scalar && pos > tensor_pos(x)) &&

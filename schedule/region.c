@@ -5,7 +5,7 @@
 #include "schedule/lower_impl.h"
 
 /* Is the variable one of the loops around the place where `stage` would be computed at (at_stage, at_iter)? */
-struct place_at { const struct lower *w; int stage, iter; };
+struct place_at { const struct lower *w; int stage, iter; bool shared; };
 
 static bool is_inner(void *u, const struct var *v)
 {
@@ -15,7 +15,10 @@ static bool is_inner(void *u, const struct var *v)
         const struct lstage *g = &p->w->stage[stage];
         int last = state_leaf_pos(g->g, iter);
         for (int i = 0; i <= last; i++)
-            if (g->loop[g->g->leaf[i]] == v) return false;
+            if (g->loop[g->g->leaf[i]] == v) { /* shared memory is written for all threads of the block */
+                enum loop_kind how = g->g->iter[g->g->leaf[i]].how;
+                return p->shared && how >= LOOP_THREAD_X && how <= LOOP_THREAD_Z;
+            }
         if (g->g->attach != ATTACH_AT) break;
         stage = g->g->at_stage;
         iter = g->g->at_iter;
@@ -86,7 +89,7 @@ static bool region_of_attached(struct lower *w, int i)
     if (pos < 0) return lower_fail(w, ERR_ATTACH, "%s is computed at %s.%s, which is no longer a loop", name, owner, loop);
     if (at->g->tensorize_iter >= 0 && pos >= state_leaf_pos(at->g, at->g->tensorize_iter))
         return lower_fail(w, ERR_ATTACH, "%s would be computed inside the tensorized region of %s", name, owner);
-    struct gather s = {.w = w, .of = g, .at = {w, g->at_stage, g->at_iter}};
+    struct gather s = {.w = w, .of = g, .at = {w, g->at_stage, g->at_iter, g->scope == SCOPE_SHARED}};
     for (int d = i + 1; d < w->st->nstage; d++) {
         if (w->stage[d].place == PLACE_NONE || !reads_tensor(w->stage[d].value, g->tensor)) continue;
         if (!inside(w, d, g->at_stage, g->at_iter))
@@ -134,7 +137,7 @@ static void add_guard(struct lower *w, struct lstage *x, const struct expr *cond
     for (int i = 0; i < x->g->nleaf; i++)
         if (x->loop[x->g->leaf[i]] && ir_uses(cond, x->loop[x->g->leaf[i]])) pos = i;
     QJ_ASSERT(x->nguard < MAX_GUARDS);
-    x->guard[x->nguard++] = (struct guard){cond, pos, false};
+    x->guard[x->nguard++] = (struct guard){.cond = cond, .pos = pos};
 }
 
 /* Does the condition depend on tables, all of them computed before everything? */
@@ -245,26 +248,6 @@ static bool float_order(struct lower *w, const struct stage *g)
     return lower_fail(w, ERR_FLOAT_ORDER, "the terms of f32 reduction %s would be taken in another order", g->tensor->name);
 }
 
-static bool one_binding(struct lower *w, int i)
-{
-    bool seen[LOOP_KINDS] = {0};
-    int stage = i, last = w->stage[i].g->nleaf - 1;
-    for (;;) {
-        const struct stage *g = w->stage[stage].g;
-        for (int k = 0; k <= last; k++) {
-            enum loop_kind how = g->iter[g->leaf[k]].how;
-            if (how < LOOP_BLOCK_X || how == LOOP_VTHREAD) continue;
-            if (seen[how])
-                return lower_fail(w, ERR_ILLEGAL_STEP, "two loops around %s are bound to %s", w->stage[i].g->tensor->name,
-                                  loop_kind_name[how]);
-            seen[how] = true;
-        }
-        if (g->attach != ATTACH_AT) return true;
-        stage = g->at_stage;
-        last = state_leaf_pos(w->stage[stage].g, g->at_iter);
-    }
-}
-
 bool lower_regions(struct lower *w)
 {
     for (int i = w->st->nstage - 1; i >= 0; i--) {
@@ -281,7 +264,8 @@ bool lower_regions(struct lower *w)
         }
         if (!float_order(w, g)) return false;
         make_loops(w, x);
-        if (!one_binding(w, i)) return false;
+        if (!lower_bindings(w, i)) return false;
+        lower_spare_shared(w, i);
     }
     return true;
 }

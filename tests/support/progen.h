@@ -31,6 +31,8 @@ const char *gen_plan(struct arena *a, struct rng *r, const struct sched *s);
 /* A random schedule: perhaps a plan, then random steps. Counts (each may be NULL) steps taken, steps refused,
  * tensorize steps taken. False when a refusal comes without a proper error. */
 bool gen_schedule(struct rng *r, struct sched *s, long *taken, long *refused, long *tensorized);
+/* The same with loops bound to blocks and threads (gpugen.c). */
+bool gen_gpu_schedule(struct rng *r, struct sched *s, long *taken, long *refused, long *tensorized);
 /* Elements of a tensor's declared range: extremes often. Written in logical order. */
 void gen_data(struct rng *r, const struct tensor *t, void *data);
 

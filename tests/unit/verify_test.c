@@ -141,8 +141,10 @@ static void loop_kinds(void **state)
     const struct stmt *unr = ir_for(c, w->v, LOOP_UNROLLED, ir_for(c, w->u, LOOP_SERIAL, s));
     good(w, unr, VERIFY_VECTORS);
     bad(w, unr, VERIFY_NO_UNROLL, ERR_SYNTAX, "still unrolled");
-    bad(w, ir_for(c, w->v, LOOP_THREAD_X, ir_for(c, w->u, LOOP_THREAD_X, s)), 0, ERR_SYNTAX,
-        "both bound to threadIdx.x");
+    bad(w, ir_for(c, w->v, LOOP_BLOCK_X, ir_for(c, w->u, LOOP_BLOCK_X, s)), 0, ERR_SYNTAX, "both bound to blockIdx.x");
+    const struct var *more = ir_var(c, "more", w->v->extent + 1); /* than there are threads around it */
+    bad(w, ir_for(c, w->v, LOOP_THREAD_X, ir_for(c, more, LOOP_THREAD_X, s)), 0, ERR_SYNTAX, "both bound to threadIdx.x");
+    good(w, ir_for(c, w->v, LOOP_THREAD_X, ir_for(c, w->u, LOOP_THREAD_X, s)), 0);
     good(w, ir_for(c, w->v, LOOP_THREAD_X, ir_for(c, w->u, LOOP_THREAD_Y, s)), 0);
 }
 

@@ -277,6 +277,8 @@ static struct operand read_plain(struct parser *s, const struct instr *i)
     if (isdigit((unsigned char)*t) || *t == '-') return (struct operand){.kind = O_IMM, .imm = number(s, t)};
     const struct symbol *sym = find_symbol(s, t);
     if (sym && i->op != OP_bra) return (struct operand){.kind = O_IMM, .imm = (int64_t)sym->address};
+    for (int k = s->e->nreg - 1; k >= 0 && i->op != OP_bra; k--) /* of a block: without a % */
+        if (!strcmp(s->e->reg[k].name, t)) return (struct operand){.kind = O_REG, .reg = k, .negated = negated};
     if (i->op != OP_bra) refuse(s, "no symbol %s", t);
     for (int k = 0; k < s->e->nlabel; k++) /* labels may come later: resolved at the end of the entry */
         if (!strcmp(s->e->label[k].name, t)) return (struct operand){.kind = O_LABEL, .reg = k};

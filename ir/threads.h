@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* threads.h - runs the code of a kernel (bytecode.h) by all its threads, and watches what they do to each other.
+ * Used by interp.c alone.
+ *
+ * A statement at the root of a function (through sequences and global allocs), where any loop of the function is bound,
+ * is a kernel. A block has as many threads along an axis as the longest loop bound to it has iterations, the grid as
+ * many blocks. All of them execute the whole statement; a bound loop is `if (axis < extent)`, also inside another loop
+ * of its axis. Local memory is a thread's, shared memory a block's. sync is a barrier of the block, which all its
+ * threads reach; in a function without bound loops it is nothing.
+ *
+ * A block's threads run one after the other, each up to the next barrier, so what the others do in between shows.
+ * Two threads of a block may not touch one element between two barriers, nor two blocks in the whole kernel, when
+ * one of them writes: that is a race, reported whatever order the threads happen to run in. */
+#ifndef QJ_IR_THREADS_H
+#define QJ_IR_THREADS_H
+
+#include "ir/bytecode.h"
+
+struct kernel {
+    int first;                      /* its code */
+    int64_t grid[3], block[3];
+    int axis[6];                    /* registers: blockIdx.x .y .z, threadIdx.x .y .z */
+    VEC(int) own, shared;           /* memory of which each thread, each block has its own */
+    bool syncs;                     /* there are barriers */
+};
+
+/* What of an element is known: who touched it last, and when. */
+struct touched { int64_t writer, reader; uint64_t written, read; };    /* thread numbers; -1: several */
+
+struct threads {
+    struct bc *code;
+    struct arena *arena;
+    int nmem;
+    struct touched **seen;          /* by memory; NULL: not watched */
+    bool *of_block;                 /* by memory: each block has its own */
+    uint64_t now, block_began, kernel_began;    /* barriers, blocks and kernels advance the time */
+    int64_t thread, per_block;      /* the running one, counted over all blocks */
+    const struct kernel *kernel;
+    const char *why;                /* a fault */
+    bool no_memory;
+};
+
+/* False: a fault; `why`, or code->trap, or no_memory says which. */
+bool threads_run(struct threads *t, const struct kernel *k);
+/* The running thread is about to read or write n elements from at. False: a race, in `why`. */
+bool threads_touch(struct threads *t, int mem, int64_t at, int64_t n, bool write);
+
+#endif

@@ -1,0 +1,15 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* ptxrun.h - a lowered schedule as PTX, executed thread by thread (tests/emu/ptx) and compared with the oracle. */
+#ifndef QJ_TESTS_SUPPORT_PTXRUN_H
+#define QJ_TESTS_SUPPORT_PTXRUN_H
+
+#include "tests/support/harness.h"
+
+/* What all kernels of a run did together. */
+struct ptx_counts { uint64_t runs, instructions, dp4a, mma, barriers, accesses, passes; };
+
+/* Compiles l, runs its kernels in order and compares. may_refuse: a refusal by codegen is no failure. What the
+ * interpreter does not know, and every race, is one. Adds to *n. */
+bool ptx_check(struct ir_ctx *c, const struct lowered *l, const struct oracle *o, bool may_refuse, struct ptx_counts *n);
+
+#endif
