@@ -5,6 +5,7 @@
  * ( ) and [ ] are blanks; braces do not count, since a block's statements end at newlines. */
 #include "ir/parse.h"
 
+#include <math.h>
 #include <stdlib.h>
 
 static bool is_alpha(char ch) { return (ch >= 'a' && ch <= 'z') || (ch >= 'A' && ch <= 'Z') || ch == '_'; }
@@ -90,9 +91,10 @@ static void lex_number(struct lexer *lx)
     }
     *t = (struct token){real ? TOK_FLOAT : TOK_INT, lx->text + from, i - from, span_of(lx, from, i - from), 0, 0};
     lx->at = i;
-    if (real)
+    if (real) {
         t->f = strtof(arena_strndup(&lx->ctx->arena, t->text, t->len), NULL);
-    else if (!int_value(t->text, t->len, &t->i))
+        if (isinf(t->f)) bad(lx, from, i - from, "a number beyond f32", "f32 goes up to 3.4028235e38");
+    } else if (!int_value(t->text, t->len, &t->i))
         bad(lx, from, i - from, "an integer beyond 64 bits", "integers lie in -2^63 .. 2^63-1");
 }
 

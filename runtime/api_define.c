@@ -113,7 +113,10 @@ static bool body_compute(struct qj_ctx *q, void *u)
         return err_set(&q->ir.err, ERR_USAGE, (struct span){0}, "axes or body is missing (NULL)");
     if ((int)d->t < 0 || (int)d->t >= DT_COUNT)
         return err_set(&q->ir.err, ERR_TYPE, (struct span){0}, "%s: %d is no element type", d->axes, (int)d->t);
-    return api_define(q, arena_printf(&q->ir.arena, "%s : %s = %s", d->axes, dtype_info[d->t].name, d->body));
+    size_t before = q->env.tensors.n;
+    if (!api_define(q, arena_printf(&q->ir.arena, "%s : %s = %s", d->axes, dtype_info[d->t].name, d->body))) return false;
+    return q->env.tensors.n == before + 1
+           || err_set(&q->ir.err, ERR_SYNTAX, (struct span){0}, "%s: its axes and body define more than one tensor", d->axes);
 }
 
 bool qj_compute(qj_ctx *q, const char *axes, qj_dtype t, const char *body)

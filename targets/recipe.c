@@ -277,6 +277,19 @@ static struct node read_part(struct reader *rd)
     return finish(rd, r, r.type);
 }
 
+/* One instruction: no directive, which could read files or go on for ever, no label, nothing behind its end. */
+static const char *asm_fault(const char *text)
+{
+    const char *word = text + strspn(text, " "), *end = strchr(text, ';');
+    size_t n = strcspn(word, " ");
+    for (const char *s = text; *s; s++)
+        if ((unsigned char)*s < 32 || *s == 127) return "assembly text is one line";
+    if (end && end[1 + strspn(end + 1, " ")]) return "assembly text is one instruction";
+    if (*word == '.') return "assembly text is an instruction, not a directive";
+    if (n && word[n - 1] == ':') return "assembly text has no label";
+    return NULL;
+}
+
 /* asm "template" "constraints" (...).type */
 static struct node read_asm(struct reader *rd)
 {
@@ -286,7 +299,10 @@ static struct node read_asm(struct reader *rd)
         err_set(&rd->c->err, ERR_ASM_REFUSED, rd->at, "the recipe of %s is inline assembly", rd->m->name);
         return bad;
     }
-    if (!read_string(rd, &r.name) || !read_string(rd, &r.constraints)) return bad;
+    if (!read_string(rd, &r.name)) return bad;
+    const char *fault = asm_fault(r.name);
+    if (fault) return fail(rd, fault);
+    if (!read_string(rd, &r.constraints)) return bad;
     int narg = read_args(rd, arg), places = 0;
     if (narg < 0) return bad;
     if (!accept(rd, '.')) return fail(rd, "expected the result's type: asm \"...\" \"...\" (...).i32x8");
