@@ -234,7 +234,7 @@ static void test_strides_at_the_doors(void **state)
     a.dtype.lanes = 1, a.device.type = kDLCUDA;
     assert_false(qj_kernel_call(k, (qj_tensor *[]){&a, b}, 2, &o));
     assert_non_null(strstr(why, "device type 2"));
-    a.device.type = 1;
+    a.device.type = 1, a.byte_offset = 5;
     assert_true(qj_tensor_save_npy(q, &a, "dlpack_test.npy"));
     qj_tensor *back = qj_tensor_load_npy(q, "dlpack_test.npy");
     unlink("dlpack_test.npy");
