@@ -176,8 +176,9 @@ static void test_every_allocation(void **state)
 static void test_isolated(void **state)
 {
     (void)state;
-    if (!getenv("QJIT")) skip();
-    setenv("QJIT_WORKER", getenv("QJIT"), 1);
+    const char *program = getenv("QJIT");
+    if (!program || !*program) skip();
+    setenv("QJIT_WORKER", program, 1);
     sweep(true, 1, getenv("QJ_N") ? atol(getenv("QJ_N")) : 29);
 }
 
