@@ -114,5 +114,7 @@ const struct func *cg_run_passes(struct ir_ctx *c, const struct func *f, const s
 void cg_setup(void);
 /* LLVM's version, for keys and metadata: "19.1.7". */
 const char *cg_llvm_version(void);
+/* A place in LLVM's code: whose file it is in is whose build makes our bytes. */
+const void *cg_llvm_code(void);
 
 #endif

@@ -263,3 +263,4 @@ bool emit_versions(struct ir_ctx *c, const struct target *base, const struct low
 }
 
 const char *cg_llvm_version(void) { return LLVM_VERSION_STRING; }
+const void *cg_llvm_code(void) { return (const void *)(uintptr_t)LLVMCreateTargetMachine; }

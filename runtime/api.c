@@ -49,6 +49,10 @@ qj_ctx *qj_ctx_new(const qj_options *options)
     if (!q) return NULL;
     if (options && options->size)
         memcpy(&q->opt, options, options->size < sizeof q->opt ? options->size : sizeof q->opt);
+    if (q->opt.cache_dir && *q->opt.cache_dir && !(q->cache_dir = strdup(q->opt.cache_dir))) {
+        free(q);
+        return NULL;
+    }
     q->opt.profile |= perf_environment();
     forget(q);
     if (!q->opt.worker) return q;
@@ -66,6 +70,8 @@ void qj_ctx_free(qj_ctx *q)
     free(q->worker_program);
     cuda_close(q->cuda);
     host_clear(&q->host);
+    cache_close(q->cache);
+    free(q->cache_dir);
     ir_ctx_release(&q->ir);
     free(q);
 }
@@ -238,7 +244,7 @@ const struct target *api_target(struct qj_ctx *q)
 const struct program *api_program(struct qj_ctx *q)
 {
     struct program *p = ARENA_NEW(&q->ir.arena, struct program);
-    *p = (struct program){q->name ? q->name : "kernel", (int)q->env.tensors.n, NULL};
+    *p = (struct program){api_kernel_name(q), (int)q->env.tensors.n, NULL};
     p->tensor = arena_copy(&q->ir.arena, q->env.tensors.at, q->env.tensors.n * sizeof *p->tensor);
     return p;
 }

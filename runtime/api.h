@@ -16,6 +16,8 @@
 #include "ir/parse.h"
 #include "runtime/cuda.h"
 #include "runtime/host.h"
+#include "runtime/build.h"
+#include "runtime/cache.h"
 #include "runtime/jit.h"
 #include "runtime/qjit.h"
 #include "schedule/sched.h"
@@ -36,6 +38,9 @@ struct qj_ctx {
     struct host_list host;              /* functions that it has been given */
     struct jit *jit;                    /* NULL: nothing linked yet */
     struct cuda *cuda;                  /* NULL: no GPU asked for yet */
+    char *cache_dir;                    /* the option's copy; NULL: no cache */
+    struct cache *cache;                /* NULL: not opened yet */
+    char build[BUILD_TEXT];             /* "": not asked yet */
     const char *text;                   /* what the running call was given, for places in it; NULL: no text */
     qj_error shown;                     /* the error as the host sees it */
     char oom[128];                      /* text of an error for which there is no memory */
@@ -58,6 +63,7 @@ struct jit *api_jit(struct qj_ctx *q);
 struct cuda *api_cuda(struct qj_ctx *q);
 const struct program *api_program(struct qj_ctx *q);
 bool api_replay(struct qj_ctx *q);      /* the schedule again: definitions, name or target have changed */
+static inline const char *api_kernel_name(const struct qj_ctx *q) { return q->name ? q->name : "kernel"; }
 
 /* Inside a body: what the public functions of these names do. The text of definitions must stay (error spans refer
  * to it). */

@@ -164,7 +164,7 @@ static bool body_link(struct qj_ctx *q, void *u)
         if (d) l->out = kernel_load(&q->ir, d, l->a);
     } else {
         struct jit *j = api_jit(q);
-        if (j) l->out = kernel_link(&q->ir, j, &q->host, l->a);
+        if (j) l->out = kernel_link(&q->ir, j, &q->host, q->target, l->a);
         if (l->out) tell_profilers(q, l->out);
     }
     return l->out != NULL;

@@ -1,6 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* compile.c - the way from a schedule to an artifact. Contract in compile.h. */
 #include "runtime/compile.h"
+
+#include <stdlib.h>
+
+#include "ir/print.h"
+#include "runtime/elf.h"
+#include "runtime/request.h"
+#include "runtime/store.h"
 #include "runtime/worker.h"
 
 static void free_artifact(void *p) { qj_artifact_free(p); }
@@ -20,14 +27,116 @@ struct qj_artifact *compile_here(struct qj_ctx *q, qj_format format)
     return w;
 }
 
-static void tell(const struct qj_ctx *q, const struct artifact *a)
+/* ---- what comes from elsewhere ---- */
+
+static bool same_tensor(const struct artifact_arg *g, const struct tensor *t)
 {
-    for (int i = 0; q->opt.log && i < a->nnote; i++) q->opt.log(q->opt.user, a->note[i].code, a->note[i].text);
+    bool output = g->role == ARG_OUTPUT;
+    return t && output == (t->kind == TENSOR_COMPUTE) && g->dt == t->dt && g->ndim == t->ndim &&
+           !memcmp(g->shape, t->shape, (size_t)g->ndim * sizeof *g->shape) && g->range.lo == t->range.lo &&
+           g->range.hi == t->range.hi;
 }
+
+static void free_info(void *p) { elf_release(p); }
+
+static bool declares(const void *artifact, const char *name)
+{
+    const struct artifact *a = artifact;
+    for (int i = 0; i < a->next; i++)
+        if (!strcmp(a->ext[i].name, name)) return true;
+    return false;
+}
+
+static bool object_fits(struct qj_ctx *q, const struct artifact *a)
+{
+    static const char *const suffix[] = {"", "_call"};
+    struct elf_info *info = ARENA_NEW(&q->ir.arena, struct elf_info);
+    int keep = q->ir.defers.n;
+    defer(&q->ir.defers, free_info, info);
+    bool fits = elf_check(&q->ir.err, a->bytes, a->size, declares, a, info);
+    for (int i = 0; fits && i < 4; i++) {
+        const char *base = i < 2 ? a->name : a->pack_name;
+        fits = !base || elf_exports(info, arena_printf(&q->ir.arena, "%s%s", base, suffix[i % 2]));
+    }
+    defer_run(&q->ir.defers, keep);
+    err_clear(&q->ir.err); /* why it does not is nobody's error */
+    return fits;
+}
+
+bool compile_fits(struct qj_ctx *q, qj_format format, const struct qj_artifact *w)
+{
+    const struct artifact *a = w->a;
+    const struct target *t = api_target(q);
+    struct str program = str_on(&q->ir.arena);
+    if (!t || a->kind != (enum cg_kind)format || strcmp(a->name, api_kernel_name(q)) || strcmp(a->target, t->name) ||
+        strcmp(a->triple, t->family->triple) || strcmp(a->cpu, t->cpu) || strcmp(a->features, t->feature_text))
+        return false;
+    print_program(&program, api_program(q));
+    if (strcmp(a->program, str_text(&program)) || strcmp(a->steps, q->sched ? sch_text(&q->ir.arena, q->sched) : ""))
+        return false;
+    for (int i = 0; i < w->ncall; i++) {
+        const struct artifact_arg *g = artifact_call_arg(w, i);
+        if (!same_tensor(g, env_find(&q->env, g->name))) return false;
+    }
+    return format != QJ_OBJ || object_fits(q, a);
+}
+
+/* ---- the cache ---- */
+
+static void tell(const struct qj_ctx *q, const char *code, const char *text)
+{
+    if (q->opt.log) q->opt.log(q->opt.user, code, text);
+}
+
+/* What the entry is kept under: the request, and whose code makes it. malloc'ed; NULL: no cache, or an error is set. */
+static char *cache_key(struct qj_ctx *q, qj_format format)
+{
+    if (!q->cache_dir || !api_target(q)) return NULL;
+    if (!q->cache) {
+        q->cache = cache_open(q->cache_dir, q->opt.cache_bytes < INT64_MAX ? (int64_t)q->opt.cache_bytes : INT64_MAX);
+        build_text(q->build);
+        if (!*q->build) tell(q, "cache", "no kernels are kept: this program has no build id (link it with -Wl,--build-id)");
+    }
+    if (!q->cache || !*q->build) return NULL;
+    const char *text = request_text(q, format);
+    return text ? strdup(arena_printf(&q->ir.arena, "# build %s\n%s", q->build, text)) : NULL;
+}
+
+static struct qj_artifact *from_cache(struct qj_ctx *q, qj_format format, const char *key)
+{
+    size_t n;
+    void *bytes = cache_get(q->cache, key, &n);
+    if (!bytes) return NULL;
+    defer(&q->ir.defers, free, bytes);
+    struct qj_artifact *w = store_read(&q->ir.err, bytes, n);
+    defer(&q->ir.defers, free_artifact, w);
+    if (w && compile_fits(q, format, w)) return w;
+    err_clear(&q->ir.err); /* what is damaged is made again */
+    cache_drop(q->cache, key);
+    return NULL;
+}
+
+static void into_cache(struct qj_ctx *q, const char *key, const struct qj_artifact *w)
+{
+    void *bytes;
+    size_t n;
+    if (store_write(&q->ir.err, w, &bytes, &n)) cache_put(q->cache, key, bytes, n);
+    else err_clear(&q->ir.err); /* the kernel is there all the same */
+    free(bytes);
+}
+
+/* ---- all of it ---- */
 
 struct qj_artifact *compile_artifact(struct qj_ctx *q, qj_format format)
 {
-    struct qj_artifact *w = q->opt.isolate ? worker_compile(q, format) : compile_here(q, format);
-    if (w) tell(q, w->a);
+    if (!api_target(q)) return NULL;
+    struct ir_mark mark = ir_mark(&q->ir);
+    char *key = cache_key(q, format);
+    defer(&q->ir.defers, free, key);
+    struct qj_artifact *w = key ? from_cache(q, format, key) : NULL;
+    ir_reset(&q->ir, mark);
+    if (!w && (w = q->opt.isolate ? worker_compile(q, format) : compile_here(q, format)) && key) into_cache(q, key, w);
+    for (int i = 0; w && i < w->a->nnote; i++) tell(q, w->a->note[i].code, w->a->note[i].text);
+    for (const char *why; (why = cache_trouble(q->cache));) tell(q, "cache", why);
     return w;
 }

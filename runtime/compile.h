@@ -6,9 +6,12 @@
 #include "runtime/api.h"
 #include "runtime/kernel.h"
 
-/* Inside a body. The artifact is registered in the context's defers; of what the compile makes in the arena nothing
+/* Inside a body: from the cache, where there is one, else by the code generator and into the cache. The artifact is registered in the context's defers; of what the compile makes in the arena nothing
  * stays but the loop nest with its schedule. The host's log is told its notes. NULL: error set. */
 struct qj_artifact *compile_artifact(struct qj_ctx *q, qj_format format);
+/* Is this what compiling would give, as far as can be told without compiling? Target, texts and tensors are the
+ * context's, and an object is made as kernels are. No error is set. */
+bool compile_fits(struct qj_ctx *q, qj_format format, const struct qj_artifact *w);
 /* The part of it that runs the code generator, in this process. */
 struct qj_artifact *compile_here(struct qj_ctx *q, qj_format format);
 

@@ -14,6 +14,30 @@ enum { HOST_MACHINE = EM_AARCH64 };
 enum { HOST_MACHINE = EM_NONE };
 #endif
 
+/* What code of ours asks of a linker: which relocations, and how many bytes each writes. */
+static const struct { int machine; unsigned type; uint64_t bytes; } relocation[] = {
+    {EM_X86_64, R_X86_64_PC32, 4},
+    {EM_X86_64, R_X86_64_PLT32, 4},
+    {EM_X86_64, R_X86_64_GOTPCREL, 4},
+    {EM_X86_64, R_X86_64_GOTPCRELX, 4},
+    {EM_X86_64, R_X86_64_REX_GOTPCRELX, 4},
+    {EM_AARCH64, R_AARCH64_CALL26, 4},
+    {EM_AARCH64, R_AARCH64_JUMP26, 4},
+    {EM_AARCH64, R_AARCH64_ADR_PREL_PG_HI21, 4},
+    {EM_AARCH64, R_AARCH64_ADD_ABS_LO12_NC, 4},
+    {EM_AARCH64, R_AARCH64_LDST8_ABS_LO12_NC, 4},
+    {EM_AARCH64, R_AARCH64_LDST16_ABS_LO12_NC, 4},
+    {EM_AARCH64, R_AARCH64_LDST32_ABS_LO12_NC, 4},
+    {EM_AARCH64, R_AARCH64_LDST64_ABS_LO12_NC, 4},
+    {EM_AARCH64, R_AARCH64_LDST128_ABS_LO12_NC, 4},
+    {EM_AARCH64, R_AARCH64_ADR_GOT_PAGE, 4},
+    {EM_AARCH64, R_AARCH64_LD64_GOT_LO12_NC, 4},
+    {EM_AARCH64, R_AARCH64_PREL32, 4},
+};
+
+/* MOST_ZEROED: an object of several versions keeps its choice in a word (codegen/llvm_versions.c). */
+enum { MOST_ALIGN = 4096, MOST_ZEROED = 16 };
+
 /* Assembler-made names that need no definition. */
 static const char *const harmless[] = {"_GLOBAL_OFFSET_TABLE_", ""};
 
@@ -62,6 +86,9 @@ static bool add_symbol(struct err_state *e, const struct view *v, const Elf64_Eh
                        const char *name, struct elf_info *out)
 {
     Elf64_Shdr in;
+    int type = ELF64_ST_TYPE(s->st_info);
+    if (type != STT_NOTYPE && type != STT_OBJECT && type != STT_FUNC && type != STT_SECTION && type != STT_FILE)
+        return bad(e, "a symbol of a kind that no kernel has");
     if (s->st_shndx == SHN_UNDEF) {
         out->parallel |= !strcmp(name, elf_imports[0]);
         if (is_one_of(name, elf_imports, SIZE_MAX) || is_one_of(name, harmless, ARRAY_LEN(harmless))) return true;
@@ -70,9 +97,11 @@ static bool add_symbol(struct err_state *e, const struct view *v, const Elf64_Eh
         err_hint(e, "a kernel may refer to qjrt_parallel_for, memcpy, memset, memmove and what its program declares extern");
         return false;
     }
-    if (ELF64_ST_TYPE(s->st_info) != STT_FUNC) return true;
+    if (s->st_shndx == SHN_ABS && type == STT_FILE) return true;
     if (!section(v, h, s->st_shndx, &in) || s->st_value > in.sh_size || s->st_size > in.sh_size - s->st_value)
-        return bad(e, "a function lies outside its section");
+        return bad(e, "a symbol lies outside its section");
+    if (type != STT_FUNC) return true;
+    if (!(in.sh_flags & SHF_EXECINSTR)) return bad(e, "a function that is not code");
     struct elf_func *f = &out->func[out->nfunc];
     *f = (struct elf_func){strdup(name), s->st_shndx, s->st_value, s->st_size, NULL,
                            ELF64_ST_BIND(s->st_info) == STB_GLOBAL};
@@ -105,15 +134,91 @@ static bool read_symbols(struct err_state *e, const struct view *v, const Elf64_
     return true;
 }
 
-/* A kernel has code and constants; an object of several versions, one word that says which is used. */
-static bool section_allowed(const Elf64_Shdr *s)
+/* Code and constants, tables about them, and nothing that is written or run by itself. */
+static bool section_ok(struct err_state *e, const struct view *v, const Elf64_Shdr *s)
 {
-    enum { MOST_WRITABLE = 16 };
-    if (!(s->sh_flags & SHF_ALLOC)) return true;
-    if (s->sh_flags & SHF_TLS || s->sh_type == SHT_INIT_ARRAY || s->sh_type == SHT_FINI_ARRAY || s->sh_type == SHT_PREINIT_ARRAY)
-        return false;
-    if (!(s->sh_flags & SHF_WRITE)) return true;
-    return !(s->sh_flags & SHF_EXECINSTR) && (s->sh_size == 0 || (s->sh_type == SHT_NOBITS && s->sh_size <= MOST_WRITABLE));
+    const uint64_t known = SHF_ALLOC | SHF_EXECINSTR | SHF_MERGE | SHF_STRINGS | SHF_INFO_LINK;
+    if (s->sh_size == 0 && (s->sh_type == SHT_PROGBITS || s->sh_type == SHT_NOBITS)) return true; /* of a C compiler's */
+    switch (s->sh_type) {
+    case SHT_NULL: return true;
+    case SHT_NOBITS:
+        if (s->sh_flags == (SHF_ALLOC | SHF_WRITE) && s->sh_size <= MOST_ZEROED && s->sh_addralign <= MOST_ZEROED) return true;
+        return bad(e, "a section of a kind that no kernel has: data that is written, or the like");
+    case SHT_PROGBITS: case SHT_NOTE: case SHT_SYMTAB: case SHT_STRTAB: case SHT_RELA: break;
+    default: return bad(e, "a section of a kind that no kernel has");
+    }
+    if (s->sh_flags & ~known) return bad(e, "a section of a kind that no kernel has: data that is written, or the like");
+    if ((s->sh_flags & SHF_ALLOC) && s->sh_type != SHT_PROGBITS && s->sh_type != SHT_NOTE)
+        return bad(e, "a table that would be loaded");
+    if (!part(v, s->sh_offset, s->sh_size)) return bad(e, "a section lies outside the file");
+    if (s->sh_addralign > MOST_ALIGN || (s->sh_addralign & (s->sh_addralign - 1))) return bad(e, "a section's alignment");
+    return true;
+}
+
+static uint64_t relocation_bytes(int machine, unsigned type)
+{
+    for (size_t i = 0; i < ARRAY_LEN(relocation); i++)
+        if (relocation[i].machine == machine && relocation[i].type == type) return relocation[i].bytes;
+    return 0;
+}
+
+static bool relocations_ok(struct err_state *e, const struct view *v, const Elf64_Ehdr *h, const Elf64_Shdr *s,
+                           unsigned symtab, uint64_t nsym)
+{
+    Elf64_Shdr in;
+    const unsigned char *at = part(v, s->sh_offset, s->sh_size);
+    if (!at || s->sh_link != symtab || s->sh_entsize != sizeof(Elf64_Rela) || s->sh_size % sizeof(Elf64_Rela) ||
+        !section(v, h, s->sh_info, &in) || in.sh_type != SHT_PROGBITS || !(in.sh_flags & SHF_ALLOC))
+        return bad(e, "relocations of no section");
+    for (uint64_t i = 0; i < s->sh_size / sizeof(Elf64_Rela); i++) {
+        Elf64_Rela r;
+        memcpy(&r, at + i * sizeof r, sizeof r);
+        uint64_t bytes = relocation_bytes(h->e_machine, ELF64_R_TYPE(r.r_info));
+        if (!bytes) return bad(e, "a relocation of a kind that no kernel has");
+        if (r.r_offset > in.sh_size || bytes > in.sh_size - r.r_offset) return bad(e, "a relocation outside its section");
+        if (ELF64_R_SYM(r.r_info) >= nsym) return bad(e, "a relocation by no symbol");
+    }
+    return true;
+}
+
+static bool read_sections(struct err_state *e, const struct view *v, const Elf64_Ehdr *h, struct elf_info *out)
+{
+    Elf64_Shdr s;
+    unsigned symtab = 0;
+    uint64_t nsym = 0;
+    for (unsigned i = 0; i < h->e_shnum; i++) {
+        if (!section(v, h, i, &s)) return bad(e, "its section table lies outside the file");
+        if (!section_ok(e, v, &s)) return false;
+        if (s.sh_type != SHT_SYMTAB) continue;
+        if (symtab) return bad(e, "two symbol tables");
+        if (!read_symbols(e, v, h, &s, out)) return false;
+        symtab = i;
+        nsym = s.sh_size / sizeof(Elf64_Sym);
+    }
+    if (!symtab) return bad(e, "it has no symbol table");
+    for (unsigned i = 0; i < h->e_shnum; i++)
+        if (section(v, h, i, &s) && s.sh_type == SHT_RELA && !relocations_ok(e, v, h, &s, symtab, nsym)) return false;
+    return true;
+}
+
+static bool read_head(struct err_state *e, const struct view *v, Elf64_Ehdr *h)
+{
+    if (v->n < sizeof *h) return bad(e, "not an object file");
+    memcpy(h, v->bytes, sizeof *h);
+    if (memcmp(h->e_ident, ELFMAG, SELFMAG) || h->e_ident[EI_CLASS] != ELFCLASS64
+        || h->e_ident[EI_DATA] != ELFDATA2LSB || h->e_type != ET_REL || h->e_shentsize != sizeof(Elf64_Shdr))
+        return bad(e, "not a 64-bit little-endian ELF object");
+    return true;
+}
+
+bool elf_check(struct err_state *e, const void *bytes, size_t n, elf_also *also, const void *u, struct elf_info *out)
+{
+    struct view v = {bytes, n, also, u};
+    Elf64_Ehdr h;
+    *out = (struct elf_info){0};
+    if (read_head(e, &v, &h) && read_sections(e, &v, &h, out)) return true;
+    elf_release(out);
+    return false;
 }
 
 bool elf_read(struct err_state *e, const void *bytes, size_t n, elf_also *also, const void *u, struct elf_info *out)
@@ -121,27 +226,16 @@ bool elf_read(struct err_state *e, const void *bytes, size_t n, elf_also *also, 
     struct view v = {bytes, n, also, u};
     Elf64_Ehdr h;
     *out = (struct elf_info){0};
-    if (n < sizeof h) return bad(e, "not an object file");
-    memcpy(&h, bytes, sizeof h);
-    if (memcmp(h.e_ident, ELFMAG, SELFMAG) || h.e_ident[EI_CLASS] != ELFCLASS64
-        || h.e_ident[EI_DATA] != ELFDATA2LSB || h.e_type != ET_REL || h.e_shentsize != sizeof(Elf64_Shdr))
-        return bad(e, "not a 64-bit little-endian ELF object");
-    if (h.e_machine != HOST_MACHINE)
-        return err_set(e, ERR_NO_HOST, (struct span){0}, "the object is for another machine (ELF machine %d)",
-                       h.e_machine);
-    bool ok = true, seen = false;
-    for (unsigned i = 0; ok && i < h.e_shnum; i++) {
-        Elf64_Shdr s;
-        if (!section(&v, &h, i, &s)) ok = bad(e, "its section table lies outside the file");
-        else if (!section_allowed(&s)) ok = bad(e, "it has writable data, or code that runs by itself");
-        else if (s.sh_type == SHT_SYMTAB) {
-            ok = seen ? bad(e, "two symbol tables") : read_symbols(e, &v, &h, &s, out);
-            seen = true;
-        }
-    }
-    if (ok && !seen) ok = bad(e, "it has no symbol table");
-    if (!ok) elf_release(out);
-    return ok;
+    if (!read_head(e, &v, &h)) return false;
+    if (h.e_machine == HOST_MACHINE) return elf_check(e, bytes, n, also, u, out);
+    return err_set(e, ERR_NO_HOST, (struct span){0}, "the object is for another machine (ELF machine %d)", h.e_machine);
+}
+
+bool elf_exports(const struct elf_info *info, const char *name)
+{
+    for (int i = 0; i < info->nfunc; i++)
+        if (info->func[i].exported && !strcmp(info->func[i].name, name)) return true;
+    return false;
 }
 
 void elf_release(struct elf_info *info)

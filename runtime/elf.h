@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* elf.h - what must be known of an object file before it is linked into this process: its functions, and
- * that it refers to nothing but what a kernel may. Every offset is checked; no byte is trusted.
+/* elf.h - what must be known of an object file before it is linked into this process: its functions, and that it
+ * is made as a kernel is: code, constants and tables, a few kinds of relocation that write inside their section, and
+ * no reference but those a kernel may have. Every offset is checked; no byte is trusted.
  *
  *     struct elf_info info;
  *     if (!elf_read(e, bytes, n, NULL, NULL, &info)) return NULL;      // ERR_LINK
@@ -32,6 +33,10 @@ extern const char *const elf_imports[];
 typedef bool elf_also(const void *u, const char *name);
 /* A relocatable ELF64 object for this machine. False: ERR_LINK, ERR_NO_HOST for another machine's. */
 bool elf_read(struct err_state *e, const void *bytes, size_t n, elf_also *also, const void *u, struct elf_info *out);
+/* The same of an object for any machine we know: ERR_LINK. */
+bool elf_check(struct err_state *e, const void *bytes, size_t n, elf_also *also, const void *u, struct elf_info *out);
+/* Does it define this function for others? */
+bool elf_exports(const struct elf_info *info, const char *name);
 void elf_release(struct elf_info *info);
 
 #endif

@@ -39,9 +39,9 @@ static bool check_name(struct err_state *e, const char *path)
     return false;
 }
 
-static bool write_all(int fd, const char *bytes, size_t n)
+bool file_write_all(int fd, const void *all, size_t n)
 {
-    while (n) {
+    for (const char *bytes = all; n;) {
         ssize_t done = write(fd, bytes, n < 1 << 30 ? n : 1 << 30);
         if (done < 0 && errno == EINTR) continue;
         if (done <= 0) return false;
@@ -78,7 +78,7 @@ static bool write_temp(struct err_state *e, const struct file_part *p, char *tem
         temp[0] = 0;
         return fail(e, "cannot write", p->path);
     }
-    bool ok = write_all(fd, p->bytes, p->n) && fsync(fd) == 0;
+    bool ok = file_write_all(fd, p->bytes, p->n) && fsync(fd) == 0;
     int why = errno;
     if (close(fd) != 0 && ok) {
         ok = false;

@@ -20,6 +20,9 @@ int file_open(struct err_state *e, const char *path, int64_t *size);
 /* Exactly n bytes; false (no error set) at an early end or a failure. */
 bool file_read_all(int fd, void *bytes, size_t n);
 
+/* All n bytes; false (no error set, errno says why) on a failure. */
+bool file_write_all(int fd, const void *bytes, size_t n);
+
 /* The last component of a path without its directory; its extension with the dot, or "". */
 const char *file_base(const char *path);
 const char *file_ext(const char *path);

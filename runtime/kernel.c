@@ -22,19 +22,20 @@ bool why_set(struct why *w, const char *fmt, ...)
 
 /* ---- life ---- */
 
-static bool target_runs(struct ir_ctx *c, const char *name)
+/* `known`: a target at hand, which most often is the very one; parsing takes as long as linking. */
+static bool target_runs(struct ir_ctx *c, const struct target *known, const char *name)
 {
     struct ir_mark mark = ir_mark(c); /* a parsed target is 100 KB */
-    const struct target *t = target_parse(c, name, strlen(name), (struct span){0});
+    const struct target *t = known && !strcmp(known->name, name) ? known : target_parse(c, name, strlen(name), (struct span){0});
     bool runs = t && target_runs_here(t);
     ir_reset(c, mark);
     return runs;
 }
 
-static bool runs_here(struct ir_ctx *c, const struct artifact *a)
+static bool runs_here(struct ir_ctx *c, const struct target *known, const struct artifact *a)
 {
-    bool runs = a->nversion == 0 && target_runs(c, a->target);
-    for (int i = 0; !runs && i < a->nversion; i++) runs = target_runs(c, a->version[i].target);
+    bool runs = a->nversion == 0 && target_runs(c, known, a->target);
+    for (int i = 0; !runs && i < a->nversion; i++) runs = target_runs(c, known, a->version[i].target);
     if (runs || err_is(&c->err)) return runs;
     err_set(&c->err, ERR_NO_HOST, (struct span){0}, "%s is compiled for %s, which this machine cannot run",
             a->name, a->nversion ? a->version[0].target : a->target);
@@ -77,7 +78,8 @@ static struct linked *link_code(struct ir_ctx *c, struct jit *j, const struct qj
 
 static void free_kernel(void *k) { qj_kernel_free(k); }
 
-struct qj_kernel *kernel_link(struct ir_ctx *c, struct jit *j, const struct host_list *host, struct qj_artifact *w)
+struct qj_kernel *kernel_link(struct ir_ctx *c, struct jit *j, const struct host_list *host, const struct target *known,
+                              struct qj_artifact *w)
 {
     const struct artifact *a = w->a;
     if (a->kind != CG_OBJ) {
@@ -88,7 +90,7 @@ struct qj_kernel *kernel_link(struct ir_ctx *c, struct jit *j, const struct host
     }
     if (a->narg + 1 > CALL_MAX_ARGS)
         return err_set(&c->err, ERR_TOO_LARGE, (struct span){0}, "%s has %d arguments", a->name, a->narg), NULL;
-    if (!runs_here(c, a)) return NULL;
+    if (!runs_here(c, known, a)) return NULL;
     struct qj_kernel *k = calloc(1, sizeof *k);
     if (!k) return err_set(&c->err, ERR_MEMORY, (struct span){0}, "no memory for a kernel"), NULL;
     atomic_fetch_add(&w->refs, 1);

@@ -101,6 +101,12 @@ typedef struct qj_options {
     const char *worker;     /* the program; NULL: $QJIT_WORKER, else `qjit` beside this library, in ../bin, or on $PATH */
     size_t worker_memory;   /* address space of a compile in bytes; 0: 4 GiB */
     int64_t worker_ms;      /* time of a compile, by the clock and of a CPU; 0: a minute */
+    /* Where compiled kernels are kept between processes, up to cache_bytes (0: 256 MiB); NULL or "": nowhere. The
+     * directory is made if it is missing, and must belong to this user and be writable by nobody else. What is read from
+     * it is checked (runtime/README.md), and a cache that cannot be used costs time only: `log` is told why, code
+     * "cache", once. */
+    const char *cache_dir;
+    uint64_t cache_bytes;
 } qj_options;
 
 /* A new context without definitions, for the target "native". NULL options: the defaults. NULL: no memory. */

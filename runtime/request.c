@@ -11,11 +11,9 @@ static const char *const format_name[] = {
 
 /* ---- statements ---- */
 
-static const char *kernel_name(const struct qj_ctx *q) { return q->name ? q->name : "kernel"; }
-
 static bool put_name(struct qj_ctx *q, struct str *s)
 {
-    str_printf(s, "name %s\n", kernel_name(q));
+    str_printf(s, "name %s\n", api_kernel_name(q));
     return true;
 }
 

@@ -8,7 +8,7 @@
 #include "runtime/call.h"
 
 /* One more whenever the fields below change. */
-enum { STORE_FORM = 4 };
+enum { STORE_FORM = 5 };
 static const char store_magic[8] = "qjit-kno";
 
 enum { MOST_NOTES = 1 << 12, MOST_EXTERNS = 1 << 12, MOST_EMBEDDED = 1 << 12, MOST_TEXT = 1 << 26, MOST_NAME = 256 };
@@ -153,7 +153,7 @@ static int array(struct io *io, void **at, size_t size, int count, int most, siz
 static void shape_io(struct io *io, int *n, int64_t *at, int most)
 {
     SMALL(io, *n, 0, most, "a rank");
-    for (int i = 0; i < *n && ok(io); i++) number(io, &at[i], 0, most_bytes, "an extent");
+    for (int i = 0; i < *n && ok(io); i++) number(io, &at[i], 1, most_bytes, "an extent");
 }
 
 static void arg_io(struct io *io, struct artifact_arg *a)

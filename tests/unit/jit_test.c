@@ -127,6 +127,20 @@ static void test_refused(void **state)
     o = compile("const int nothing_to_call = 1;");
     refused(j, o, ERR_LINK, "defines no function");
     free(o.bytes);
+    static const char *const unlike[][2] = {
+        {"int counter = 1; int f(void) { return ++counter; }", "data that is written"},
+        {"int counter[5]; int f(void) { return ++counter[1]; }", "data that is written"},
+        {"_Thread_local int counter = 1; int f(void) { return ++counter; }", "of a kind that no kernel has"},
+        {"__attribute__((constructor)) void first(void) {} int f(void) { return 1; }", "of a kind that no kernel has"},
+        {"int f(void) { return 1; } int (*const table[2])(void) = {f, f};", "of a kind that no kernel has"},
+        {"static int g(void) { return 1; } static int (*pick(void))(void) { return g; }\n"
+         "int f(void) __attribute__((ifunc(\"pick\")));", "a symbol of a kind"},
+    };
+    for (size_t i = 0; i < ARRAY_LEN(unlike); i++) {
+        o = compile(unlike[i][0]);
+        refused(j, o, ERR_LINK, unlike[i][1]);
+        free(o.bytes);
+    }
     jit_unref(j);
 }
 

@@ -13,9 +13,9 @@
 
 enum {
     OPT_JSON = 1, OPT_TARGET = 2, OPT_OUTPUT = 4, OPT_TEXT = 8, OPT_ASM = 16, OPT_ECHO = 32, OPT_MEMORY = 64,
-    OPT_THREADS = 128, OPT_HELP = 256, OPT_VERSION = 512, OPT_DEADLINE = 1024, OPT_ISOLATE = 2048
+    OPT_THREADS = 128, OPT_HELP = 256, OPT_VERSION = 512, OPT_DEADLINE = 1024, OPT_ISOLATE = 2048, OPT_CACHE = 4096
 };
-#define OPT_SESSION (OPT_JSON | OPT_TARGET | OPT_ASM | OPT_ECHO | OPT_MEMORY | OPT_DEADLINE | OPT_ISOLATE | OPT_THREADS | OPT_HELP)
+#define OPT_SESSION (OPT_JSON | OPT_TARGET | OPT_ASM | OPT_ECHO | OPT_MEMORY | OPT_DEADLINE | OPT_ISOLATE | OPT_THREADS | OPT_CACHE | OPT_HELP)
 
 const struct opt_row opts[] = {
     {"json", 0, OPT_JSON, NULL, "one JSON object on standard output, on success and on failure"},
@@ -28,6 +28,7 @@ const struct opt_row opts[] = {
     {"deadline", 0, OPT_DEADLINE, "MS", "the longest a statement may take, in milliseconds"},
     {"isolate", 0, OPT_ISOLATE, NULL, "compile in a process of its own, which LLVM may end without harm"},
     {"threads", 0, OPT_THREADS, "N", "threads for parallel loops (default: all the process may use)"},
+    {"cache", 0, OPT_CACHE, "DIR", "keep compiled kernels in DIR (default: $QJIT_CACHE, else nowhere)"},
     {"help", 'h', OPT_HELP, NULL, "this text"},
     {"version", 'V', OPT_VERSION, NULL, "qjit's version"},
 };
@@ -108,6 +109,7 @@ static bool take_option(struct command_line *c, const struct opt_row *o, const c
         return true;
     case OPT_OUTPUT: c->output = arg; return true;
     case OPT_TEXT: c->text = arg; return true;
+    case OPT_CACHE: c->session.cache = arg; return true;
     case OPT_ASM: return c->session.allow_asm = true;
     case OPT_ECHO: return c->session.echo = true;
     case OPT_ISOLATE: return c->session.isolate = true;

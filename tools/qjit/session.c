@@ -75,12 +75,20 @@ void place_error(struct session *s, struct span at)
 
 /* ---- life ---- */
 
+/* Notes about kernels come from the artifact (out.c); what the cache says has no other way. */
+static void on_log(void *out, const char *code, const char *text)
+{
+    if (!strcmp(code, "cache")) out_note(out, "%s [cache]", text);
+}
+
 bool session_open(struct session *s, const struct session_options *o, struct out *out)
 {
     *s = (struct session){.opt = *o, .out = out};
     err_init(&s->err);
     qj_options options = {.size = sizeof options, .memory_limit = (size_t)o->memory, .allow_asm = o->allow_asm,
-                          .deadline_ms = o->deadline, .isolate = o->isolate};
+                          .deadline_ms = o->deadline, .isolate = o->isolate,
+                          .cache_dir = o->cache ? o->cache : getenv("QJIT_CACHE"),
+                          .log = on_log, .user = out};
     s->q = qj_ctx_new(&options);
     if (!s->q) err_set(&s->err, ERR_MEMORY, (struct span){0}, "no memory for a context");
     if (o->threads) qj_set_threads(o->threads);

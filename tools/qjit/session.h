@@ -28,6 +28,7 @@ struct session_options {
     bool echo;              /* --echo: each statement to stderr before it runs */
     bool definitions_only;  /* `qjit compile`: commands that act are passed over */
     const char *target;     /* --target: stands against the script's own target statements; NULL: none given */
+    const char *cache;      /* --cache: a directory; NULL: $QJIT_CACHE */
     int64_t memory;         /* --memory: limit in bytes; 0: none */
     bool isolate;           /* --isolate */
     int64_t deadline;       /* --deadline: milliseconds for each call of the library; 0: none */
