@@ -85,20 +85,18 @@ void jit_unref(struct jit *j)
 
 /* ---- symbol tables ---- */
 
+/* One by one: nothing is allocated here. */
 static LLVMErrorRef define(struct jit *j, LLVMOrcJITDylibRef table, int n, const struct jit_import *import)
 {
-    LLVMOrcCSymbolMapPair *pair = calloc((size_t)n + 1, sizeof *pair);
-    if (!pair) return LLVMCreateStringError("no memory");
-    for (int i = 0; i < n; i++) {
-        pair[i].Name = LLVMOrcLLJITMangleAndIntern(j->lljit, import[i].name);
-        pair[i].Sym.Address = (uintptr_t)import[i].at;
-        pair[i].Sym.Flags = (LLVMJITSymbolFlags){
-            LLVMJITSymbolGenericFlagsExported | LLVMJITSymbolGenericFlagsCallable, 0};
+    LLVMErrorRef error = NULL;
+    for (int i = 0; i < n && !error; i++) {
+        LLVMOrcCSymbolMapPair pair = {.Name = LLVMOrcLLJITMangleAndIntern(j->lljit, import[i].name)};
+        pair.Sym.Address = (uintptr_t)import[i].at;
+        pair.Sym.Flags = (LLVMJITSymbolFlags){LLVMJITSymbolGenericFlagsExported | LLVMJITSymbolGenericFlagsCallable, 0};
+        LLVMOrcMaterializationUnitRef unit = LLVMOrcAbsoluteSymbols(&pair, 1);
+        error = LLVMOrcJITDylibDefine(table, unit);
+        if (error) LLVMOrcDisposeMaterializationUnit(unit);
     }
-    LLVMOrcMaterializationUnitRef unit = LLVMOrcAbsoluteSymbols(pair, (size_t)n);
-    free(pair);
-    LLVMErrorRef error = LLVMOrcJITDylibDefine(table, unit);
-    if (error) LLVMOrcDisposeMaterializationUnit(unit);
     return error;
 }
 

@@ -15,6 +15,7 @@
 
 #include <cmocka.h>
 
+#include "runtime/dlpack.h"
 #include "runtime/qjit.h"
 
 /* ---- allocations ---- */
@@ -70,12 +71,19 @@ static void call(qj_kernel *k)
 static void put_file(const char *dir, const char *name, char *out, size_t size) { snprintf(out, size, "%s/%s", dir, name); }
 
 /* False: an error stands at the end. */
+static void halve(void *user, void *const *args, void *result)
+{
+    int32_t x = *(const int32_t *)args[0] / 2;
+    memcpy(result, &x, sizeof x);
+}
+
 static bool session(qj_ctx *q, const char *dir, bool isolate)
 {
     char path[512];
     qj_define(q, "input A[m:16, k:64] : u8; weight W[n:32, k:64] : i8; bias B[n:32] : i32");
+    qj_extern_closure(q, "halved(i32) : i32", halve, NULL, NULL);
     qj_compute(q, "Acc[m, n]", QJ_I32, "sum(k) i32(A[m, k]) * i32(W[n, k])");
-    qj_compute(q, "C[m, n]", QJ_I32, "Acc[m, n] + B[n]");
+    qj_compute(q, "C[m, n]", QJ_I32, "halved(Acc[m, n]) + B[n]");
     qj_target(q, "x86-64-v3");
     qj_name(q, "layer");
     qj_intrinsic(q, "mine", "C: i32[8], A: i32[8]", "C[i] += A[i]", "add(C, A)", NULL);
@@ -105,6 +113,11 @@ static bool session(qj_ctx *q, const char *dir, bool isolate)
     qj_tensor *x = qj_tensor_new(QJ_I8, 1, (int64_t[]){64});
     put_file(dir, "x.npy", path, sizeof path);
     if (x) qj_tensor_save_npy(q, x, path);
+    struct DLManagedTensor *out = qj_tensor_to_dlpack(x);
+    qj_tensor *in = out ? qj_tensor_from_dlpack(out) : NULL;
+    if (out && !in) ((struct dl_managed *)out)->deleter((struct dl_managed *)out); /* it stayed ours */
+    qj_tensor_free(qj_tensor_dense(in));
+    qj_tensor_free(in);
     qj_tensor_free(x);
     qj_tensor_free(qj_tensor_load_npy(q, path));
     qj_kernel_free(k);
