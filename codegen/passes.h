@@ -11,10 +11,7 @@
 typedef const struct func *pass_fn(struct ir_ctx *c, const struct func *f, const struct target *t);
 pass_fn pass_partition, pass_simplify, pass_vectorize, pass_unroll, pass_flatten;
 
-enum {
-    MAX_LANES = 64,             /* of a vectorized loop */
-    MAX_UNROLLED = 4096         /* statements that unrolling may make of one loop */
-};
+enum { MAX_UNROLLED = 4096 };   /* statements that unrolling may make of one loop */
 
 static inline const struct func *func_with_body(struct ir_ctx *c, const struct func *f,
                                                 const struct stmt *body)

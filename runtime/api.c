@@ -141,6 +141,7 @@ static void show_no_time(struct qj_ctx *q)
 void api_enter(struct qj_ctx *q)
 {
     if (q->depth++) return;
+    q->host_locale = uselocale(newlocale(LC_ALL_MASK, "C", (locale_t)0)); /* numbers in texts: the constant "C" is not made */
     int64_t ms = q->opt.deadline_ms, ns;
     q->ir.limits.deadline = ms > 0 && ck_mul(ms, 1000000, &ns) && ck_add(limits_now(), ns, &ns) ? ns : 0;
 }
@@ -149,6 +150,7 @@ void api_enter(struct qj_ctx *q)
 void api_leave(struct qj_ctx *q)
 {
     if (--q->depth) return;
+    uselocale(q->host_locale);
     q->ir.limits.deadline = 0;
     atomic_store(&q->cancelled, false);
 }

@@ -13,6 +13,8 @@
 #ifndef QJ_RUNTIME_API_H
 #define QJ_RUNTIME_API_H
 
+#include <locale.h>
+
 #include "ir/parse.h"
 #include "runtime/cuda.h"
 #include "runtime/host.h"
@@ -28,6 +30,7 @@ struct qj_ctx {
     struct ir_ctx ir;
     qj_options opt;
     atomic_bool cancelled;
+    locale_t host_locale;               /* the thread's, while a call runs in "C" */
     int depth;                          /* of public calls made by public calls, which share a deadline */
     struct ir_env env;                  /* the definitions */
     const char *name;                   /* of the kernel; NULL: "kernel" */

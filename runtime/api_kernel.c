@@ -61,10 +61,12 @@ static char *text_of(const qj_artifact *a, const char *(*text)(struct arena *are
     jmp_buf pad;
     char *volatile out = NULL;
     if (!a) return NULL;
+    locale_t host = uselocale(newlocale(LC_ALL_MASK, "C", (locale_t)0));
     arena_init(&arena, NULL);
     arena.pad = &pad;
     if (setjmp(pad) == 0) out = strdup(text(&arena, a->a));
     arena_release(&arena);
+    uselocale(host);
     return out;
 }
 
@@ -195,11 +197,27 @@ qj_kernel *qj_build(qj_ctx *q)
 
 struct checking { const qj_kernel *k; qj_check_report r; };
 
+/* An instruction of the user's that the steps name, or NULL. */
+static const struct intrin *own_intrinsic(struct qj_ctx *q, const char *steps)
+{
+    const struct target *t = api_target(q);
+    for (int i = 0; t && i < t->nintrin; i++) {
+        const char *name = t->intrin[i].row->name;
+        size_t n = strlen(name);
+        for (const char *at = steps; t->intrin[i].user && (at = strstr(at, name)); at += n)
+            if ((at == steps || at[-1] == ' ') && (!at[n] || strchr(" \n", at[n]))) return &t->intrin[i];
+    }
+    return NULL;
+}
+
 static bool body_check(struct qj_ctx *q, void *u)
 {
     struct checking *c = u;
     if (!c->k) return missing(q, "the kernel");
-    return check_kernel(&q->ir, c->k, &c->r);
+    if (check_kernel(&q->ir, c->k, &c->r)) return true;
+    const struct intrin *own = c->r.different ? own_intrinsic(q, c->k->artifact->a->steps) : NULL;
+    if (own) err_hint(&q->ir.err, "%s is an instruction of your own: does its recipe do what its meaning says?", own->row->name);
+    return false;
 }
 
 bool qj_check(qj_ctx *q, const qj_kernel *k, qj_check_report *report)

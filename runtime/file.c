@@ -3,8 +3,11 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <pthread.h>
+#include <signal.h>
 #include <stdio.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 enum { MAX_PARTS = 8, MAX_PATH = 4096 };
@@ -39,9 +42,9 @@ static bool check_name(struct err_state *e, const char *path)
     return false;
 }
 
-bool file_write_all(int fd, const void *all, size_t n)
+static bool write_bytes(int fd, const char *bytes, size_t n)
 {
-    for (const char *bytes = all; n;) {
+    while (n) {
         ssize_t done = write(fd, bytes, n < 1 << 30 ? n : 1 << 30);
         if (done < 0 && errno == EINTR) continue;
         if (done <= 0) return false;
@@ -49,6 +52,21 @@ bool file_write_all(int fd, const void *all, size_t n)
         n -= (size_t)done;
     }
     return true;
+}
+
+/* A file beyond the process's limit is an error (EFBIG) and not the signal that would end the host. */
+bool file_write_all(int fd, const void *all, size_t n)
+{
+    sigset_t signal, before;
+    sigemptyset(&signal);
+    sigaddset(&signal, SIGXFSZ);
+    pthread_sigmask(SIG_BLOCK, &signal, &before);
+    bool ok = write_bytes(fd, all, n);
+    int why = errno;
+    if (!ok && why == EFBIG && !sigismember(&before, SIGXFSZ)) sigtimedwait(&signal, NULL, &(struct timespec){0});
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    errno = why;
+    return ok;
 }
 
 /* Creates a new file beside `path` and leaves its name in temp. */

@@ -30,6 +30,8 @@ struct note {
     const char *text;
 };
 
+enum { MAX_LANES = 64 };            /* iterations of a vectorized loop */
+
 struct lowered {
     const struct program *program;
     const struct target *target;

@@ -69,7 +69,7 @@ static int contiguous_leaf(struct lower *w, const struct lstage *x)
     for (int i = tensor_pos(x); i < x->g->nleaf; i++) {
         const struct var *v = x->loop[x->g->leaf[i]];
         int64_t coef;
-        if (v && v->extent <= 64 && !x->g->iter[x->g->leaf[i]].reduce && ir_affine(w->c, phys[n - 1], 1, &v, &coef, &base) &&
+        if (v && v->extent <= MAX_LANES && !x->g->iter[x->g->leaf[i]].reduce && ir_affine(w->c, phys[n - 1], 1, &v, &coef, &base) &&
             coef == 1)
             return i;
     }
@@ -232,6 +232,15 @@ static const struct stmt *producers(struct lower *w, int i, int it, const struct
     return rest;
 }
 
+static bool few_lanes(struct lower *w, const struct stage *g, const struct var *v)
+{
+    if (!v || v->extent <= MAX_LANES) return true;
+    err_set(&w->c->err, ERR_ILLEGAL_STEP, (struct span){0}, "loop %s of %s is vectorized over %lld lanes, more than %d", v->name,
+            g->tensor->name, (long long)v->extent, MAX_LANES);
+    err_hint(&w->c->err, "split %s.%s by 16 (or another number of lanes) and vectorize the inner part", g->tensor->name, v->name);
+    return false;
+}
+
 /* Leaves pos and inward. scalar: plain loops even where the stage is tensorized. */
 static const struct stmt *nest(struct lower *w, int i, int pos, bool scalar)
 {
@@ -250,6 +259,7 @@ static const struct stmt *nest(struct lower *w, int i, int pos, bool scalar)
         s = producers(w, i, it, s);
         for (int k = 0; k < x->nguard; k++)
             if (x->guard[k].pos == pos && !x->guard[k].inner) s = ir_if(w->c, to_loads(w, x->guard[k].cond), s);
+        if (s && g->iter[it].how == LOOP_VECTORIZED && !few_lanes(w, g, x->loop[it])) return NULL;
         s = s ? loop(w, x, it, x->loop[it], g->iter[it].how, s) : NULL;
     }
     bool starts = stage_reduce(g) && !(scalar && pos > tensor_pos(x)) &&
