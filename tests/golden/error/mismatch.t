@@ -11,5 +11,5 @@ check
 <stdin>:9:1: error: C[0] is -3145 and should be -3149, under greatest data; 8 of 8 compared elements differ [mismatch]
   check
   ^^^^^
-  hint: the kernel's result differs from the oracle; please report it with the script that `save` writes (qj_reproducer)
+  hint: liar is an instruction of your own: does its recipe do what its meaning says?
 exit 3
