@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* stress.c - threads that compile, link, call, check, pack, save, cancel and free at random, on contexts of their own, and
- * share kernels, artifacts, packed sets and tensors. For ThreadSanitizer and AddressSanitizer; a wrong result, an error
- * that nothing explains and a leak are faults in any build.
+ * share kernels, artifacts, packed sets, tensors and a cache on disk. For ThreadSanitizer and AddressSanitizer; a wrong
+ * result, an error that nothing explains and a leak are faults in any build.
  *
  *     QJ_STRESS_SECONDS=60 QJ_STRESS_THREADS=8 QJ_SEED=1 build/tsan/tests/stress/stress
  *
  * Afterwards, alone: cycles of compile, call and free, in which memory, open files and mappings must stay as they are
  * (QJ_STRESS_CYCLES). No mapping is ever writable and executable. */
 #include <dirent.h>
+#include <ftw.h>
 #include <inttypes.h>
 #include <pthread.h>
 #include <stdatomic.h>
@@ -296,12 +297,29 @@ static void list(struct worker *w)
     box_unref(b);
 }
 
+static void told(void *user, const char *code, const char *text)
+{
+    if (!strcmp(code, "cache")) FAULT("the cache is not used: %s", text);
+}
+
+/* Every second one with the cache that all share, a few with a compiler process. */
+static qj_ctx *new_context(struct worker *w)
+{
+    const char *program = getenv("QJIT");
+    qj_options o = {.size = sizeof o, .cache_bytes = 1 << 19, .log = told}; /* small: what is old goes */
+    char cache[100];
+    snprintf(cache, sizeof cache, "%s/cache", dir);
+    if (pick(&w->seed, 2)) o.cache_dir = cache;
+    if (program && *program && !pick(&w->seed, 8)) o.isolate = true, o.worker = program;
+    return qj_ctx_new(&o);
+}
+
 /* A context as new: its linker goes while its kernels are called elsewhere. */
 static void renew(struct worker *w)
 {
     int i = pick(&w->seed, OWN);
     qj_ctx_free(w->own[i]);
-    w->own[i] = qj_ctx_new(NULL);
+    w->own[i] = new_context(w);
 }
 
 static void mistakes(struct worker *w)
@@ -344,7 +362,7 @@ static void *work(void *u)
     struct worker *w = u;
     int total = 0;
     for (int i = 0; i < DEEDS; i++) total += deed[i].weight;
-    for (int i = 0; i < OWN; i++) w->own[i] = qj_ctx_new(NULL);
+    for (int i = 0; i < OWN; i++) w->own[i] = new_context(w);
     while (now() < deadline && !faults) {
         int at = pick(&w->seed, total), i = 0;
         while (at >= deed[i].weight) at -= deed[i++].weight;
@@ -423,6 +441,8 @@ static void cycles(int n)
     if (!SLOW && growth * (n - n / 4.) > (4 << 20) && growth > 512) FAULT("memory stays");
 }
 
+static int remove_one(const char *path, const struct stat *st, int kind, struct FTW *at) { return remove(path); }
+
 static int setting(const char *name, int otherwise) { return getenv(name) ? atoi(getenv(name)) : otherwise; }
 
 int main(void)
@@ -454,12 +474,6 @@ int main(void)
     }
     printf("\n");
     if (!faults) cycles(setting("QJ_STRESS_CYCLES", SLOW ? 40 : 200));
-    char line[120];
-    for (int i = 0; i < 3; i++)
-        for (int k = 0; k < 3; k++) {
-            snprintf(line, sizeof line, "%s/k%d%s", dir, i, (const char *[]){".o", ".h", ".json"}[k]);
-            unlink(line);
-        }
-    if (rmdir(dir)) FAULT("files are left in %s", dir);
+    if (nftw(dir, remove_one, 16, FTW_DEPTH | FTW_PHYS)) FAULT("%s cannot be removed", dir);
     return faults != 0;
 }
