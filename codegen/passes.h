@@ -36,7 +36,7 @@ bool lanes_alike(const struct expr *e);
 /* A vector of element numbers that covers a few runs of neighbours, in any order: 0, 64, 1, 65, 2, ... The number of
  * runs (first: elements after lane 0's), where[l] = run * MAX_LANES + place in it. 0: too many, or unknown. Only lanes
  * that are on count (NULL: all); where[l] of the others is -1. */
-enum { MAX_RUNS = 8 };
+enum { MAX_RUNS = 16 };
 struct run { int64_t first; int n; };
 int lane_runs(struct ir_ctx *c, const struct expr *at, const bool *on, struct run *run, int *where);
 

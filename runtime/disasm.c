@@ -83,6 +83,7 @@ static qj_listing *disasm_code(struct err_state *e, const struct code *l, const 
                                const char *features)
 {
     LLVMInitializeX86Disassembler(); /* stores a pointer in the target's entry: again is the same */
+    LLVMInitializeAArch64Disassembler();
     LLVMDisasmContextRef dc = LLVMCreateDisasmCPUFeatures(triple, cpu, features, NULL, 0, NULL, NULL);
     if (!dc) return err_set(e, ERR_LLVM, (struct span){0}, "no disassembler for %s", triple), NULL;
     bool x86 = !strncmp(triple, "x86_64", 6);
@@ -123,24 +124,28 @@ void disasm_free(qj_listing *l)
 
 /* ---- spills ---- */
 
-/* The "[rsp + 24]" in a text, NULL if there is none or if it is indexed or updates the pointer. */
-static const char *frame_slot(const char *text, size_t *n)
+/* A slot is known by its register and distance: "[rsp + 24]", "[sp, #24]". What it holds may be two registers (ldp). */
+struct slot { int base; long long at; int loads, stores; bool saved; };
+
+/* False: no slot, or one that is indexed or moves the pointer. */
+static bool frame_slot(const char *text, struct slot *out, const char **place)
 {
     static const char *const bases[] = {"[rsp", "[rbp", "[sp", "[x29"};
     for (size_t b = 0; b < ARRAY_LEN(bases); b++) {
         const char *at = strstr(text, bases[b]), *close = at ? strchr(at, ']') : NULL;
+        char *end;
         if (!close) continue;
         const char *p = at + strlen(bases[b]);
-        while (p < close && strchr(" ,+-#0123456789abcdefx", *p)) {
-            /* a register's name begins with a letter after a blank; a number does not */
-            if (*p == ' ' && strchr("abcdefx", p[1])) return NULL;
-            p++;
-        }
-        if (p != close || close[1] == '!' || (close[1] == ',' && bases[b][1] != 'r')) return NULL;
-        *n = (size_t)(close - at + 1);
-        return at;
+        p += strspn(p, " ,+#");
+        bool minus = *p == '-';
+        p += strspn(p, "- ");
+        *out = (struct slot){.base = (int)b, .at = strtoll(p, &end, 0)};
+        if (minus) out->at = -out->at;
+        if (end != close || close[1] == '!' || (close[1] == ',' && bases[b][1] != 'r')) return false;
+        *place = at;
+        return true;
     }
-    return NULL;
+    return false;
 }
 
 enum access { NOT_FRAME, LOADS, STORES };
@@ -157,34 +162,67 @@ static enum access access_of(const char *text, const char *slot, bool is_rbp_fra
     return !first ? LOADS : !strncmp(text, "mov", 3) || !strncmp(text, "vmov", 4) ? STORES : LOADS;
 }
 
-struct slot { const char *text; size_t n; int loads, stores; };
+/* AArch64's "stp q0, q1, ...": the register, and how many bytes it has. */
+static char first_register(const char *text, int *number, int *bytes)
+{
+    const char *arg = strchr(text, ' ');
+    *number = arg ? atoi(arg + 2) : 0;
+    *bytes = !arg ? 0 : arg[1] == 'q' ? 16 : arg[1] == 'd' || arg[1] == 'x' ? 8 : 4;
+    return arg ? arg[1] : 0;
+}
+
+/* A register that belongs to the caller: d8 to d15, x19 to x30. */
+static bool callers(const char *text)
+{
+    int n, bytes;
+    char kind = first_register(text, &n, &bytes);
+    return kind == 'd' ? n >= 8 && n <= 15 : kind == 'x' && n >= 19 && n <= 30;
+}
 
 /* Accesses to slots that are both written and read, in instructions [from, to]. */
 struct counts { size_t from, to; bool vectors; int stores, loads; };
+
+static void count_access(struct slot *slot, size_t *nslot, struct slot here, enum access a, bool first_pass, bool save, bool wanted,
+                         struct counts *out)
+{
+    size_t k = 0;
+    while (k < *nslot && (slot[k].base != here.base || slot[k].at != here.at)) k++;
+    if (k == *nslot) slot[(*nslot)++] = here;
+    if (first_pass) {
+        *(a == LOADS ? &slot[k].loads : &slot[k].stores) += 1;
+        slot[k].saved |= save;
+    } else if (slot[k].loads && slot[k].stores && !slot[k].saved && wanted) {
+        *(a == LOADS ? &out->loads : &out->stores) += 1;
+    }
+}
 
 static void count_function(const qj_listing *l, size_t from, size_t to, struct slot *slot, struct counts *out)
 {
     size_t nslot = 0;
     bool rbp = false;
     for (size_t i = from; i < to; i++) rbp |= !strcmp(l->at[i].text, "mov rbp, rsp");
-    for (int pass = 0; pass < 2; pass++) /* first which slots are spills, then how often they are used where asked */
+    for (int pass = 0; pass < 2; pass++) { /* first which slots are spills, then how often they are used where asked */
+        bool entry = true; /* where AArch64 saves what is the caller's */
         for (size_t i = from; i < to; i++) {
-            size_t n, k = 0;
-            const char *text = l->at[i].text, *at = frame_slot(text, &n);
-            enum access a = at ? access_of(text, at, rbp) : NOT_FRAME;
+            const char *text = l->at[i].text, *at;
+            struct slot here;
+            enum access a = frame_slot(text, &here, &at) ? access_of(text, at, rbp) : NOT_FRAME;
+            entry = entry && !l->at[i].jump;
             if (a == NOT_FRAME) continue;
-            while (k < nslot && (slot[k].n != n || memcmp(slot[k].text, at, n))) k++;
-            if (k == nslot) slot[nslot++] = (struct slot){at, n, 0, 0};
-            if (pass == 0) *(a == LOADS ? &slot[k].loads : &slot[k].stores) += 1;
-            else if (slot[k].loads && slot[k].stores && i >= out->from && i <= out->to &&
-                     (!out->vectors || strstr(text, "mmword")))
-                *(a == LOADS ? &out->loads : &out->stores) += 1;
+            int number, bytes, x86 = here.base < 2, pair = !x86 && (!strncmp(text, "stp", 3) || !strncmp(text, "ldp", 3));
+            bool vector = x86 ? strstr(text, "mmword") != NULL : first_register(text, &number, &bytes) == 'q';
+            bool wanted = i >= out->from && i <= out->to && (!out->vectors || vector);
+            for (int k = 0; k <= pair; k++) {
+                count_access(slot, &nslot, here, a, pass == 0, entry && !x86 && a == STORES && callers(text), wanted, out);
+                if (pair) here.at += bytes;
+            }
         }
+    }
 }
 
 void disasm_spills_in(const qj_listing *l, size_t first, size_t last, bool vectors, int *stores, int *loads)
 {
-    struct slot *slot = calloc(l->n + 1, sizeof *slot);
+    struct slot *slot = calloc(2 * l->n + 1, sizeof *slot);
     struct counts c = {.from = first, .to = last, .vectors = vectors};
     for (size_t from = 0, to; slot && from < l->n; from = to) {
         to = from + 1;

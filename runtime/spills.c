@@ -36,11 +36,11 @@ static bool is_extern(const void *u, const char *name)
 
 bool spills_note(struct err_state *e, struct artifact *a)
 {
-    struct err_state own; /* an object for another machine cannot be read here: then there is nothing to say */
+    struct err_state own; /* what cannot be read has nothing to say */
     struct elf_info info = {0};
     bool ok = true;
     err_init(&own);
-    qj_listing *l = elf_read(&own, a->bytes, a->size, is_extern, a, &info) ? disasm_object(&own, &info, a->triple, a->cpu, a->features) : NULL;
+    qj_listing *l = elf_check(&own, a->bytes, a->size, is_extern, a, &info) ? disasm_object(&own, &info, a->triple, a->cpu, a->features) : NULL;
     struct code_loop *loop = NULL;
     size_t n = l && l->n ? loops_find(l, &loop) : 0;
     const struct code_loop *hot = loops_hottest(loop, n);

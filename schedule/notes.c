@@ -84,7 +84,7 @@ static void recomputed(const struct work *k, int i, struct note *out)
 {
     const struct stage *g = k->w->st->stage[i];
     const char *how = "inlined into what reads it";
-    bool work = g->attach == ATTACH_AT;
+    bool work = g->attach == ATTACH_AT && g->scope != SCOPE_LOCAL; /* what is copied to registers is just read again */
     double ratio = k->times[i] / k->elems[i];
     if (g->attach == ATTACH_ROOT || ratio <= OFTEN || k->times[i] * k->terms[i] * SHARE < k->total) return;
     if (!work) ir_walk(g->body, computes, &work);

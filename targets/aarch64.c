@@ -60,6 +60,7 @@ static const struct cpu cpus[] = {
 #define OPS(n, k, a, b) "C: i32[" #n "], A: " #a "[" #k "], B: " #b "[" #n "," #k "]"
 #define DOT "C[i] += i32(A[k]) * i32(B[i,k])"
 
+#define DOT_HELP "one instruction, exact; A from memory or a lane of a register"
 #define TILE(a, b) "C: i32[2,2], A: " #a "[2,8], B: " #b "[2,8]"
 #define TILE_DOT "C[i,j] += i32(A[i,k]) * i32(B[j,k])"
 #define TILE_HELP "two rows of A by two of B, eight products each; exact"
@@ -78,19 +79,19 @@ static const struct intrin_row rows[] = {
      "add(C, " PAIRS(u) "(" MULL(u, "repeat.i8x8(A)", "B") "))",
      "neon", 0, 7, "uadalp", "exact: products in 16 bits, neighbours added in 32"},
 
-    /* dot-product instructions, A broadcast as it is loaded */
+    /* dot-product instructions */
     {"dot4_i8i8_sdot", OPS(4, 4, i8, i8), DOT,
      DOT4(sdot, "C", "B", "repeat.i8x16(A)"),
-     "dotprod", 0, 30, "sdot", "one instruction, exact"},
+     "dotprod", 0, 32, "sdot", DOT_HELP},
     {"dot4_u8u8_udot", OPS(4, 4, u8, u8), DOT,
      DOT4(udot, "C", "B", "repeat.i8x16(A)"),
-     "dotprod", 0, 30, "udot", "one instruction, exact"},
+     "dotprod", 0, 32, "udot", DOT_HELP},
     {"dot4_u8i8_usdot", OPS(4, 4, u8, i8), DOT,
      DOT4(usdot, "C", "repeat.i8x16(A)", "B"),
-     "i8mm", 0, 30, "usdot", "one instruction, exact"},
+     "i8mm", 0, 32, "usdot", DOT_HELP},
     {"dot4_i8u8_usdot", OPS(4, 4, i8, u8), DOT,
      DOT4(usdot, "C", "B", "repeat.i8x16(A)"),
-     "i8mm", 0, 30, "usdot", "one instruction, exact"},
+     "i8mm", 0, 32, "usdot", DOT_HELP},
 
     /* matrix instructions: tiles of two rows by two columns */
     {"mmla_i8i8_smmla", TILE(i8, i8), TILE_DOT,
@@ -116,6 +117,7 @@ static void measure(struct target *t)
     t->cache_line = 64;
     t->l1_bytes = t->features & DOTPROD ? 64 << 10 : 32 << 10;
     t->l2_bytes = t->features & I8MM ? 1 << 20 : 512 << 10;
+    t->lane_bytes = 16;
     t->fused = t->rounds = true;
 }
 

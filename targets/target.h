@@ -90,6 +90,8 @@ struct target {
     int vector_bits;                     /* widest usable vector; 64 when there is none */
     int vector_regs;
     int cache_line, l1_bytes, l2_bytes;
+    int lane_bytes;                      /* an operand to broadcast is taken from a lane of a register of so many bytes; 0:
+                                            from memory, for nothing */
     bool fused;                          /* a * b + c in f32 with one rounding is an instruction */
     bool rounds;                         /* so is rounding f32 to integral, half to even */
     bool converts;                       /* and f32 to i32 with that rounding, in vectors (LLVM's lrint) */

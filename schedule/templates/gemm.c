@@ -14,19 +14,33 @@
 
 /* ---- rows ---- */
 
-/* The shape of a dot-product row: C[lanes] += A[groups, k] * B[groups, lanes, k]; mostly there is one group. */
-struct dot { int lanes, k, groups; enum dtype a, b; };
+/* The shape of a dot-product row: C[lanes] += A[groups, k] * B[groups, lanes, k]; mostly there is one group. Or of one
+ * that multiplies tiles: C[rows, lanes] += A[rows, k] * B[lanes, k]. */
+struct dot { int lanes, k, groups, rows; enum dtype a, b; };
+
+static bool tile_row(const struct intrin *in, struct dot *d)
+{
+    const struct meaning *m = in->meaning;
+    const struct tensor *c = m->op[0], *a = m->op[1], *b = m->op[2];
+    if (m->nop != 3 || !m->accumulate || m->combiner != RED_SUM || m->nout != 2 || m->naxes != 3 || c->dt != DT_I32 ||
+        a->ndim != 2 || b->ndim != 2 || m->op_axis[0][0] != 0 || m->op_axis[1][0] != 0 || m->op_axis[1][1] != 2 ||
+        m->op_axis[2][0] != 1 || m->op_axis[2][1] != 2)
+        return false;
+    *d = (struct dot){(int)c->shape[1], (int)a->shape[1], 1, (int)a->shape[0], a->dt, b->dt};
+    return true;
+}
 
 static bool dot_row(const struct intrin *in, struct dot *d)
 {
     const struct meaning *m = in->meaning;
+    if (m->nout == 2) return tile_row(in, d);
     int chain = m->naxes - 2; /* 1: there is an axis of groups */
     if (m->nop != 3 || !m->accumulate || m->combiner != RED_SUM || m->nout != 1 || chain < 0 || chain > 1) return false;
     const struct tensor *c = m->op[0], *a = m->op[1], *b = m->op[2];
     if (c->dt != DT_I32 || a->ndim != 1 + chain || b->ndim != 2 + chain || m->op_axis[1][chain] != 1 + chain ||
         m->op_axis[2][chain] != 0 || (chain && (m->op_axis[1][0] != 1 || m->op_axis[2][0] != 1)))
         return false;
-    *d = (struct dot){(int)c->shape[0], (int)a->shape[chain], chain ? (int)a->shape[0] : 1, a->dt, b->dt};
+    *d = (struct dot){(int)c->shape[0], (int)a->shape[chain], chain ? (int)a->shape[0] : 1, 1, a->dt, b->dt};
     return true;
 }
 
@@ -146,13 +160,6 @@ static bool sparse(const struct contraction *k, const struct part *p)
     return strided;
 }
 
-/* ---- the model ----
- * Cycles of one core. The inner loop is bound by the instruction's own throughput or by how many operations the core
- * takes a cycle; the constants are fitted on kernels measured with tools/bench (README.md there). */
-
-static const double ops_per_cycle = 5, tile_start = 8, per_output = 0.3, per_converted = 0.1, l2_bytes_per_cycle = 40;
-static const double single_vector = 1.06; /* measured: a load of activations for every product */
-
 /* Operations of a row that are done for every product: what is done to A or B alone is shared by a tile. */
 static int row_ops(const struct intrin *in)
 {
@@ -164,17 +171,70 @@ static int row_ops(const struct intrin *in)
     return n < 1 ? 1 : n;
 }
 
-static double tile_cycles(const struct contraction *k, const struct intrin *in, const struct dot *d, int mr, int nr)
+/* ---- activations in registers ----
+ * Where an instruction takes A from a register, or a lane of one, a row of the tile is loaded for several groups at once. */
+
+/* The dimension of x that the tile's axis alone indexes, by ones; -1: there is none. */
+static int tile_dim(const struct contraction *k, const struct part *p)
+{
+    const struct var *v = p->tile < 0 ? NULL : k->sum->root_var[p->tile];
+    int found = -1;
+    for_kids(k->xread, d) {
+        const struct expr *base;
+        int64_t step;
+        if (!v || !ir_uses(k->xread->kid[d], v)) continue;
+        if (found >= 0 || !ir_affine(k->s->c, k->xread->kid[d], 1, &v, &step, &base) || step != 1) return -1;
+        found = d;
+    }
+    return found;
+}
+
+/* The channels of the block around w's groups: 16 in OIHW4i16o4i; 0: none. */
+static int64_t group_block(const struct contraction *k)
+{
+    const struct layout *l = state_layout(k->s->state, k->w);
+    for (int i = 0; i < l->nphys - 1; i++)
+        if (l->phys[i].dim == k->wgroup && l->phys[i].size) return l->phys[i].size * l->phys[i].stride;
+    return 0;
+}
+
+/* Terms of a row that are loaded at once, in whole vectors; 0: what an instruction reads is loaded for it alone. */
+static int terms_taken(const struct contraction *k, const struct intrin *in, const struct dot *d, const struct part *p)
+{
+    int lane_bytes = k->s->target->lane_bytes;
+    int64_t extent = k->over[k->group].extent, block = inner_block(k, k->w, k->wgroup) ? group_block(k) : 0;
+    if (!lane_bytes || row_ops(in) > 1 || p->tile < 0 || k->planes) return 0;
+    for (int n = (int)i64_min(lane_bytes / dt_bytes(d->a), 4 * terms(d)); n >= (d->rows > 1 ? d->k : 2 * terms(d)); n /= 2) {
+        if (block && block % n) continue;
+        if (extent % n == 0 && (p->copy || groups_lie(k, n))) return n;
+    }
+    return 0;
+}
+
+/* ---- the model ----
+ * Cycles of one core. The inner loop is bound by the instruction's own throughput or by how many operations the core
+ * takes a cycle; the constants are fitted on kernels measured with tools/bench (README.md there). */
+
+static const double ops_per_cycle = 5, tile_start = 8, per_output = 0.3, per_converted = 0.1, l2_bytes_per_cycle = 40;
+static const double loads_per_cycle = 1.6; /* of vectors, beside products that take them from registers */
+static const double single_vector = 1.06; /* measured: a load of activations for every product */
+
+static double tile_cycles(const struct contraction *k, const struct intrin *in, const struct dot *d, int taken, int mr, int nr)
 {
     int vectors = nr / d->lanes;
     double groups = (double)sum_extent(k, terms(d)) / terms(d), panel_bytes = (double)nr * terms(d) * dt_bytes(d->b);
-    double group = (double)mr * vectors * d->lanes * terms(d) / in->row->mac_per_cycle;
+    double one = (double)d->rows * d->lanes * terms(d) / in->row->mac_per_cycle;
+    double group = (double)mr / d->rows * vectors * one;
+    if (k->s->target->lane_bytes && (d->rows > 1 || !taken)) group += (double)mr / d->rows * one; /* A is put together, or spread */
+    mr = ceil_div(mr, d->rows);
     double ops = ((mr + vectors) * d->groups + 2 + mr * vectors * row_ops(in)) / ops_per_cycle;
     if (ops > group) group = ops;
-    if (vectors == 1) group *= single_vector;
+    double loads = (vectors + (double)mr * taken * dt_bytes(d->a) * terms(d) / (16 * taken + 1)) / loads_per_cycle;
+    if (taken && loads > group) group = loads;
+    if (vectors == 1 && d->rows == 1) group *= single_vector;
     if (groups * panel_bytes > 0.75 * k->s->target->l1_bytes && panel_bytes / l2_bytes_per_cycle > group)
         group = panel_bytes / l2_bytes_per_cycle;
-    return groups * group + tile_start + per_output * mr * nr;
+    return groups * group + tile_start + per_output * mr * d->rows * nr;
 }
 
 static double total_cycles(const struct contraction *k, const struct choice *c, const struct dot *d, const struct part *p)
@@ -184,15 +244,15 @@ static double total_cycles(const struct contraction *k, const struct choice *c, 
         if (k->data[i].role == CON_PIXEL && i != p->tile) pixels *= k->data[i].extent;
         if (k->data[i].role == CON_BATCH) batch *= k->data[i].extent;
     }
-    double row = (double)(m / c->mr) * tile_cycles(k, c->row, d, c->mr, c->nr);
-    if (m % c->mr) row += 1.05 * tile_cycles(k, c->row, d, (int)(m % c->mr), c->nr);
+    double row = (double)(m / c->mr) * tile_cycles(k, c->row, d, c->taken, c->mr, c->nr);
+    if (m % c->mr) row += 1.05 * tile_cycles(k, c->row, d, c->taken, (int)(m % c->mr), c->nr);
     int64_t panels = ceil_div(o, c->nr);
     bool some = sparse(k, p);
     for (int i = 0; i < k->x->ndim; i++) xs *= some ? i64_min(span_of(k, i), k->x->shape[i]) : k->x->shape[i];
     if (c->chain.rest) {
         struct dot rest;
         dot_row(c->chain.rest, &rest);
-        row += (double)m / c->mr * (c->chain.share * tile_cycles(k, c->chain.rest, &rest, c->mr, c->nr) + per_output * c->mr * c->nr);
+        row += (double)m / c->mr * (c->chain.share * tile_cycles(k, c->chain.rest, &rest, 0, c->mr, c->nr) + per_output * c->mr * c->nr);
     }
     return (double)(batch * pixels * panels) * row + (p->copy ? per_converted * (double)xs : 0);
 }
@@ -207,15 +267,6 @@ static bool packed_so(const struct contraction *k, const struct choice *c, const
     bool is_channel = o->op == OP_VAR && o->val.var == k->sum->root_var[p->channel];
     return group->dim == k->wgroup && group->stride == 1 && group->size == d->k && k->over[k->group].extent % d->k == 0 &&
            is_channel && panel->stride == 1 && panel->size == c->nr && k->data[p->channel].extent % c->nr == 0;
-}
-
-/* The channels of the block around w's groups: 16 in OIHW4i16o4i; 0: none. */
-static int64_t group_block(const struct contraction *k)
-{
-    const struct layout *l = state_layout(k->s->state, k->w);
-    for (int i = 0; i < l->nphys - 1; i++)
-        if (l->phys[i].dim == k->wgroup && l->phys[i].size) return l->phys[i].size * l->phys[i].stride;
-    return 0;
 }
 
 /* ---- candidates ---- */
@@ -250,10 +301,12 @@ static bool row_serves(const struct contraction *k, const struct intrin *in, con
     return true;
 }
 
-/* Registers: sums, a vector of weights each, one of activations, and what the recipe itself needs. */
-static bool tile_fits(const struct target *t, const struct intrin *in, const struct dot *d, int mr, int nr)
+/* Registers: sums, a vector of weights each, one of activations, and what the recipe itself needs. With activations in
+ * registers, these and one or two vectors of weights at a time. */
+static bool tile_fits(const struct target *t, const struct intrin *in, const struct dot *d, int taken, int mr, int nr)
 {
-    int vectors = nr / d->lanes, own = in->row->pair_i16 ? 2 : 0;
+    int vectors = nr / d->lanes, own = in->row->pair_i16 || t->lane_bytes ? 2 : 0;
+    if (taken) return mr / d->rows * vectors + ceil_div(mr / d->rows * d->rows * taken * dt_bytes(d->a), t->vector_bits / 8) + 3 <= t->vector_regs;
     if (strstr(in->row->recipe, "ashr") || strstr(in->row->recipe, "lshr")) own = 4;    /* even and odd parts */
     if (strstr(in->row->recipe, "xor")) own = 3;
     int weights = d->groups > 1 ? 2 * vectors : vectors;
@@ -321,11 +374,16 @@ static void candidates(const struct contraction *k, struct candidates *out)
             continue;
         }
         int64_t m = p.tile < 0 ? 1 : k->data[p.tile].extent, o = k->data[p.channel].extent;
-        for (int nr = d.lanes; nr <= 8 * d.lanes && nr <= 64; nr += d.lanes)
-            for (int mr = 1; mr <= 14 && mr <= m; mr++) {
-                if (!tile_fits(t, in, &d, mr, nr) || (nr > d.lanes && nr >= o + d.lanes)) continue;
+        int taken = terms_taken(k, in, &d, &p), step = d.lanes * d.rows;
+        if (d.rows > 1 && (!taken || m % d.rows || tile_dim(k, &p) < 0)) {
+            pass_over(out, in->row, "tiles of %d pixels side by side, with %d channels each, are needed", d.rows, d.k);
+            continue;
+        }
+        for (int nr = step; nr <= 8 * step && nr <= 64; nr += step)
+            for (int mr = d.rows; mr <= 14 && mr <= m; mr += d.rows) {
+                if (!tile_fits(t, in, &d, taken, mr, nr) || (nr > step && nr >= o + step)) continue;
                 if (plan.rest && (nr > d.lanes || o % nr)) continue; /* narrow blocks have less of a rest */
-                struct choice c = {.row = in, .mr = mr, .nr = nr, .offset = offset_to(k->x, d.a), .chain = plan};
+                struct choice c = {.row = in, .mr = mr, .nr = nr, .taken = taken, .offset = offset_to(k->x, d.a), .chain = plan};
                 c.rows = out->fixed.rows ? out->fixed.rows : block_rows(k, &p, &d, mr);
                 c.outer = pixel_blocks(k, &p, c.rows) < 4 && ceil_div(o, nr) >= 8;
                 c.outer |= p.tile < 0;
@@ -405,7 +463,7 @@ static void output_lanes(const struct contraction *k, const struct choice *c, co
 }
 
 /* Loops of the last stage: [panel] images groups block [panel] row tile | pixel channel. */
-static void order_loops(const struct contraction *k, const struct choice *c, const struct part *p, struct str *out)
+static void order_loops(const struct contraction *k, const struct choice *c, const struct dot *d, const struct part *p, struct str *out)
 {
     const char *last = k->last->tensor->name, *o = k->data[p->channel].out;
     str_printf(out, "split %s.%s %d tail=peel -> %s_p %s_v\n", last, o, c->nr, o, o);
@@ -436,7 +494,12 @@ static void order_loops(const struct contraction *k, const struct choice *c, con
             if (is_outer(p, i)) str_printf(out, "%s ", k->data[i].out);
         str_printf(out, "%s_b -> blocks\n", block);
     }
-    str_printf(out, "parallel %s.%s\nunroll %s.%s_u\n", last, parallel, last, tile);
+    str_printf(out, "parallel %s.%s\n", last, parallel);
+    if (d->rows > 1)
+        str_printf(out, "split %s.%s_u %d -> %s_e %s_f\nunroll %s.%s_e\nunroll %s.%s_f\n", last, tile, d->rows, tile, tile, last,
+                   tile, last, tile);
+    else
+        str_printf(out, "unroll %s.%s_u\n", last, tile);
     output_lanes(k, c, p, out);
 }
 
@@ -474,38 +537,86 @@ static void convert_loops(const struct contraction *k, const struct part *p, con
     if (shared) str_printf(out, "parallel %s.%s\n", x, shared);
 }
 
-/* Lanes lie along memory. */
-static void sum_layout(const struct contraction *k, const struct part *p, const char *sum, struct str *out)
+/* Lanes lie along memory, and so does what an instruction writes. */
+static void sum_layout(const struct contraction *k, const struct dot *d, const struct part *p, const char *sum, struct str *out)
 {
-    if (p->channel == k->ndata - 1) return;
+    if (p->channel == k->ndata - 1 && d->rows == 1) return;
     str_printf(out, "transform_layout %s ", sum);
     for (int i = 0; i < k->ndata; i++)
         if (i != p->channel) str_putc(out, (char)('A' + i));
-    str_printf(out, "%c axes=%.*s\n", 'A' + p->channel, k->ndata, "ABCDEFGH");
+    str_putc(out, (char)('A' + p->channel));
+    if (d->rows > 1) str_printf(out, "%d%c%d%c", d->rows, 'a' + p->tile, d->lanes, 'a' + p->channel);
+    str_printf(out, " axes=%.*s\n", k->ndata, "ABCDEFGH");
+}
+
+/* Rows of x in registers, for `taken` terms: by vectors, in the order in which the instruction reads them. */
+static void take_rows(const struct contraction *k, const struct dot *d, const struct part *p, int taken, const char *x,
+                      const char *sum, struct str *out)
+{
+    struct arena *a = &k->s->c->arena;
+    const char *name[QJ_MAX_RANK], *own = tmpl_fresh(k, arena_printf(a, "%s_r", x));
+    int n = 0, tile = -1, group = -1;
+    for (int i = 0; sparse(k, p) && i < k->sum->nroot; i++) { /* the copy has the sum's axes */
+        if (!ir_uses(k->xread, k->sum->root_var[i]) || k->sum->root_var[i]->extent == 1) continue;
+        if (i == p->tile) tile = n;
+        if (i == k->ndata + k->group) group = n;
+        name[n++] = k->sum->iter[i].name;
+    }
+    for (int i = 0; !sparse(k, p) && i < k->x->ndim; i++) name[n++] = k->x->dim_name[i];
+    if (!sparse(k, p)) {
+        tile = tile_dim(k, p);
+        group = k->xgroup;
+    }
+    str_printf(out, "cache_read %s local %s -> %s\ntransform_layout %s ", x, sum, own, own);
+    for (int i = 0; i < n; i++)
+        if (i != group) str_putc(out, (char)('A' + i));
+    str_putc(out, (char)('A' + group));
+    if (d->rows > 1) str_printf(out, "%d%c%d%c", d->rows, 'a' + tile, d->k, 'a' + group);
+    str_printf(out, " axes=%.*s\ncompute_at %s %s.%s_g\n", n, "ABCDEFGH", own, sum, k->over[k->group].name);
+    if (group != n - 1) {
+        str_printf(out, "reorder %s", own);
+        for (int i = 0; i < n; i++)
+            if (i != group) str_printf(out, " %s", name[i]);
+        str_printf(out, " %s\n", name[group]);
+    }
+    for (int i = 0; i < n; i++) {
+        if (i == tile && d->rows > 1)
+            str_printf(out, "split %s.%s %d -> %s_e %s_f\nunroll %s.%s_e\nunroll %s.%s_f\n", own, name[i], d->rows, name[i],
+                       name[i], own, name[i], own, name[i]);
+        else if (i != group)
+            str_printf(out, "unroll %s.%s\n", own, name[i]);
+    }
+    str_printf(out, "vectorize %s.%s\n", own, name[group]);
 }
 
 /* The loops of a sum: windows, groups of k (of blocks of `block`, where addresses move evenly inside alone), tile. */
 static void sum_loops(const struct contraction *k, const struct dot *d, const struct part *p, const char *sum, int64_t block,
-                      const struct intrin *row, struct str *out)
+                      int taken, const struct intrin *row, struct str *out)
 {
-    const char *o = k->data[p->channel].name, *g = k->over[k->group].name;
-    bool blocked = block > terms(d), chain = d->groups > 1;
+    const char *o = k->data[p->channel].name, *g = k->over[k->group].name, *tile = p->tile < 0 ? NULL : k->data[p->tile].name;
+    int unit = taken ? taken : terms(d);
+    bool blocked = block > unit, chain = d->groups > 1, tiles = d->rows > 1;
     str_printf(out, "split %s.%s %d tail=pad -> %s_n %s_l\n", sum, o, d->lanes, o, o);
     if (blocked) str_printf(out, "split %s.%s %lld -> %s_b %s_i\n", sum, g, (long long)block, g, g);
-    str_printf(out, "split %s.%s%s %d -> %s_g %s_k\n", sum, g, blocked ? "_i" : "", terms(d), g, g);
+    str_printf(out, "split %s.%s%s %d -> %s_g %s_k\n", sum, g, blocked ? "_i" : "", unit, g, g);
+    if (taken) str_printf(out, "split %s.%s_k %d -> %s_s %s_k\n", sum, g, terms(d), g, g);
+    if (tiles) str_printf(out, "split %s.%s %d tail=pad -> %s_e %s_f\n", sum, tile, d->rows, tile, tile);
     if (chain) str_printf(out, "split %s.%s_k %d -> %s_c %s_k\n", sum, g, d->k, g, g);
     str_printf(out, "reorder %s", sum);
     if (blocked) str_printf(out, " %s_b", g);
     for (int i = 0; i < k->nsum; i++)
         if (i != k->group) str_printf(out, " %s", k->over[i].name);
     str_printf(out, " %s_g", g);
-    if (p->tile >= 0) str_printf(out, " %s", k->data[p->tile].name);
-    str_printf(out, " %s_n", o);
+    if (taken) str_printf(out, " %s_s %s_n", g, o); /* a vector of weights at a time */
+    if (tile) str_printf(out, " %s%s", tile, tiles ? "_e" : "");
+    if (!taken) str_printf(out, " %s_n", o);
     if (chain) str_printf(out, " %s_c", g);
+    if (tiles) str_printf(out, " %s_f", tile);
     str_printf(out, " %s_l %s_k\nunroll %s.%s_n\n", o, g, sum, o);
-    if (p->tile >= 0) str_printf(out, "unroll %s.%s\n", sum, k->data[p->tile].name);
-    str_printf(out, "tensorize %s.%s with %s\n", sum, chain ? arena_printf(&k->s->c->arena, "%s_c", g)
-                                                               : arena_printf(&k->s->c->arena, "%s_l", o), row->row->name);
+    if (tile) str_printf(out, "unroll %s.%s%s\n", sum, tile, tiles ? "_e" : "");
+    if (taken) str_printf(out, "unroll %s.%s_s\n", sum, g);
+    const char *at = chain ? g : tiles ? tile : o, *part = chain ? "c" : tiles ? "f" : "l";
+    str_printf(out, "tensorize %s.%s_%s with %s\n", sum, at, part, row->row->name);
 }
 
 /* The loops of what `cap` leaves: groups by a list. */
@@ -538,10 +649,10 @@ static void capped_steps(const struct contraction *k, const struct choice *c, co
     str_printf(out, "transform_layout %s_rest ", w);
     pack_layout(k, c, &r, p, out);
     str_printf(out, "cache_write %s local -> %s\nset_scope %s local\n", fast, acc, rest);
-    sum_layout(k, p, fast, out);
-    sum_layout(k, p, acc, out);
-    sum_layout(k, p, rest, out);
-    order_loops(k, c, p, out);
+    sum_layout(k, d, p, fast, out);
+    sum_layout(k, d, p, acc, out);
+    sum_layout(k, d, p, rest, out);
+    order_loops(k, c, d, p, out);
     str_printf(out, "compute_at %s %s.%s\ncompute_at %s %s.%s\ncompute_at %s %s.%s\n", fast, last, inner, acc, last, inner, rest,
                last, inner);
     if (p->channel != k->ndata - 1) { /* the copy's lanes innermost */
@@ -551,7 +662,7 @@ static void capped_steps(const struct contraction *k, const struct choice *c, co
         str_printf(out, " %s\n", o);
     }
     str_printf(out, "unroll %s.%s\nvectorize %s.%s\n", fast, k->data[p->tile].name, fast, o);
-    sum_loops(k, d, p, acc, p->copy ? 0 : inner_block(k, k->x, k->xgroup), c->row, out);
+    sum_loops(k, d, p, acc, p->copy ? 0 : inner_block(k, k->x, k->xgroup), 0, c->row, out);
     rest_loops(k, &r, p, rest, c->chain.rest, out);
 }
 
@@ -590,9 +701,10 @@ static void steps(const struct contraction *k, const struct choice *c, struct st
             pack_layout(k, c, &d, &p, out);
         }
         if (k->data[p.channel].extent % c->nr) str_printf(out, "pad %s.%s %d\n", sum, o, c->nr);
-        if (k->over[k->group].extent % terms(&d)) str_printf(out, "pad %s.%s %d\n", sum, g, terms(&d));
-        sum_layout(k, &p, sum, out);
-        order_loops(k, c, &p, out);
+        int unit = c->taken ? c->taken : terms(&d);
+        if (k->over[k->group].extent % unit) str_printf(out, "pad %s.%s %d\n", sum, g, unit);
+        sum_layout(k, &d, &p, sum, out);
+        order_loops(k, c, &d, &p, out);
         str_printf(out, "compute_at %s %s.%s\n", sum, last, inner);
     }
     tmpl_sides(k, c->outer ? NULL : blocks_loop(k, &p), groups_lie(k, 1), out);
@@ -600,7 +712,8 @@ static void steps(const struct contraction *k, const struct choice *c, struct st
     if (c->chain.rest) return;
     int64_t block = p.copy ? 0 : inner_block(k, k->x, k->xgroup), wblock = packed ? group_block(k) : 0;
     if (wblock > d.k && (block <= d.k || wblock < block)) block = wblock;
-    sum_loops(k, &d, &p, sum, block, c->row, out);
+    sum_loops(k, &d, &p, sum, block, c->taken, c->row, out);
+    if (c->taken) take_rows(k, &d, &p, c->taken, p.copy ? x : k->x->name, sum, out);
 }
 
 /* A convolution is done directly, or by Winograd's tiles where that fits. */
