@@ -448,7 +448,7 @@ static int setting(const char *name, int otherwise) { return getenv(name) ? atoi
 int main(void)
 {
     static struct worker w[THREADS_MAX];
-    int n = setting("QJ_STRESS_THREADS", 8), seconds = setting("QJ_STRESS_SECONDS", 4), seed = setting("QJ_SEED", 1);
+    int n = setting("QJ_STRESS_THREADS", 8), seconds = setting("QJ_STRESS_SECONDS", 3), seed = setting("QJ_SEED", 1);
     if (n < 1 || n > THREADS_MAX) n = 8;
     snprintf(dir, sizeof dir, "stress.%ld", (long)getpid());
     if (mkdir(dir, 0700)) return perror(dir), 1;
@@ -473,7 +473,7 @@ int main(void)
         printf(" %s %" PRId64, deed[i].name, all);
     }
     printf("\n");
-    if (!faults) cycles(setting("QJ_STRESS_CYCLES", SLOW ? 40 : 200));
+    if (!faults) cycles(setting("QJ_STRESS_CYCLES", SLOW ? 20 : 100));
     if (nftw(dir, remove_one, 16, FTW_DEPTH | FTW_PHYS)) FAULT("%s cannot be removed", dir);
     return faults != 0;
 }

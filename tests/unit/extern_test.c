@@ -402,6 +402,14 @@ static void test_text(void **state)
         ok(q);
         qj_artifact_free(x);
     }
+    /* a GPU cannot call it */
+    qj_ctx_reset(r);
+    qj_define(r, "extern f(i8) : i8; input A[i:64] : i8; B[i] : i8 = f(A[i])");
+    qj_target(r, "sm_80");
+    qj_bind(r, "B", "i", QJ_THREAD_X);
+    ok(r);
+    assert_null(qj_compile(r, QJ_PTX));
+    fails(r, "unsupported", "f is a function of the host's, which sm_80 cannot call");
     qj_ctx_free(q);
     qj_ctx_free(r);
 }
