@@ -47,7 +47,7 @@ static bool body_embed(struct qj_ctx *q, void *u)
         return false;
     }
     if (w->kind == TENSOR_WEIGHT && !check_tensor(q, w, e->t)) return false;
-    struct ir_env fresh = {0};
+    struct ir_env fresh = {.externs = q->env.externs};
     for (size_t i = 0; i < q->env.tensors.n; i++) {
         const struct tensor *old = q->env.tensors.at[i];
         struct str s = str_on(&q->ir.arena);

@@ -244,8 +244,12 @@ void sch_restore(struct sched *s, const struct sched_save *from) { memcpy(s, fro
 struct sched *sch_replay(struct ir_ctx *c, const struct sched *from, const struct program *p, const struct target *t)
 {
     struct sched *s = sch_new(c, p, t);
-    for (size_t i = 0; s && i < from->steps.n; i++)
+    for (size_t i = 0; s && i < from->steps.n; i++) {
         if (!sch_apply(s, from->steps.at[i])) return NULL;
+        const struct chosen *k = p->ntensor == from->program->ntensor ? from->chosen : NULL;
+        while (k && k->first + k->n != i + 1) k = k->before;
+        if (k) s->chosen = k;
+    }
     return s;
 }
 

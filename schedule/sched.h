@@ -42,7 +42,8 @@ struct step {
 
 struct sched;
 struct sched *sch_new(struct ir_ctx *c, const struct program *p, const struct target *t);
-/* A schedule of (perhaps another program and) another target with the same steps; NULL: error. */
+/* A schedule of (perhaps another program and) another target with the same steps; NULL: error. What `template` chose is
+ * known as such, unless there are other tensors now. */
 struct sched *sch_replay(struct ir_ctx *c, const struct sched *from, const struct program *p, const struct target *t);
 
 /* The same program for another target: given steps are the same, what `template` chose is chosen anew. NULL: error. */

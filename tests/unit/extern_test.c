@@ -449,11 +449,31 @@ static void test_nest(void **state)
     ir_ctx_release(&c);
 }
 
+/* A weight gets values after the function was declared. */
+static void test_embed(void **state)
+{
+    (void)state;
+    qj_ctx *q = qj_ctx_new(NULL);
+    int64_t shape[1] = {4};
+    qj_tensor *w = qj_tensor_new(QJ_I32, 1, shape);
+    qj_define(q, "extern f(i32) : i32; input A[m:4] : i32; weight W[m:4] : i32; C[m] : i32 = f(A[m]) + W[m]");
+    assert_true(qj_embed(q, "W", w));
+    qj_define(q, "D[m] : i32 = f(C[m])");
+    ok(q);
+    qj_artifact *a = qj_compile(q, QJ_OBJ);
+    ok(q);
+    assert_non_null(a);
+    qj_artifact_free(a);
+    qj_tensor_free(w);
+    qj_ctx_free(q);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_types), cmocka_unit_test(test_many_arguments), cmocka_unit_test(test_guards),
         cmocka_unit_test(test_lives), cmocka_unit_test(test_names), cmocka_unit_test(test_text), cmocka_unit_test(test_nest),
+        cmocka_unit_test(test_embed),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

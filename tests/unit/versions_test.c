@@ -75,6 +75,14 @@ static void test_chosen_anew(void **state)
     qj_ctx *q = layer_ctx("template");
     qj_artifact *a = qj_compile_versions(q, N, targets, QJ_OBJ);
     ok(q);
+    qj_artifact_free(a);
+    qj_name(q, "another"); /* and values: all steps are given again */
+    int64_t shape[1] = {32};
+    qj_tensor *values = qj_tensor_new(QJ_I32, 1, shape);
+    qj_embed(q, "B", values);
+    qj_tensor_free(values);
+    a = qj_compile_versions(q, N, targets, QJ_OBJ);
+    ok(q);
     for (int i = 0; i < N; i++) {
         qj_ctx *alone = qj_ctx_new(NULL);
         qj_define(alone, layer);
