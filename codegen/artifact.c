@@ -45,23 +45,23 @@ static bool fill_args(struct artifact_arg **out, int *count, int n, const struct
 }
 
 /* The symbol would be the kernel's own. */
-static bool own_name(const struct lowered *l, const char *name)
+static bool own_name(const struct lowered *l, const char *name, bool versions)
 {
-    static const char *const suffix[] = {"", "_call", "_pack", "_pack_call"};
-    size_t n = strlen(l->main->name);
+    static const char *const suffix[] = {"", "_call", "_pack", "_pack_call", "_version", "_version_name", "_select"};
+    size_t n = strlen(l->main->name), nsuffix = versions ? ARRAY_LEN(suffix) : 4;
     if (strncmp(name, l->main->name, n)) return false;
-    for (size_t i = 0; i < ARRAY_LEN(suffix); i++)
+    for (size_t i = 0; i < nsuffix; i++)
         if (!strcmp(name + n, suffix[i])) return true;
     return false;
 }
 
-static bool find_externs(struct ir_ctx *c, const struct lowered *l, struct ext_list *out)
+static bool find_externs(struct ir_ctx *c, const struct lowered *l, bool versions, struct ext_list *out)
 {
     *out = (struct ext_list){0};
     ir_externs_stmt(&c->arena, l->main->body, out);
     if (l->pack) ir_externs_stmt(&c->arena, l->pack->body, out);
     for (size_t i = 0; i < out->n; i++) {
-        if (!own_name(l, out->at[i]->name)) continue;
+        if (!own_name(l, out->at[i]->name, versions)) continue;
         err_set(&c->err, ERR_REDEFINED, (struct span){0}, "%s is a function of the host's and one that the kernel %s defines",
                 out->at[i]->name, l->main->name);
         return err_hint(&c->err, "give the kernel another name"), false;
@@ -89,10 +89,10 @@ static char *program_text(struct ir_ctx *c, const struct program *p)
     return own(str_text(&s));
 }
 
-struct artifact *artifact_new(struct ir_ctx *c, const struct lowered *l, enum cg_kind kind)
+struct artifact *artifact_new(struct ir_ctx *c, const struct lowered *l, enum cg_kind kind, bool versions)
 {
     struct ext_list externs;
-    if (!find_externs(c, l, &externs)) return NULL;
+    if (!find_externs(c, l, versions, &externs)) return NULL;
     char *program = program_text(c, l->program); /* first: it may jump out, out of memory */
     struct artifact *a = calloc(1, sizeof *a);
     const struct target *t = l->target;

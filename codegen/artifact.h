@@ -7,8 +7,8 @@
 
 /* Adds the kernels of one function. False: out of memory, error set. */
 bool artifact_launches(struct ir_ctx *c, struct artifact *a, const struct launches *l, bool pack);
-/* All facts but the bytes and the workspaces. NULL: out of memory, error set. */
-struct artifact *artifact_new(struct ir_ctx *c, const struct lowered *l, enum cg_kind kind);
+/* All facts but the bytes and the workspaces. `versions`: it is to have several. NULL: out of memory, or a name twice; error set. */
+struct artifact *artifact_new(struct ir_ctx *c, const struct lowered *l, enum cg_kind kind, bool versions);
 /* Which versions there are. False: out of memory, error set. */
 bool artifact_versions(struct ir_ctx *c, struct artifact *a, int n, const struct lowered *const *l);
 

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* artifact_text.c - the two texts that go with an artifact: the C header and the metadata. */
-#include <ctype.h>
 #include <inttypes.h>
 
 #include "codegen/passes.h"
@@ -49,13 +48,6 @@ static void put_prototype(struct str *s, const char *name, const struct artifact
     else if (!n) str_put(s, "void");
     str_put(s, ");\n");
     str_printf(s, "int %s_call(void **args);\n", name);
-}
-
-static const char *upper(struct arena *arena, const char *s)
-{
-    char *u = arena_strdup(arena, s);
-    for (char *p = u; *p; p++) *p = (char)toupper((unsigned char)*p);
-    return u;
 }
 
 static void put_dims(struct str *s, int n, const int64_t *shape)
@@ -163,13 +155,19 @@ static void put_bound(struct str *s, const char *prefix, const char *which, int6
     else str_printf(s, v < 0 ? "#define %s_%s (%" PRId64 ")\n" : "#define %s_%s %" PRId64 "\n", prefix, which, v);
 }
 
-/* No ending of these is the ending of another's, so no two tensors' macros meet. */
-static void put_arg_macros(struct str *s, const char *kernel, const struct artifact_arg *a)
+static int align_of(const struct artifact *whole, const struct artifact_arg *a)
 {
-    const char *p = arena_printf(s->arena, "%s_%s", kernel, a->name);
+    if (whole->nversion && a->role == ARG_PACKED) return 8; /* of whatever types lie in it */
+    return whole->nkernel ? LAUNCH_ALIGN : dt_bytes(a->dt);
+}
+
+/* No ending of these is the ending of another's, so no two tensors' macros meet. */
+static void put_arg_macros(struct str *s, const struct artifact *whole, const struct artifact_arg *a)
+{
+    const char *p = arena_printf(s->arena, "%s_%s", whole->name, a->name);
     int64_t stride[QJ_MAX_PHYS];
     strides_of(a, stride);
-    str_printf(s, "\n#define %s_BYTES %" PRId64 "\n#define %s_ALIGN %d\n#define %s_RANK %d\n", p, a->bytes, p, dt_bytes(a->dt), p, a->ndim);
+    str_printf(s, "\n#define %s_BYTES %" PRId64 "\n#define %s_ALIGN %d\n#define %s_RANK %d\n", p, a->bytes, p, align_of(whole, a), p, a->ndim);
     for (int i = 0; i < a->ndim; i++) str_printf(s, "#define %s_DIM%d %" PRId64 "\n", p, i, a->shape[i]);
     if (a->layout) {
         str_printf(s, "#define %s_LAYOUT \"%s\"\n#define %s_MEMRANK %d\n", p, a->layout, p, a->nphys);
@@ -188,9 +186,9 @@ static void put_macros(struct str *s, const struct artifact *a)
     str_printf(s, "#define %s_WORKSPACE %" PRId64 " /* bytes */\n", a->name, a->workspace);
     str_printf(s, "#define %s_WORKSPACE_ALIGNMENT %d\n", a->name, CG_WORKSPACE_ALIGN);
     if (a->pack_name) str_printf(s, "#define %s_PACK_WORKSPACE %" PRId64 "\n", a->name, a->pack_workspace);
-    for (int i = 0; i < a->narg; i++) put_arg_macros(s, a->name, &a->arg[i]);
+    for (int i = 0; i < a->narg; i++) put_arg_macros(s, a, &a->arg[i]);
     for (int i = 0; i < a->npack; i++)
-        if (!find_arg(a->arg, a->narg, a->pack[i].name)) put_arg_macros(s, a->name, &a->pack[i]);
+        if (!find_arg(a->arg, a->narg, a->pack[i].name)) put_arg_macros(s, a, &a->pack[i]);
 }
 
 /* ---- the header of a GPU's kernels ---- */
@@ -211,7 +209,6 @@ static void put_launches(struct str *s, const struct artifact *a, bool pack)
 
 static const char *gpu_header(struct str *s, const struct artifact *a)
 {
-    const char *up = upper(s->arena, a->name);
     str_printf(s, "/* %s, made by qjit %s for %s.\n *\n", a->name, version, a->target);
     str_printf(s,
         " * Tensors are dense and row-major in memory order, in the GPU's memory, aligned to %d bytes. All kernels take the\n"
@@ -227,7 +224,7 @@ static const char *gpu_header(struct str *s, const struct artifact *a)
         str_printf(s, " *\n * %s_LAUNCHES makes what is called packed above, once, from the weights:\n", a->pack_name);
         put_args(s, a->pack, a->npack);
     }
-    str_printf(s, " */\n#ifndef %s_QJIT_H\n#define %s_QJIT_H\n\n", up, up);
+    str_printf(s, " */\n#ifndef %s_QJIT_H\n#define %s_QJIT_H\n\n", a->name, a->name);
     put_macros(s, a);
     put_launches(s, a, false);
     if (a->pack_name) put_launches(s, a, true);
@@ -264,11 +261,10 @@ const char *artifact_header(struct arena *arena, const struct artifact *a)
 {
     struct str s = str_on(arena);
     if (a->nkernel) return gpu_header(&s, a);
-    const char *up = upper(arena, a->name);
     str_printf(&s, "/* %s, made by qjit %s for %s.\n *\n", a->name, version, a->target);
     str_printf(&s,
-               " * Tensors are dense and row-major in memory order; strides count elements. No alignment is needed beyond the\n"
-               " * element's own; the workspace, where there is one, is aligned to %d bytes and belongs to one call at a time.\n"
+               " * Tensors are dense and row-major in memory order; strides count elements. No alignment is needed beyond\n"
+               " * X_ALIGN; the workspace, where there is one, is aligned to %d bytes and belongs to one call at a time.\n"
                " * Inputs and weights lie in their ranges: the code relies on it. Outputs overlap nothing. Returns 0. The _call\n"
                " * forms take the same pointers in order, the workspace last.\n *\n", CG_WORKSPACE_ALIGN);
     put_args(&s, a->arg, a->narg);
@@ -284,7 +280,7 @@ const char *artifact_header(struct arena *arena, const struct artifact *a)
     put_example(&s, a);
     str_put(&s, " *\n * Macros of an argument X: X_BYTES, X_ALIGN (bytes), X_RANK and X_DIM0 ... (as above), X_STRIDE0 ... (of the\n"
                 " * memory), X_LO and X_HI (integers); with a layout X_LAYOUT, X_MEMRANK and X_MEMDIM0 ... (of the memory). */\n");
-    str_printf(&s, "#ifndef %s_QJIT_H\n#define %s_QJIT_H\n\n%s#include <stdint.h>\n\n", up, up,
+    str_printf(&s, "#ifndef %s_QJIT_H\n#define %s_QJIT_H\n\n%s#include <stdint.h>\n\n", a->name, a->name,
                a->next ? "#include <stdbool.h>\n" : "");
     put_macros(&s, a);
     str_put(&s, "\n#ifdef __cplusplus\nextern \"C\" {\n#endif\n\n");
@@ -306,12 +302,6 @@ static void put_numbers(struct json_out *o, const char *key, int n, const int64_
     json_open(o, key, '<');
     for (int i = 0; i < n; i++) json_put_int(o, NULL, v[i]);
     json_close(o);
-}
-
-static int align_of(const struct artifact *whole, const struct artifact_arg *a)
-{
-    if (whole->nversion && a->role == ARG_PACKED) return 8; /* of whatever types lie in it */
-    return whole->nkernel ? LAUNCH_ALIGN : dt_bytes(a->dt);
 }
 
 static void put_json_args(struct json_out *o, const char *key, const struct artifact *whole, const struct artifact_arg *a,

@@ -108,7 +108,7 @@ struct artifact *cg_compile(struct ir_ctx *c, const struct lowered *l, const str
         f[i] = cg_passes_of(c, from[i], l->target, o, i ? NULL : &notes); /* packing is done once: no notes */
         if (!f[i] || !check_func(c, f[i], l->target)) return NULL;
     }
-    struct artifact *a = artifact_new(c, l, o->kind);
+    struct artifact *a = artifact_new(c, l, o->kind, false);
     int keep = c->defers.n;
     defer(&c->defers, free_artifact, a);
     if (a && emit_artifact(c, l, f, o, a) && keep_notes(a, &notes)) {

@@ -173,7 +173,7 @@ struct artifact *cg_compile_versions(struct ir_ctx *c, int n, const struct lower
             v[i].f[k] = renamed(c, f, arena_printf(&c->arena, "%s.v%d", from[k]->name, i));
         }
     }
-    struct artifact *a = base ? artifact_new(c, *joint, o->kind) : NULL;
+    struct artifact *a = base ? artifact_new(c, *joint, o->kind, true) : NULL;
     int keep = c->defers.n;
     defer(&c->defers, free_artifact, a);
     if (a && artifact_versions(c, a, n, l) && emit_versions(c, base, *joint, n, v, o, a)) {

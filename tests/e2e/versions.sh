@@ -88,6 +88,10 @@ PY
 }
 all="--target x86-64 --target x86-64-v3 --target x86-64-v3,+avxvnni --target x86-64-v4 --target x86-64-v4,+avx512vnni"
 "$QJIT" compile lay.qj $all -o lay.o
+"$PYTHON" - <<'PY'
+import json
+for a in json.load(open("lay.json"))["args"]: assert f"#define lay_{a['name']}_ALIGN {a['align']}\n" in open("lay.h").read(), a
+PY
 build > out.txt || { cat out.txt; exit 1; }
 cat out.txt
 grep -c . out.txt | grep -q '[2-9]'
@@ -130,6 +134,11 @@ if "$QJIT" compile lay.qj --target x86-64-v3 --target x86-64-v3 -o one.o 2> err.
 grep -q 'twice' err.txt
 if "$QJIT" compile lay.qj --target x86-64-v3 --target generic -o one.o 2> err.txt; then exit 1; fi
 grep -q 'generic' err.txt
+# the name of a function of versions is not one of the host's
+printf 'extern lay_select(i32) : i32\ninput A[m:8] : i32\nC[m] : i32 = lay_select(A[m])\nname lay\n' > own.qj
+"$QJIT" compile own.qj --target x86-64 -o own.o
+if "$QJIT" compile own.qj --target x86-64 --target x86-64-v3 -o own.o 2> err.txt; then exit 1; fi
+grep -q 'lay_select is a function of the host' err.txt
 # in assembly, IR and bitcode too
 "$QJIT" compile lay.qj --target x86-64 --target x86-64-v3 -o lay.s
 ${CC:-cc} -c lay.s -o fromasm.o
