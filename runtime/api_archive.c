@@ -43,6 +43,62 @@ static bool all_differ(struct qj_ctx *q, int n, const struct archive_member *m)
     return true;
 }
 
+/* The tensors of `a` and `b` by which a macro of one would be one of the other's: conv and x_A, conv_x and A. */
+static const char *same_macros(struct arena *arena, const struct artifact *a, const struct artifact *b)
+{
+    size_t n = strlen(a->name);
+    if (strncmp(a->name, b->name, n) || b->name[n] != '_') return NULL;
+    const struct { const struct artifact_arg *at; int n; } x[] = {{a->arg, a->narg}, {a->pack, a->npack}},
+                                                           y[] = {{b->arg, b->narg}, {b->pack, b->npack}};
+    for (int s = 0; s < 4; s++)
+        for (int i = 0; i < x[s & 1].n; i++)
+            for (int k = 0; k < y[s >> 1].n; k++) {
+                const char *name = arena_printf(arena, "%s_%s", b->name + n + 1, y[s >> 1].at[k].name);
+                if (!strcmp(x[s & 1].at[i].name, name)) return name;
+            }
+    return NULL;
+}
+
+static bool same_extern(const struct artifact_extern *x, const struct artifact_extern *y)
+{
+    return x->result == y->result && x->narg == y->narg && !memcmp(x->arg, y->arg, (size_t)x->narg * sizeof *x->arg);
+}
+
+/* What the header could not declare, or the linker would join: a function of the host's that another object defines, or that
+ * two want with other types. */
+static bool externs_fit(struct qj_ctx *q, const struct artifact *a, const struct artifact *b, const struct archive_member *mb)
+{
+    for (int i = 0; i < a->next; i++) {
+        const char *name = a->ext[i].name;
+        for (int k = 0; k < mb->nsymbol; k++)
+            if (!strcmp(name, mb->symbol[k]))
+                return err_set(&q->ir.err, ERR_REDEFINED, (struct span){0}, "%s is a function of the host's for %s, and one that %s defines",
+                               name, a->name, b->name);
+        for (int k = 0; k < b->next; k++)
+            if (!strcmp(name, b->ext[k].name) && !same_extern(&a->ext[i], &b->ext[k]))
+                return err_set(&q->ir.err, ERR_REDEFINED, (struct span){0}, "%s has other types for %s than for %s", name, a->name, b->name);
+    }
+    return true;
+}
+
+/* One header declares all of them. */
+static bool all_fit(struct qj_ctx *q, int n, const qj_artifact *const *w, const struct archive_member *m)
+{
+    for (int i = 0; i < n; i++)
+        for (int k = 0; k < n; k++) {
+            const struct artifact *a = w[i]->a, *b = w[k]->a;
+            if (i == k) continue;
+            if (!externs_fit(q, a, b, &m[k])) return false;
+            const char *name = same_macros(&q->ir.arena, a, b);
+            if (!name) continue;
+            err_set(&q->ir.err, ERR_REDEFINED, (struct span){0}, "the header of the library would have two macros %s_%s_BYTES: of %s and of %s",
+                    a->name, name, a->name, b->name);
+            err_hint(&q->ir.err, "give a kernel another name: `name conv1`");
+            return false;
+        }
+    return true;
+}
+
 static bool gather(struct qj_ctx *q, const struct archiving *v, struct archive_member *m, struct str *header, struct str *json)
 {
     struct arena *arena = &q->ir.arena;
@@ -62,7 +118,7 @@ static bool gather(struct qj_ctx *q, const struct archiving *v, struct archive_m
         str_printf(json, "%s%s", i ? "," : "", artifact_json(arena, a));
     }
     str_put(json, "]\n");
-    return all_differ(q, v->n, m);
+    return all_differ(q, v->n, m) && all_fit(q, v->n, v->a, m);
 }
 
 static bool body_archive(struct qj_ctx *q, void *u)

@@ -98,4 +98,22 @@ if "$QJIT" compile plain.qj clash.qj --target x86-64-v3 -o bad.a 2> log; then fa
 grep -q 'both define plain_pack' log
 [ ! -e bad.a ] || fail "a library in spite of an error"
 if "$QJIT" compile plain.qj missing.qj -o bad.a 2> log; then fail "a script that is not there"; fi
+# names that differ in case, each with a header of its own; names that would meet in the one header
+sed 's/^name .*/name Plain/' plain.qj > upper.qj
+"$QJIT" compile plain.qj upper.qj --target x86-64-v3 -o libcase.a
+printf '#include "libcase.h"\nint main(int n, char **v)\n{\n    void *all[8] = {0};\n    return n > 9 ? plain_call(all) + Plain_call(all) + !v : 0;\n}\n' > case.c
+$cc -std=c99 -Wall -Wextra -Werror -pedantic case.c -L. -lcase -o case
+no_library() { # text, scripts
+    if "$QJIT" compile "$2" "$3" --target x86-64-v3 -o bad.a 2> log; then fail "a library of $2 and $3"; fi
+    grep -q "$1" log || { cat log; fail "not: $1"; }
+}
+sed 's/A\[/par_A[/' plain.qj > macro.qj
+sed 's/^name .*/name plain_par/' par.qj > macro2.qj
+no_library 'two macros plain_par_A_BYTES' macro.qj macro2.qj
+host() { printf 'extern %s : i32\ninput A[m:8] : i32\nC[m] : i32 = %s\nname %s\n' "$1" "$2" "$3"; }
+host 'plain(i32)' 'plain(A[m])' one > one.qj
+host 'g(i32)' 'g(A[m])' two > two.qj
+host 'g(i32, i32)' 'g(A[m], 3)' three > three.qj
+no_library 'plain is a function of the host' one.qj plain.qj
+no_library 'g has other types' two.qj three.qj
 echo "objects: as they should be"
