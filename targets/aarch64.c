@@ -8,6 +8,8 @@
  *
  *     C: i32[4], A: i8[4], B: i8[4,4]      C[i] += i32(A[k]) * i32(B[i,k])
  *
+ * and in those with `lanes` in their names both do. mmla_... multiply two rows of A by two of B.
+ *
  * All are exact for all values: sums wrap modulo 2^32, as ir.h says. */
 #include "targets/target.h"
 
@@ -60,6 +62,8 @@ static const struct cpu cpus[] = {
 #define OPS(n, k, a, b) "C: i32[" #n "], A: " #a "[" #k "], B: " #b "[" #n "," #k "]"
 #define DOT "C[i] += i32(A[k]) * i32(B[i,k])"
 
+#define LANES(n, k, a, b) "C: i32[" #n "], A: " #a "[" #n "," #k "], B: " #b "[" #n "," #k "]"
+#define DOT_LANES "C[i] += i32(A[i,k]) * i32(B[i,k])"
 #define DOT_HELP "one instruction, exact; A from memory or a lane of a register"
 #define TILE(a, b) "C: i32[2,2], A: " #a "[2,8], B: " #b "[2,8]"
 #define TILE_DOT "C[i,j] += i32(A[i,k]) * i32(B[j,k])"
@@ -79,6 +83,11 @@ static const struct intrin_row rows[] = {
      "add(C, " PAIRS(u) "(" MULL(u, "repeat.i8x8(A)", "B") "))",
      "neon", 0, 7, "uadalp", "exact: products in 16 bits, neighbours added in 32"},
 
+    /* 16-bit by 16-bit: what is wider than a byte, differences from zero points */
+    {"dot1_i16_smlal", OPS(4, 1, i16, i16), DOT,
+     "add(C, mul(sext.i32x4(B), sext.i32x4(repeat.i16x4(A))))",
+     "neon", 0, 4, "smlal", "exact on 16-bit operands"},
+
     /* dot-product instructions */
     {"dot4_i8i8_sdot", OPS(4, 4, i8, i8), DOT,
      DOT4(sdot, "C", "B", "repeat.i8x16(A)"),
@@ -92,6 +101,20 @@ static const struct intrin_row rows[] = {
     {"dot4_i8u8_usdot", OPS(4, 4, i8, u8), DOT,
      DOT4(usdot, "C", "B", "repeat.i8x16(A)"),
      "i8mm", 0, 32, "usdot", DOT_HELP},
+
+    /* lane by lane: A and B hold the same channels */
+    {"dot1_lanes_i16_smlal", LANES(8, 1, i16, i16), DOT_LANES,
+     "add(C, mul(sext.i32x8(A), sext.i32x8(B)))",
+     "neon", 0, 4, "smlal", "exact on 16-bit operands; depthwise"},
+    {"dot4_lanes_i8i8_sdot", LANES(4, 4, i8, i8), DOT_LANES,
+     DOT4(sdot, "C", "A", "B"),
+     "dotprod", 0, 32, "sdot", "one instruction, exact; depthwise"},
+    {"dot4_lanes_u8u8_udot", LANES(4, 4, u8, u8), DOT_LANES,
+     DOT4(udot, "C", "A", "B"),
+     "dotprod", 0, 32, "udot", "one instruction, exact; depthwise"},
+    {"dot4_lanes_u8i8_usdot", LANES(4, 4, u8, i8), DOT_LANES,
+     DOT4(usdot, "C", "A", "B"),
+     "i8mm", 0, 32, "usdot", "one instruction, exact; depthwise"},
 
     /* matrix instructions: tiles of two rows by two columns */
     {"mmla_i8i8_smmla", TILE(i8, i8), TILE_DOT,
