@@ -177,6 +177,8 @@ static void candidates(const struct contraction *k, struct candidates *out)
             if (nr % d.lanes || !(whole || padded) || (nr * mult > MAX_VECTOR && nr > 8)) continue;
             for (size_t t = 0; t < ARRAY_LEN(tiles); t++) {
                 if (tiles[t] % sharing(&w, d.k) || copies(&w, &d, tiles[t], nr, mult) > MAX_COPIES) continue;
+                /* where operands come from registers alone, sums in memory cost twice */
+                if (k->s->target->lane_bytes && tiles[t] * nr * 32 / k->s->target->vector_bits > k->s->target->vector_regs / 2) continue;
                 struct choice c = {.row = in, .mr = tiles[t], .nr = nr, .rows = block_rows(k, &w, &d, nr)};
                 c.cycles = cycles(k, &w, &d, &c);
                 cand_add(out, c);

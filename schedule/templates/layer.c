@@ -23,15 +23,17 @@ static bool by_tiles(const struct layer *l)
 
 enum layer_zero layer_form_for(const struct layer *l, const struct target *t)
 {
-    if (by_tiles(l)) return ZERO_DIFFERENCES;
     double bytes = 0, words = 0;
+    bool pairs = false; /* what Winograd's tiles are multiplied by */
     for (int i = 0; i < t->nintrin; i++) {
         const struct intrin *in = &t->intrin[i];
         if (in->meaning->nop != 3 || in->row->pair_i16 || in->meaning->op[0]->dt != DT_I32) continue;
         double *best = dt_bytes(in->meaning->op[1]->dt) == 1 && dt_bytes(in->meaning->op[2]->dt) == 1 ? &bytes
                        : dt_bytes(in->meaning->op[1]->dt) == 2 && dt_bytes(in->meaning->op[2]->dt) == 2 ? &words : NULL;
         if (best && in->row->mac_per_cycle > *best) *best = in->row->mac_per_cycle;
+        pairs |= best == &words && in->meaning->op[1]->ndim == 1 && in->meaning->op[1]->shape[0] == 2;
     }
+    if (pairs && by_tiles(l)) return ZERO_DIFFERENCES;
     return bytes > 1.5 * words ? ZERO_TERMS : ZERO_DIFFERENCES;
 }
 
