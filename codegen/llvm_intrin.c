@@ -191,7 +191,13 @@ static LLVMValueRef eval_asm(struct row *r, const struct recipe *p)
     LLVMTypeRef fn = LLVMFunctionType(named_type(r, p->type), type, (unsigned)p->nkid, 0);
     LLVMValueRef code = LLVMGetInlineAsm(fn, p->name, strlen(p->name), p->constraints, strlen(p->constraints),
                                          0, 0, LLVMInlineAsmDialectATT, 0);
-    return LLVMBuildCall2(r->m->b, fn, code, arg, (unsigned)p->nkid, "");
+    LLVMValueRef call = LLVMBuildCall2(r->m->b, fn, code, arg, (unsigned)p->nkid, "");
+    static const char *const pure[] = {"memory", "nounwind", "willreturn"}; /* its effect is its result: loads pass it */
+    for (size_t i = 0; i < ARRAY_LEN(pure); i++) {
+        unsigned kind = LLVMGetEnumAttributeKindForName(pure[i], strlen(pure[i]));
+        LLVMAddCallSiteAttribute(call, LLVMAttributeFunctionIndex, LLVMCreateEnumAttribute(r->m->llvm, kind, 0));
+    }
+    return call;
 }
 
 /* ---- operations ---- */
