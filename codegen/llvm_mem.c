@@ -79,11 +79,15 @@ static unsigned piece_align(unsigned align, int64_t offset)
     return (unsigned)(bits & (0 - bits));
 }
 
-/* Lanes of a piece when the vector has to be cut, else 0. */
-static int piece_lanes(const struct binding *k, const struct buffer *b, LLVMTypeRef t)
+/* Lanes of a piece when the vector has to be cut, else 0. GPUs access nothing across its alignment, which LLVM 19 heeds
+ * of scalars alone. */
+static int piece_lanes(const struct emit *m, const struct binding *k, const struct buffer *b, LLVMTypeRef t, unsigned align)
 {
-    if (!k->chunk || LLVMGetTypeKind(t) != LLVMVectorTypeKind) return 0;
-    int lanes = k->chunk / elem_bytes(b);
+    int chunk = k->chunk;
+    if (m->launch && b->scope != SCOPE_LOCAL) chunk = align < LAUNCH_ALIGN ? (int)align : LAUNCH_ALIGN;
+    if (!chunk || LLVMGetTypeKind(t) != LLVMVectorTypeKind) return 0;
+    int lanes = chunk / elem_bytes(b);
+    while (m->launch && lanes > 1 && LLVMGetVectorSize(t) % (unsigned)lanes) lanes /= 2; /* three would be read as four */
     return lanes > 0 && (int)LLVMGetVectorSize(t) > lanes ? lanes : 0;
 }
 
@@ -99,7 +103,7 @@ LLVMValueRef load_run(struct emit *m, const struct buffer *b, const struct expr 
     const struct binding k = *binding_of(m, b);
     LLVMValueRef p = address(m, b, emit_expr(m, at), true);
     unsigned align = align_at(&k, b, at);
-    int step = piece_lanes(&k, b, type);
+    int step = piece_lanes(m, &k, b, type, align);
     if (!step) return load_piece(m, type, p, align);
     int n = (int)LLVMGetVectorSize(type);
     if (n == 2 * step && step * elem_bytes(b) == 8) { /* halves as 64-bit lanes: LLVM sees what they were cut from */
@@ -128,7 +132,7 @@ void store_run(struct emit *m, const struct buffer *b, const struct expr *at, LL
     LLVMValueRef p = address(m, b, emit_expr(m, at), true);
     LLVMTypeRef type = LLVMTypeOf(v);
     unsigned align = align_at(&k, b, at);
-    int step = piece_lanes(&k, b, type);
+    int step = piece_lanes(m, &k, b, type, align);
     if (!step) {
         store_piece(m, v, p, align);
         return;
@@ -303,7 +307,7 @@ static LLVMValueRef load_bits(struct emit *m, const struct expr *e)
     LLVMValueRef mask = m->mask && (others || !in_bounds(b, at)) ? m->mask : NULL;
     QJ_ASSERT(e->nkid == 1);
     if (e->type.lanes == 1) return load_run(m, b, at, type);
-    if (at->op == OP_RAMP && ir_is_int(at->kid[1], 1)) {
+    if (at->op == OP_RAMP && ir_is_int(at->kid[1], 1) && !(mask && m->launch)) {
         if (!mask) return load_run(m, b, at->kid[0], type);
         LLVMValueRef p = address(m, b, emit_uniform(m, at->kid[0]), false);
         LLVMTypeRef over[2] = {type, LLVMTypeOf(p)};
@@ -336,7 +340,7 @@ static void store_masked(struct emit *m, const struct stmt *s, LLVMValueRef v)
 {
     const struct buffer *b = s->u.store.buffer;
     const struct expr *at = s->u.store.idx[0];
-    if (at->op != OP_RAMP || !ir_is_int(at->kid[1], 1)) {
+    if (at->op != OP_RAMP || !ir_is_int(at->kid[1], 1) || m->launch) {
         scatter(m, b, at, v, m->mask);
         return;
     }

@@ -320,5 +320,5 @@ static void steps(const struct contraction *k, const struct choice *c, struct st
 }
 
 const struct tmpl tmpl_depthwise = {
-    "depthwise", "depthwise convolutions: lanes are channels, dot products run over taps of neighbours", fits, candidates, steps,
+    "depthwise", "depthwise convolutions: lanes are channels, dot products run over taps of neighbours", fits, candidates, steps, TARGET_CPU,
 };

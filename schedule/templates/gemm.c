@@ -734,9 +734,9 @@ static void conv_steps(const struct contraction *k, const struct choice *c, stru
 
 const struct tmpl tmpl_conv2d = {
     "conv2d", "convolutions: tiles of pixels by output channels in registers, over window and input channels",
-    fits_conv2d, conv_candidates, conv_steps,
+    fits_conv2d, conv_candidates, conv_steps, TARGET_CPU,
 };
 const struct tmpl tmpl_dense = {
     "dense", "dense layers and matrix products: tiles of rows by columns in registers, over the whole sum",
-    fits_dense, candidates, steps,
+    fits_dense, candidates, steps, TARGET_CPU,
 };

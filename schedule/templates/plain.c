@@ -45,5 +45,5 @@ static void steps(const struct contraction *k, const struct choice *c, struct st
 }
 
 const struct tmpl tmpl_plain = {
-    "plain", "anything else: threads over the outermost loop, vectors along the output's rows", fits, candidates, steps,
+    "plain", "anything else: threads over the outermost loop, vectors along the output's rows", fits, candidates, steps, TARGET_CPU,
 };

@@ -145,5 +145,5 @@ static void steps(const struct contraction *k, const struct choice *choice, stru
 
 const struct tmpl tmpl_stem = {
     "stem", "convolutions of few channels, as first layers: the taps along a row are summed as one axis",
-    fits, candidates, steps,
+    fits, candidates, steps, TARGET_CPU,
 };

@@ -5,7 +5,7 @@
 #include <stdlib.h>
 
 /* In the order they are tried; each by itself says what it fits. */
-static const struct tmpl *const templates[] = {&tmpl_stem, &tmpl_depthwise, &tmpl_conv2d, &tmpl_dense, &tmpl_plain};
+static const struct tmpl *const templates[] = {&tmpl_stem, &tmpl_depthwise, &tmpl_conv2d, &tmpl_dense, &tmpl_plain, &tmpl_gpu};
 
 const struct prim_info sch_template = {
     "template", "[NAME] [stage=STAGE] [row=INTRINSIC] [mr=N] [nr=N] [rows=N] [outer=0|1] [tile=0|2|4] [nth=N] [pick=N]",
@@ -120,13 +120,17 @@ static bool choose(struct sched *s, int stage, struct wish *w, bool *served)
     for (size_t i = 0; i < ARRAY_LEN(templates); i++) {
         const struct tmpl *t = templates[i];
         if (w->tmpl && w->tmpl != t) continue;
-        if (!t->fits(&k, &why)) {
+        bool other = t->kind != s->target->family->kind;
+        if (other) why = t->kind == TARGET_SIMT ? "the target is no GPU" : "the target is a GPU";
+        if (other || !t->fits(&k, &why)) {
             if (w->tmpl) return err_set(&c->err, ERR_TEMPLATE, w->at, "%s does not fit %s: %s", t->name, name, why);
             continue;
         }
         if (!first) first = t->name;
         if (apply_best(s, &k, t, w)) return *served = true;
-        if (!w->tmpl && i + 1 < ARRAY_LEN(templates)) err_clear(&c->err);
+        bool more = false;
+        for (size_t n = i + 1; n < ARRAY_LEN(templates); n++) more |= templates[n]->kind == t->kind;
+        if (!w->tmpl && more) err_clear(&c->err);
         else if (!err_is(&c->err)) {
             err_set(&c->err, ERR_TEMPLATE, w->at, "%s has no candidate for %s with these knobs on target %s", first, name,
                     s->target->name);
@@ -290,6 +294,7 @@ void tmpl_explain(struct sched *s, struct explained *out)
         bool chosen = false, any = con_of(s, i, &k, &why);
         for (size_t t = 0; t < ARRAY_LEN(templates); t++) {
             size_t from = out->row.n;
+            if (templates[t]->kind != s->target->family->kind) continue;
             if (any && templates[t]->fits(&k, &why)) chosen |= explain_template(&k, templates[t], chosen, out);
             else VEC_PUSH(&s->c->arena, out->row, ((struct explain_row){.of_template = true, .why = why}));
             sign_rows(out, from, stage, templates[t]->name);

@@ -43,8 +43,9 @@ struct tmpl {
     /* All that seem legal on the target, unordered. */
     void (*candidates)(const struct contraction *k, struct candidates *out);
     void (*steps)(const struct contraction *k, const struct choice *c, struct str *out);
+    enum target_kind kind;
 };
-extern const struct tmpl tmpl_stem, tmpl_depthwise, tmpl_conv2d, tmpl_dense, tmpl_plain;
+extern const struct tmpl tmpl_stem, tmpl_depthwise, tmpl_conv2d, tmpl_dense, tmpl_plain, tmpl_gpu;
 
 /* The `template` statement: arguments as a step's. All or nothing; errors ERR_TEMPLATE. */
 bool tmpl_apply(struct sched *s, const struct step_arg *arg, int narg, struct span at);

@@ -53,3 +53,19 @@ assert all(a["align"] == 16 for a in j["args"])
 END
     has $gpu.h 'X("dense", 8, 7, 1, 16, 16, 1)'
 done
+
+# Layers, by their template.
+for layer in 'conv2d h=28 w=28 c=64 o=128 k=3 stride=2 pad=1' 'conv2d h=14 w=14 c=256 o=64 k=1' 'depthwise h=28 w=28 c=96 k=3 pad=1' \
+    'conv2d h=56 w=56 c=3 o=32 k=7 stride=2 pad=3' 'dense m=49 n=1000 k=512'; do
+    for gpu in sm_61 sm_80 sm_90a; do
+        # shellcheck disable=SC2086  # words on purpose
+        "$QJIT" layer $layer --target $gpu >l.qj
+        "$QJIT" compile l.qj --target $gpu -o l.ptx || { echo "$layer for $gpu"; exit 1; }
+        assembles l.ptx $gpu
+    done
+done
+"$QJIT" compile "$QJ_SRC/tools/examples/conv_56_auto.qj" --target sm_80 -o k.ptx
+has k.ptx 'dp4a\.u32\.s32'
+has k.ptx 'ld\.shared\.v4\.u32'
+has k.ptx 'st\.shared\.v4\.u32'
+[ "$(grep -c 'bar\.sync' k.ptx)" = 2 ] || { echo "conv_56_auto has two barriers a turn"; exit 1; }

@@ -114,9 +114,11 @@ static void dot(struct gpugen *g, const char *stage)
     if (N(0, 3) == 0) take(g, "unroll %s.%s", stage, axis(g, gi));
 }
 
-bool gen_gpu_schedule(struct rng *r, struct sched *s, long *taken, long *refused, long *tensorized)
+static void by_hand(struct gpugen *gp)
 {
-    struct gpugen g = {r, s, taken, refused, tensorized, true};
+    struct gpugen g = *gp;
+    struct rng *r = g.r;
+    struct sched *s = g.s;
     const struct program *p = sch_program(s);
     const struct tensor *last = p->tensor[p->ntensor - 1], *of = last;
     const int threads[2] = {N(1, 6), N(1, 8)};
@@ -141,6 +143,14 @@ bool gen_gpu_schedule(struct rng *r, struct sched *s, long *taken, long *refused
         if (N(0, 6)) fetch(&g, name, N(0, 5) ? sum : last->name, threads);
     }
     for (int i = N(0, 4); i-- > 0 && g.ok;) take(&g, "%s", gen_step(&s->c->arena, r, s));
+    *gp = g;
+}
+
+bool gen_gpu_schedule(struct rng *r, struct sched *s, long *taken, long *refused, long *tensorized)
+{
+    struct gpugen g = {r, s, taken, refused, tensorized, true};
+    if (N(0, 2)) by_hand(&g);
+    else take(&g, "template%s", PICK(r, "", "", " mr=4 nr=4", " mr=1", " rows=2", " nr=8"));
     for (int i = 0; i < sch_nstages(s); i++) { /* no kernel without a bound loop */
         const char *x = data_axis(s, i, 0);
         if (x && s->state->stage[i]->attach == ATTACH_ROOT) take(&g, "bind %s.%s %s", sch_stage_name(s, i), x, PICK(r, "blockIdx.x", "threadIdx.x"));
