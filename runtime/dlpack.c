@@ -125,7 +125,7 @@ struct DLManagedTensorVersioned *qj_tensor_to_dlpack_versioned(qj_tensor *t)
 qj_tensor *qj_tensor_dense(const qj_tensor *t)
 {
     qj_dtype dt;
-    if (!qj_tensor_dtype(t, &dt) || t->device.type != DL_CPU) return NULL;
+    if (!qj_tensor_dtype(t, &dt) || t->device.type != DL_CPU || (!t->data && qj_tensor_bytes(t))) return NULL;
     qj_tensor *out = qj_tensor_new(dt, t->ndim, t->shape);
     int64_t bytes = out ? qj_tensor_bytes(out) : 0;
     if (!bytes) return out;

@@ -241,9 +241,10 @@ static bool save_dense(struct err_state *e, const qj_tensor *t, enum dtype d, co
 bool npy_save(struct err_state *e, const qj_tensor *t, const char *path)
 {
     enum dtype d;
-    if (qj_tensor_bytes(t) < 0 || !tensor_dtype(t, &d) || t->ndim > QJ_MAX_RANK || t->device.type != DL_CPU)
+    if (qj_tensor_bytes(t) < 0 || !tensor_dtype(t, &d) || t->ndim > QJ_MAX_RANK || t->device.type != DL_CPU
+        || (!t->data && qj_tensor_bytes(t)))
         return err_set(e, ERR_NPY, (struct span){0},
-                       "%s: the tensor has too many dimensions, a type of others, or lies elsewhere", path);
+                       "%s: the tensor has too many dimensions, a type of others, no data, or lies elsewhere", path);
     if (tensor_contiguous(t)) return save_dense(e, t, d, path);
     qj_tensor *dense = qj_tensor_dense(t);
     if (!dense) return err_set(e, ERR_MEMORY, (struct span){0}, "no memory to write %s", path);

@@ -441,7 +441,8 @@ QJ_API int64_t qj_tensor_bytes(const qj_tensor *t);
 /* The first element: data plus byte_offset. */
 QJ_API void *qj_tensor_data(const qj_tensor *t);
 QJ_API bool qj_tensor_dtype(const qj_tensor *t, qj_dtype *out);
-/* Fills with reproducible random values in lo..hi (f32: reals there). */
+/* Fills with reproducible random values in lo..hi (f32: reals there). False: a range that its type has not, or not dense CPU
+ * memory that may be written. */
 QJ_API bool qj_tensor_fill(qj_tensor *t, uint64_t seed, int64_t lo, int64_t hi);
 /* numpy's .npy, versions 1 and 2, little-endian, C order. Error: npy (what is wrong with it), file. */
 QJ_API qj_tensor *qj_tensor_load_npy(qj_ctx *q, const char *path);

@@ -160,9 +160,10 @@ bool qj_tensor_fill(qj_tensor *t, uint64_t seed, int64_t lo, int64_t hi)
 {
     enum dtype d;
     if (!t || !tensor_dtype(t, &d) || !tensor_contiguous(t) || lo > hi) return false;
+    if (t->device.type != DL_CPU || tensor_read_only(t)) return false;
     if (d != DT_F32 && (lo < dtype_info[d].lo || hi > dtype_info[d].hi)) return false;
     int64_t bytes = tensor_shape_bytes(d, t->ndim, t->shape);
-    if (bytes < 0) return false;
+    if (bytes < 0 || (bytes && !t->data)) return false;
     tensor_random(d, qj_tensor_data(t), bytes / dt_bytes(d), seed, (struct range){lo, hi});
     return true;
 }

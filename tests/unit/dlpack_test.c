@@ -249,11 +249,33 @@ static void test_strides_at_the_doors(void **state)
     qj_ctx_free(q);
 }
 
+/* Random values go into memory of ours that may be written, and nowhere else. */
+static void test_fill_refuses(void **state)
+{
+    (void)state;
+    int8_t memory[16] = {0};
+    qj_tensor *t = qj_tensor_from_data(QJ_I8, 1, (int64_t[]){16}, memory);
+    t->device.id = QJ_READ_ONLY;
+    assert_false(qj_tensor_fill(t, 1, 1, 5));
+    t->device = (qj_device){2, 0};
+    assert_false(qj_tensor_fill(t, 1, 1, 5));
+    assert_int_equal(memory[0], 0);
+    t->device = (qj_device){1, 0};
+    t->data = NULL;
+    assert_false(qj_tensor_fill(t, 1, 1, 5));
+    assert_null(qj_tensor_dense(t));
+    t->data = memory;
+    assert_true(qj_tensor_fill(t, 1, 1, 5));
+    assert_int_not_equal(memory[0], 0);
+    qj_tensor_free(t);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_import), cmocka_unit_test(test_import_versioned), cmocka_unit_test(test_export),
         cmocka_unit_test(test_dense), cmocka_unit_test(test_strides_at_the_doors),
+        cmocka_unit_test(test_fill_refuses),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
