@@ -243,19 +243,27 @@ static bool body_reproducer(struct qj_ctx *q, void *u)
     return text && api_strdup(q, text, u);
 }
 
-/* Also while an error stands, which it leaves as it is. */
+/* The error that stands steps aside, with its texts, and comes back whatever becomes of the call. */
+static char *beside_error(qj_ctx *q)
+{
+    char *text = NULL, oom[sizeof q->oom];
+    struct err_state standing = q->ir.err;
+    qj_error shown = q->shown;
+    memcpy(oom, q->oom, sizeof oom);
+    err_init(&q->ir.err);
+    bool ok = api_run(q, API_SCRATCH, body_reproducer, &text);
+    err_release(&q->ir.err);
+    q->ir.err = standing;
+    q->shown = shown;
+    memcpy(q->oom, oom, sizeof oom);
+    return ok ? text : NULL;
+}
+
 char *qj_reproducer(qj_ctx *q)
 {
     char *text = NULL;
-    if (!q) return NULL;
-    struct err standing = q->ir.err.first;
-    qj_error shown = q->shown;
-    q->ir.err.first = (struct err){0};
-    bool ok = api_run(q, API_SCRATCH, body_reproducer, &text);
-    if (standing.code == ERR_NONE) return ok ? text : NULL;
-    q->ir.err.first = standing;
-    q->shown = shown;
-    return ok ? text : NULL;
+    if (q && err_is(&q->ir.err)) return beside_error(q);
+    return api_run(q, API_SCRATCH, body_reproducer, &text) ? text : NULL;
 }
 
 static bool body_steps_text(struct qj_ctx *q, void *u)

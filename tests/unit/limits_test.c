@@ -6,6 +6,7 @@
 #include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <time.h>
 
 #include <cmocka.h>
@@ -155,6 +156,25 @@ static void test_cancel_ahead(void **state)
 
 /* ---- deadlines ---- */
 
+/* A reproducer that is itself cancelled leaves the error that stands, with its texts. */
+static void test_cancelled_reproducer(void **state)
+{
+    (void)state;
+    qj_ctx *q = qj_ctx_new(NULL);
+    qj_define(q, "nonsense");
+    char *before = strdup(qj_last_error(q)->text);
+    qj_cancel(q);
+    assert_null(qj_reproducer(q));
+    assert_string_equal(qj_last_error(q)->text, before);
+    assert_string_equal(qj_last_error(q)->message, "not a definition");
+    char *text = qj_reproducer(q);
+    assert_non_null(text);
+    assert_string_equal(qj_last_error(q)->text, before);
+    qj_free(text);
+    free(before);
+    qj_ctx_free(q);
+}
+
 static void test_deadline(void **state)
 {
     (void)state;
@@ -281,6 +301,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_cancel),
         cmocka_unit_test(test_cancel_ahead),
+        cmocka_unit_test(test_cancelled_reproducer),
         cmocka_unit_test(test_deadline),
         cmocka_unit_test(test_undo_gives_back),
         cmocka_unit_test(test_undo_keeps_the_rest),
