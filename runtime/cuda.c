@@ -75,7 +75,7 @@ static bool no_device(struct err_state *e, const char *fmt, ...)
 
 static bool open_library(struct cuda *d, struct err_state *e)
 {
-    const char *name = getenv("QJIT_CUDA_DRIVER");
+    const char *name = secure_getenv("QJIT_CUDA_DRIVER");
     if (!name || !*name) name = "libcuda.so.1";
     d->library = dlopen(name, RTLD_NOW | RTLD_LOCAL);
     if (!d->library) return no_device(e, "CUDA's driver cannot be opened: %s", dlerror());

@@ -177,11 +177,12 @@ static void tell_map(struct telling *t)
     if (fd < 0) return fail(t, "perf map", path, strerror(errno));
     struct stat st;
     const char *bad = NULL;
-    while (flock(fd, LOCK_EX) < 0 && errno == EINTR) continue;
     if (fstat(fd, &st)) bad = strerror(errno);
     else if (!S_ISREG(st.st_mode)) bad = "it is not a regular file";
     else if (st.st_uid != geteuid()) bad = "it belongs to another user";
     else if (st.st_nlink != 1) bad = "it has another name";
+    while (!bad && flock(fd, LOCK_EX) < 0 && errno == EINTR) continue; /* another user's file could be locked for ever */
+    if (!bad && fstat(fd, &st)) bad = strerror(errno);
     if (!bad && st.st_size && st.st_mtime < process_began()) { /* an earlier process had this number */
         if (ftruncate(fd, 0)) bad = strerror(errno);
         st.st_size = 0;
