@@ -2,7 +2,9 @@
 /* api_versions.c - one object for several CPUs: the schedule again for each target, then codegen's versions. */
 #include "codegen/codegen.h"
 #include "runtime/api.h"
+#include "runtime/compile.h"
 #include "runtime/kernel.h"
+#include "runtime/worker.h"
 
 struct versions {
     int n;
@@ -31,18 +33,37 @@ static const struct lowered *lower_for(struct qj_ctx *q, const char *text)
     return l;
 }
 
+/* NULL: error set, with the target it belongs to. */
+static const struct lowered **lower_all(struct qj_ctx *q, int n, const char *const *target)
+{
+    const struct lowered **l = ARENA_ARRAY(&q->ir.arena, const struct lowered *, n);
+    for (int i = 0; i < n; i++)
+        if (!(l[i] = lower_for(q, target[i]))) return NULL;
+    return l;
+}
+
+static void free_artifact(void *p) { qj_artifact_free(p); }
+
+struct qj_artifact *compile_versions_here(struct qj_ctx *q, qj_format format, int n, const struct lowered *const *l)
+{
+    const struct lowered *joint;
+    struct cg_options o = {.kind = (enum cg_kind)format};
+    struct artifact *a = cg_compile_versions(&q->ir, n, l, &o, &joint);
+    struct qj_artifact *w = a ? artifact_wrap(&q->ir.err, joint, a) : NULL;
+    defer(&q->ir.defers, free_artifact, w);
+    return w;
+}
+
 static bool body_versions(struct qj_ctx *q, void *u)
 {
     struct versions *v = u;
-    const struct lowered *l[CG_MAX_VERSIONS], *joint;
     if (v->n < 1 || v->n > CG_MAX_VERSIONS || !v->target || (unsigned)v->format > QJ_BC)
         return err_set(&q->ir.err, ERR_USAGE, (struct span){0}, "an object has from 1 to %d versions, in a format of a CPU",
                        CG_MAX_VERSIONS);
-    for (int i = 0; i < v->n; i++)
-        if (!(l[i] = lower_for(q, v->target[i]))) return false;
-    struct cg_options o = {.kind = (enum cg_kind)v->format};
-    struct artifact *a = cg_compile_versions(&q->ir, v->n, l, &o, &joint);
-    v->out = a ? artifact_wrap(&q->ir.err, joint, a) : NULL;
+    const struct lowered **l = lower_all(q, v->n, v->target);
+    if (!l) return false;
+    v->out = (q->opt.isolate ? worker_compile : compile_versions_here)(q, v->format, v->n, l);
+    defer_cancel(&q->ir.defers, v->out);
     return v->out != NULL;
 }
 

@@ -14,5 +14,7 @@ struct qj_artifact *compile_artifact(struct qj_ctx *q, qj_format format);
 bool compile_fits(struct qj_ctx *q, qj_format format, const struct qj_artifact *w);
 /* The part of it that runs the code generator, in this process. */
 struct qj_artifact *compile_here(struct qj_ctx *q, qj_format format);
+/* The same for n (1 to 8) schedules of the program, each for its target, as one object. */
+struct qj_artifact *compile_versions_here(struct qj_ctx *q, qj_format format, int n, const struct lowered *const *l);
 
 #endif

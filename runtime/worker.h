@@ -31,12 +31,15 @@ enum worker_kind {
     WORKER_LATE,        /* nothing: it was ended */
     WORKER_KINDS
 };
+/* Before the text of a request for an object of several versions: such a line with a target and its steps, for each. */
+#define WORKER_VERSION "version "
 #define WORKER_ASK "qjitask1"
 #define WORKER_REPLY "qjitans1"
 enum { WORKER_ASK_MAX = 64 << 20, WORKER_REPLY_MAX = 256 << 20 };
+static const int64_t WORKER_MS_MAX = INT64_C(1000) * 3600 * 24 * 365; /* longer is as good as for ever */
 
-/* In the host, inside a body. As compile_here; further errors: ERR_WORKER. */
-struct qj_artifact *worker_compile(struct qj_ctx *q, qj_format format);
+/* In the host, inside a body. As compile_here, or with n schedules as compile_versions_here; further errors: ERR_WORKER. */
+struct qj_artifact *worker_compile(struct qj_ctx *q, qj_format format, int n, const struct lowered *const *l);
 /* Ends it and waits for that. NULL is fine. */
 struct worker;
 void worker_stop(struct worker *w);

@@ -10,6 +10,7 @@
 #include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -165,11 +166,13 @@ static void test_no_program(void **state)
     }
 }
 
+struct seen { int socket, pidfd; pid_t pid; };    /* as worker.c begins */
+
 /* It is killed between two compiles, and then by the host that waits for all its children. */
 static void test_killed(void **state)
 {
     (void)state;
-    struct { int socket, pidfd; pid_t pid; } w;    /* as worker.c has it */
+    struct seen w;
     qj_ctx *q = isolated(NULL);
     qj_artifact *want = in_process();
     for (int i = 0; i < 4; i++) {
@@ -184,6 +187,80 @@ static void test_killed(void **state)
     qj_artifact_free(want);
     qj_ctx_free(q);
     assert_int_equal(waitpid(-1, NULL, WNOHANG), -1); /* no child is left */
+}
+
+/* An object of several versions is made there too. */
+static void test_versions(void **state)
+{
+    (void)state;
+    static const char *const target[] = {"x86-64-v3", "x86-64-v3,+avxvnni"};
+    qj_ctx *q = isolated(NULL), *here = qj_ctx_new(NULL);
+    qj_define(here, program);
+    qj_target(here, "x86-64-v3");
+    qj_template(here, "");
+    qj_artifact *a = qj_compile_versions(q, 2, target, QJ_OBJ), *b = qj_compile_versions(here, 2, target, QJ_OBJ);
+    ok(q);
+    ok(here);
+    assert_non_null(q->worker);
+    assert_true(same(a, b));
+    qj_artifact_free(a);
+    qj_artifact_free(b);
+    assert_null(qj_compile_versions(q, 2, (const char *const[]){"x86-64-v3", "no-such"}, QJ_OBJ));
+    assert_string_equal(qj_last_error(q)->code, "unknown-target");
+    qj_ctx_free(here);
+    qj_ctx_free(q);
+}
+
+/* A child of fork neither ends its parent's compiler nor speaks to it. */
+static void test_fork(void **state)
+{
+    (void)state;
+    int status;
+    struct seen w;
+    qj_ctx *q = isolated(NULL);
+    qj_artifact *want = in_process(), *first = qj_compile(q, QJ_OBJ);
+    ok(q);
+    qj_artifact_free(first);
+    memcpy(&w, q->worker, sizeof w);
+    struct worker *mine = q->worker;
+    for (int i = 0; i < 2; i++) {
+        pid_t child = fork();
+        if (child == 0) {
+            qj_artifact *a = i ? qj_compile(q, QJ_OBJ) : NULL;
+            bool fine = !i || (a && same(a, want));
+            qj_artifact_free(a);
+            qj_ctx_free(q);
+            _exit(fine ? 0 : 1);
+        }
+        assert_int_equal(waitpid(child, &status, 0), child);
+        assert_int_equal(status, 0);
+        assert_int_equal(kill(w.pid, 0), 0);
+        qj_artifact *a = qj_compile(q, QJ_OBJ);
+        ok(q);
+        assert_true(same(a, want));
+        assert_ptr_equal(q->worker, mine);
+        qj_artifact_free(a);
+    }
+    qj_artifact_free(want);
+    qj_ctx_free(q);
+}
+
+/* Any limit is one: for ever, everything, next to nothing. */
+static void test_limits(void **state)
+{
+    (void)state;
+    qj_ctx *q = isolated(&(qj_options){.worker_ms = INT64_MAX, .worker_memory = SIZE_MAX});
+    qj_artifact *a = qj_compile(q, QJ_OBJ);
+    ok(q);
+    assert_non_null(a);
+    qj_artifact_free(a);
+    qj_ctx_free(q);
+    if (SANITIZED) return; /* whose memory cannot be limited */
+    q = isolated(&(qj_options){.worker_memory = 1});
+    assert_null(qj_compile(q, QJ_OBJ));
+    assert_string_equal(qj_last_error(q)->code, "out-of-memory");
+    assert_string_equal(qj_last_error(q)->message, "the compiler process's limit of 1 bytes is too small for this");
+    qj_ctx_free(q);
 }
 
 struct job { int n; int bad; };
@@ -404,6 +481,7 @@ int main(int argc, char **argv)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_same), cmocka_unit_test(test_errors), cmocka_unit_test(test_assembly),
         cmocka_unit_test(test_no_program), cmocka_unit_test(test_killed), cmocka_unit_test(test_threads),
+        cmocka_unit_test(test_versions), cmocka_unit_test(test_fork), cmocka_unit_test(test_limits),
         cmocka_unit_test(test_cancel), cmocka_unit_test(test_answers), cmocka_unit_test(test_faults),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
