@@ -65,7 +65,6 @@ qj_ctx *qj_ctx_new(const qj_options *options)
 void qj_ctx_free(qj_ctx *q)
 {
     if (!q) return;
-    jit_unref(q->jit);
     worker_stop(q->worker);
     free(q->worker_program);
     cuda_close(q->cuda);
@@ -261,12 +260,6 @@ struct cuda *api_cuda(struct qj_ctx *q)
 {
     if (!q->cuda) q->cuda = cuda_open(&q->ir.err);
     return q->cuda;
-}
-
-struct jit *api_jit(struct qj_ctx *q)
-{
-    if (!q->jit) q->jit = jit_new(&q->ir.err);
-    return q->jit;
 }
 
 bool api_strdup(struct qj_ctx *q, const char *text, char **out)

@@ -39,7 +39,6 @@ struct qj_ctx {
     struct worker *worker;              /* the compiler process; NULL: none yet */
     char *worker_program;               /* opt.worker, ours */
     struct host_list host;              /* functions that it has been given */
-    struct jit *jit;                    /* NULL: nothing linked yet */
     struct cuda *cuda;                  /* NULL: no GPU asked for yet */
     char *cache_dir;                    /* the option's copy; NULL: no cache */
     struct cache *cache;                /* NULL: not opened yet */
@@ -62,7 +61,6 @@ void api_leave(struct qj_ctx *q);
 /* Inside a body, or with the pad set by one. NULL: error set. */
 const struct target *api_target(struct qj_ctx *q);
 struct sched *api_sched(struct qj_ctx *q);          /* made when first needed */
-struct jit *api_jit(struct qj_ctx *q);
 struct cuda *api_cuda(struct qj_ctx *q);
 const struct program *api_program(struct qj_ctx *q);
 bool api_replay(struct qj_ctx *q);      /* the schedule again: definitions, name or target have changed */

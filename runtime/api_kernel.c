@@ -165,8 +165,7 @@ static bool body_link(struct qj_ctx *q, void *u)
         struct cuda *d = api_cuda(q);
         if (d) l->out = kernel_load(&q->ir, d, l->a);
     } else {
-        struct jit *j = api_jit(q);
-        if (j) l->out = kernel_link(&q->ir, j, &q->host, q->target, l->a);
+        l->out = kernel_link(&q->ir, &q->host, q->target, l->a);
         if (l->out) tell_profilers(q, l->out);
     }
     return l->out != NULL;
@@ -272,8 +271,7 @@ static double ceiling_of(struct qj_ctx *q, const struct target *t, const struct 
     for (int i = 0; i < q->nceiling; i++)
         if (!strcmp(q->ceiling[i].row, row->row->name) && !strcmp(q->ceiling[i].target, t->name))
             return q->ceiling[i].mac;
-    struct jit *jit = api_jit(q);
-    double mac = jit ? measure_ceiling(&q->ir, jit, t, row) : 0;
+    double mac = measure_ceiling(&q->ir, t, row);
     bool fits =
         strlen(row->row->name) < sizeof q->ceiling[0].row && strlen(t->name) < sizeof q->ceiling[0].target;
     if (err_is(&q->ir.err) || row->user || !fits || q->nceiling == API_CEILINGS) return mac;

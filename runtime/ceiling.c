@@ -119,7 +119,7 @@ static void run_job(void *u)
 static void free_artifact(void *p) { artifact_free(p); }
 static void free_linked(void *p) { jit_unlink(p); }
 
-static double measure_tile(struct ir_ctx *c, struct jit *j, const struct target *t, const struct intrin *row,
+static double measure_tile(struct ir_ctx *c, const struct target *t, const struct intrin *row,
                            struct tile tile)
 {
     const struct meaning *m = row->meaning;
@@ -128,7 +128,7 @@ static double measure_tile(struct ir_ctx *c, struct jit *j, const struct target 
     const struct lowered *l = sch_lower(s);
     struct artifact *a = cg_compile(c, l, &(struct cg_options){.kind = CG_OBJ});
     defer(&c->defers, free_artifact, a);
-    struct linked *code = a ? jit_link(j, &c->err, a->bytes, a->size, 0, NULL) : NULL;
+    struct linked *code = a ? jit_link(&c->err, a->bytes, a->size, 0, NULL) : NULL;
     defer(&c->defers, free_linked, code);
     if (!code || a->narg != 3 || a->pack_name) return 0;
     struct job job = {.entry = jit_find(code, "ceiling_call")};
@@ -146,7 +146,7 @@ static double measure_tile(struct ir_ctx *c, struct jit *j, const struct target 
     return job.rc || ghz <= 0 ? 0 : (double)macs / (best.best_ms * 1e6 * ghz);
 }
 
-double measure_ceiling(struct ir_ctx *c, struct jit *j, const struct target *t, const struct intrin *row)
+double measure_ceiling(struct ir_ctx *c, const struct target *t, const struct intrin *row)
 {
     const struct meaning *m = row->meaning;
     double best = 0;
@@ -154,7 +154,7 @@ double measure_ceiling(struct ir_ctx *c, struct jit *j, const struct target *t, 
     for (size_t i = 0; i < ARRAY_LEN(tiles) && !err_is(&c->err); i++) {
         if (tiles[i].regs != (t->vector_regs >= 32 ? 32 : 16)) continue;
         int keep = c->defers.n;
-        double mac = measure_tile(c, j, t, row, tiles[i]);
+        double mac = measure_tile(c, t, row, tiles[i]);
         defer_run(&c->defers, keep);
         if (mac > best) best = mac;
     }

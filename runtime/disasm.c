@@ -7,6 +7,8 @@
 #include <llvm-c/Disassembler.h>
 #include <llvm-c/Target.h>
 
+#include "codegen/codegen.h"
+
 /* Linked bytes, or those of an object. */
 struct code { const struct linked *linked; const struct elf_info *object; };
 
@@ -82,6 +84,7 @@ static bool add_all(struct growing *g, LLVMDisasmContextRef dc, const struct cod
 static qj_listing *disasm_code(struct err_state *e, const struct code *l, const char *triple, const char *cpu,
                                const char *features)
 {
+    cg_setup();
     LLVMInitializeX86Disassembler(); /* stores a pointer in the target's entry: again is the same */
     LLVMInitializeAArch64Disassembler();
     LLVMDisasmContextRef dc = LLVMCreateDisasmCPUFeatures(triple, cpu, features, NULL, 0, NULL, NULL);

@@ -4,6 +4,8 @@
 #include <elf.h>
 #include <stdlib.h>
 
+#include "runtime/reloc.h"
+
 const char *const elf_imports[] = {"qjrt_parallel_for", "memcpy", "memset", "memmove", NULL};
 
 #if defined(__x86_64__)
@@ -13,27 +15,6 @@ enum { HOST_MACHINE = EM_AARCH64 };
 #else
 enum { HOST_MACHINE = EM_NONE };
 #endif
-
-/* What code of ours asks of a linker: which relocations, and how many bytes each writes. */
-static const struct { int machine; unsigned type; uint64_t bytes; } relocation[] = {
-    {EM_X86_64, R_X86_64_PC32, 4},
-    {EM_X86_64, R_X86_64_PLT32, 4},
-    {EM_X86_64, R_X86_64_GOTPCREL, 4},
-    {EM_X86_64, R_X86_64_GOTPCRELX, 4},
-    {EM_X86_64, R_X86_64_REX_GOTPCRELX, 4},
-    {EM_AARCH64, R_AARCH64_CALL26, 4},
-    {EM_AARCH64, R_AARCH64_JUMP26, 4},
-    {EM_AARCH64, R_AARCH64_ADR_PREL_PG_HI21, 4},
-    {EM_AARCH64, R_AARCH64_ADD_ABS_LO12_NC, 4},
-    {EM_AARCH64, R_AARCH64_LDST8_ABS_LO12_NC, 4},
-    {EM_AARCH64, R_AARCH64_LDST16_ABS_LO12_NC, 4},
-    {EM_AARCH64, R_AARCH64_LDST32_ABS_LO12_NC, 4},
-    {EM_AARCH64, R_AARCH64_LDST64_ABS_LO12_NC, 4},
-    {EM_AARCH64, R_AARCH64_LDST128_ABS_LO12_NC, 4},
-    {EM_AARCH64, R_AARCH64_ADR_GOT_PAGE, 4},
-    {EM_AARCH64, R_AARCH64_LD64_GOT_LO12_NC, 4},
-    {EM_AARCH64, R_AARCH64_PREL32, 4},
-};
 
 /* MOST_ZEROED: an object of several versions keeps its choice in a word (codegen/llvm_versions.c). */
 enum { MOST_ALIGN = 4096, MOST_ZEROED = 16 };
@@ -155,13 +136,6 @@ static bool section_ok(struct err_state *e, const struct view *v, const Elf64_Sh
     return true;
 }
 
-static uint64_t relocation_bytes(int machine, unsigned type)
-{
-    for (size_t i = 0; i < ARRAY_LEN(relocation); i++)
-        if (relocation[i].machine == machine && relocation[i].type == type) return relocation[i].bytes;
-    return 0;
-}
-
 static bool relocations_ok(struct err_state *e, const struct view *v, const Elf64_Ehdr *h, const Elf64_Shdr *s,
                            unsigned symtab, uint64_t nsym)
 {
@@ -173,9 +147,8 @@ static bool relocations_ok(struct err_state *e, const struct view *v, const Elf6
     for (uint64_t i = 0; i < s->sh_size / sizeof(Elf64_Rela); i++) {
         Elf64_Rela r;
         memcpy(&r, at + i * sizeof r, sizeof r);
-        uint64_t bytes = relocation_bytes(h->e_machine, ELF64_R_TYPE(r.r_info));
-        if (!bytes) return bad(e, "a relocation of a kind that no kernel has");
-        if (r.r_offset > in.sh_size || bytes > in.sh_size - r.r_offset) return bad(e, "a relocation outside its section");
+        if (!reloc_of(h->e_machine, (unsigned)ELF64_R_TYPE(r.r_info))) return bad(e, "a relocation of a kind that no kernel has");
+        if (r.r_offset > in.sh_size || RELOC_BYTES > in.sh_size - r.r_offset) return bad(e, "a relocation outside its section");
         if (ELF64_R_SYM(r.r_info) >= nsym) return bad(e, "a relocation by no symbol");
     }
     return true;

@@ -67,18 +67,18 @@ static bool take_host(struct ir_ctx *c, struct qj_kernel *k, const struct host_l
     return true;
 }
 
-static struct linked *link_code(struct ir_ctx *c, struct jit *j, const struct qj_kernel *k)
+static struct linked *link_code(struct ir_ctx *c, const struct qj_kernel *k)
 {
     const struct artifact *a = k->artifact->a;
     struct jit_import *import = ARENA_ARRAY(&c->arena, struct jit_import, k->host.n + 1);
     for (int i = 0; i < k->host.n; i++)
         import[i] = (struct jit_import){host_fn_name(k->host.at[i]), host_fn_entry(k->host.at[i])};
-    return jit_link(j, &c->err, a->bytes, a->size, k->host.n, import);
+    return jit_link(&c->err, a->bytes, a->size, k->host.n, import);
 }
 
 static void free_kernel(void *k) { qj_kernel_free(k); }
 
-struct qj_kernel *kernel_link(struct ir_ctx *c, struct jit *j, const struct host_list *host, const struct target *known,
+struct qj_kernel *kernel_link(struct ir_ctx *c, const struct host_list *host, const struct target *known,
                               struct qj_artifact *w)
 {
     const struct artifact *a = w->a;
@@ -97,7 +97,7 @@ struct qj_kernel *kernel_link(struct ir_ctx *c, struct jit *j, const struct host
     k->artifact = w;
     int keep = c->defers.n;
     defer(&c->defers, free_kernel, k); /* the arena may have no more memory */
-    if (take_host(c, k, host)) k->code = link_code(c, j, k);
+    if (take_host(c, k, host)) k->code = link_code(c, k);
     if (k->code) {
         k->entry = find(c, k->code, a->name, "");
         k->entry_call = find(c, k->code, a->name, "_call");

@@ -51,7 +51,7 @@ const struct artifact_arg *artifact_call_arg(const struct qj_artifact *a, int i)
 bool spills_note(struct err_state *e, struct artifact *a);
 
 /* known: the context's target, NULL: none. ERR_NO_HOST, ERR_LINK (a function of the host's is not in the list, too), ERR_UNSUPPORTED (not an object), ERR_MEMORY. */
-struct qj_kernel *kernel_link(struct ir_ctx *c, struct jit *j, const struct host_list *host, const struct target *known,
+struct qj_kernel *kernel_link(struct ir_ctx *c, const struct host_list *host, const struct target *known,
                               struct qj_artifact *a);
 /* PTX, on a GPU. ERR_NO_HOST, ERR_LINK, ERR_MEMORY. */
 struct qj_kernel *kernel_load(struct ir_ctx *c, struct cuda *d, struct qj_artifact *a);

@@ -28,7 +28,7 @@ double measure_ghz(void);
 /* MAC/cycle of a register tile of `row` on operands in the first-level cache, compiled as a schedule like any
  * other: the best of a few tile shapes. 0: the row is no multiply-accumulate of two operands, or the clock is
  * not known. Uses c's arena; errors there. */
-double measure_ceiling(struct ir_ctx *c, struct jit *j, const struct target *t, const struct intrin *row);
+double measure_ceiling(struct ir_ctx *c, const struct target *t, const struct intrin *row);
 
 /* The instruction to compare a kernel with: the one its steps name, else the target's best exact one for f32
  * or for integers; NULL. */

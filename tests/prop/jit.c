@@ -9,7 +9,7 @@
 /* This machine's own target, and less of it, so that many rows run wherever the tests do. */
 static const char *const targets[] = {"native", "native", "x86-64-v3", "x86-64-v3", "x86-64-v2", "generic"};
 
-static bool one_case(uint64_t seed, struct jit **j, long *steps, long *tensorized)
+static bool one_case(uint64_t seed, long *steps, long *tensorized)
 {
     struct ir_ctx c;
     ir_ctx_init(&c, 0);
@@ -26,7 +26,7 @@ static bool one_case(uint64_t seed, struct jit **j, long *steps, long *tensorize
     }
     if (ok) gen_schedule(&r, s, steps, NULL, tensorized);
     const struct lowered *l = ok ? sch_lower(s) : NULL;
-    ok = l && jit_check(&c, j, l, &o, true);
+    ok = l && jit_check(&c, l, &o, true);
     if (!ok && s) {
         fprintf(stderr, "target %s\n%s%s", tn, text, sch_text(&c.arena, s));
         struct str out = str_on(&c.arena);
@@ -42,14 +42,12 @@ int main(void)
 {
     uint64_t seed = env_number("QJ_SEED", 1), n = env_number("QJ_N", 2000);
     long steps = 0, tensorized = 0;
-    struct jit *j = NULL;
     printf("jit: seed %llu, %llu programs\n", (unsigned long long)seed, (unsigned long long)n);
     for (uint64_t i = 0; i < n; i++)
-        if (!one_case(seed + i, &j, &steps, &tensorized)) {
+        if (!one_case(seed + i, &steps, &tensorized)) {
             fprintf(stderr, "FAILED: QJ_SEED=%llu QJ_N=1\n", (unsigned long long)(seed + i));
             return 1;
         }
-    jit_unref(j);
     printf("%ld steps taken (%ld tensorize)\n", steps, tensorized);
     return n < 100 || tensorized > 0 ? 0 : 1;
 }

@@ -26,7 +26,7 @@ static const struct target *draw_target(struct ir_ctx *c, struct rng *r)
 
 struct tally { long cases, fast, refused, kind[LAYER_KINDS], kind_fast[LAYER_KINDS]; };
 
-static bool one_case(uint64_t seed, struct jit **j, struct tally *tally)
+static bool one_case(uint64_t seed, struct tally *tally)
 {
     struct ir_ctx c;
     ir_ctx_init(&c, 0);
@@ -52,7 +52,7 @@ static bool one_case(uint64_t seed, struct jit **j, struct tally *tally)
     }
     const struct lowered *l = ok ? sch_lower(s) : NULL;
     if (!l && !skip) show_error(&c);
-    if (l) ok = jit_check(&c, j, l, &o, false);
+    if (l) ok = jit_check(&c, l, &o, false);
     bool fast = l && strstr(sch_text(&c.arena, s), "tensorize");
     tally->refused += skip;
     tally->fast += fast;
@@ -71,14 +71,12 @@ int main(void)
 {
     uint64_t seed = env_number("QJ_SEED", 1), n = env_number("QJ_N", 400);
     struct tally tally = {0};
-    struct jit *j = NULL;
     printf("template: seed %llu, %llu layers\n", (unsigned long long)seed, (unsigned long long)n);
     for (uint64_t i = 0; i < n; i++)
-        if (!one_case(seed + i, &j, &tally)) {
+        if (!one_case(seed + i, &tally)) {
             fprintf(stderr, "FAILED: QJ_SEED=%llu QJ_N=1\n", (unsigned long long)(seed + i));
             return 1;
         }
-    jit_unref(j);
     printf("%ld with an instruction, %ld refused with knobs\n", tally.fast, tally.refused);
     for (int k = 0; k < LAYER_KINDS; k++) printf("%s: %ld of %ld with an instruction\n", layer_kind_name[k], tally.kind_fast[k], tally.kind[k]);
     return n < 100 || tally.fast > 0 ? 0 : 1;

@@ -19,7 +19,7 @@ static bool by_code(void *u, bool pack, void *const *arg)
     return (pack ? k->pack : k->main)(all) == 0;
 }
 
-bool jit_check(struct ir_ctx *c, struct jit **j, const struct lowered *l, const struct oracle *o, bool may_refuse)
+bool jit_check(struct ir_ctx *c, const struct lowered *l, const struct oracle *o, bool may_refuse)
 {
     struct cg_options opt = {.kind = CG_OBJ};
     struct artifact *a = cg_compile(c, l, &opt);
@@ -31,8 +31,7 @@ bool jit_check(struct ir_ctx *c, struct jit **j, const struct lowered *l, const 
     }
     bool ok = true;
     if (target_runs_here(l->target)) {
-        if (!*j) *j = jit_new(&c->err); /* after the first compile: codegen sets LLVM up */
-        struct linked *k = *j ? jit_link(*j, &c->err, a->bytes, a->size, 0, NULL) : NULL;
+        struct linked *k = jit_link(&c->err, a->bytes, a->size, 0, NULL);
         ok = k != NULL;
         if (!ok) show_error(c);
         for (int flush_end = 0; ok && flush_end < 2; flush_end++) {

@@ -7,8 +7,8 @@
 #include "tests/support/harness.h"
 
 /* Compiles l and, where this machine can, runs it with its arguments flush with the page before and the page after
- * them; true when every output is the oracle's, bit for bit. *j is made at the first call and reused. may_refuse: what
+ * them; true when every output is the oracle's, bit for bit. may_refuse: what
  * the code generator refuses with a message, before LLVM sees it, passes. */
-bool jit_check(struct ir_ctx *c, struct jit **j, const struct lowered *l, const struct oracle *o, bool may_refuse);
+bool jit_check(struct ir_ctx *c, const struct lowered *l, const struct oracle *o, bool may_refuse);
 
 #endif

@@ -1,20 +1,20 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Linking object bytes: calls, imports, two objects of one name, unlinking, refusals, threads. The objects come
- * from the C compiler, so that nothing of code generation is needed. */
+/* Linking object bytes: calls, imports, two objects of one name, unlinking, refusals, hostile relocations, pages never
+ * writable and executable, threads. The objects come from the C compiler, so that nothing of code generation is needed. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <cmocka.h>
 
+#include <elf.h>
 #include <fcntl.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
-
-#include <llvm-c/Target.h>
 
 #include "runtime/elf.h"
 #include "runtime/jit.h"
@@ -51,11 +51,8 @@ static void test_call_and_twins(void **state)
 {
     (void)state;
     struct object a = compile("int f(int x) { return x + 1; }"), b = compile("int f(int x) { return x * 2; }");
-    struct jit *j = jit_new(&err);
-    assert_non_null(j);
-    struct linked *la = jit_link(j, &err, a.bytes, a.n, 0, NULL), *lb = jit_link(j, &err, b.bytes, b.n, 0, NULL);
+    struct linked *la = jit_link(&err, a.bytes, a.n, 0, NULL), *lb = jit_link(&err, b.bytes, b.n, 0, NULL);
     assert_true(la && lb);
-    jit_unref(j); /* the linked objects keep it */
     fn_int *fa = (fn_int *)jit_find(la, "f"), *fb = (fn_int *)jit_find(lb, "f");
     assert_int_equal(fa(20), 21);
     assert_int_equal(fb(20), 40);
@@ -79,8 +76,7 @@ static void test_local_functions_and_imports(void **state)
         "int f(int n) { int a[64]; qjrt_parallel_for(body, a, 64); return a[n]; }\n"
         "void *memset(void *, int, unsigned long); int g(int n) { volatile char a[100]; memset((char *)a, n, "
         "100); return a[9]; }");
-    struct jit *j = jit_new(&err);
-    struct linked *l = jit_link(j, &err, o.bytes, o.n, 0, NULL);
+    struct linked *l = jit_link(&err, o.bytes, o.n, 0, NULL);
     assert_non_null(l);
     assert_int_equal(((fn_int *)jit_find(l, "f"))(2), 7);
     assert_int_equal(((fn_int *)jit_find(l, "g"))(42), 42);
@@ -97,14 +93,13 @@ static void test_local_functions_and_imports(void **state)
     }
     assert_int_equal(local, 1);
     jit_unlink(l);
-    jit_unref(j);
     free(o.bytes);
 }
 
-static void refused(struct jit *j, struct object o, enum err_code code, const char *words)
+static void refused(struct object o, enum err_code code, const char *words)
 {
     err_clear(&err);
-    assert_null(jit_link(j, &err, o.bytes, o.n, 0, NULL));
+    assert_null(jit_link(&err, o.bytes, o.n, 0, NULL));
     assert_int_equal(err.first.code, code);
     if (!strstr(err.first.msg, words)) fail_msg("\"%s\" is not in \"%s\"", words, err.first.msg);
     err_clear(&err);
@@ -113,19 +108,18 @@ static void refused(struct jit *j, struct object o, enum err_code code, const ch
 static void test_refused(void **state)
 {
     (void)state;
-    struct jit *j = jit_new(&err);
     struct object o = compile("int system(const char *); int f(int x) { return system(\"true\") + x; }");
-    refused(j, o, ERR_LINK, "refers to system");
-    refused(j, (struct object){(unsigned char *)"text", 4}, ERR_LINK, "not an object");
+    refused(o, ERR_LINK, "refers to system");
+    refused((struct object){(unsigned char *)"text", 4}, ERR_LINK, "not an object");
     struct object cut = {o.bytes, 100};
-    refused(j, cut, ERR_LINK, "section table");
+    refused(cut, ERR_LINK, "section table");
     o.bytes[18] = 0xf3; /* RISC-V */
-    refused(j, o, ERR_NO_HOST, "another machine");
+    refused(o, ERR_NO_HOST, "another machine");
     o.bytes[4] = 1; /* 32 bits */
-    refused(j, o, ERR_LINK, "64-bit");
+    refused(o, ERR_LINK, "64-bit");
     free(o.bytes);
     o = compile("const int nothing_to_call = 1;");
-    refused(j, o, ERR_LINK, "defines no function");
+    refused(o, ERR_LINK, "defines no function");
     free(o.bytes);
     static const char *const unlike[][2] = {
         {"int counter = 1; int f(void) { return ++counter; }", "data that is written"},
@@ -138,10 +132,9 @@ static void test_refused(void **state)
     };
     for (size_t i = 0; i < ARRAY_LEN(unlike); i++) {
         o = compile(unlike[i][0]);
-        refused(j, o, ERR_LINK, unlike[i][1]);
+        refused(o, ERR_LINK, unlike[i][1]);
         free(o.bytes);
     }
-    jit_unref(j);
 }
 
 /* Every truncation and many damaged bytes: read without a fault; what is taken keeps to its bounds. */
@@ -170,7 +163,153 @@ static void test_damage(void **state)
     free(o.bytes);
 }
 
-struct shared { struct jit *j; struct object o; int bad; };
+/* ---- relocations that no compiler writes ---- */
+
+static Elf64_Shdr *sections(struct object o, int *n)
+{
+    Elf64_Ehdr *h = (Elf64_Ehdr *)o.bytes;
+    *n = h->e_shnum;
+    return (Elf64_Shdr *)(o.bytes + h->e_shoff);
+}
+
+/* The first relocation of the code, and the section that it is in. */
+static Elf64_Rela *relocation(struct object o, Elf64_Shdr **in)
+{
+    int n;
+    Elf64_Shdr *s = sections(o, &n);
+    for (int i = 0; i < n; i++)
+        if (s[i].sh_type == SHT_RELA && (s[s[i].sh_info].sh_flags & SHF_EXECINSTR) && s[i].sh_size) {
+            *in = &s[s[i].sh_info];
+            return (Elf64_Rela *)(o.bytes + s[i].sh_offset);
+        }
+    fail();
+    return NULL;
+}
+
+#if defined(__x86_64__)
+static void test_hostile_relocations(void **state)
+{
+    (void)state;
+    struct object o = compile("extern void *memcpy(void *, const void *, unsigned long);\n"
+                              "int f(char *to, char *from) { return memcpy(to, from, 100000) != to; }");
+    Elf64_Shdr *in;
+    Elf64_Rela *r = relocation(o, &in), was = *r;
+    const uint64_t symbol = ELF64_R_SYM(was.r_info);
+    const struct { Elf64_Rela r; const char *words; } rows[] = {
+        {{was.r_offset, was.r_info, INT64_MAX}, "reaches out"},
+        {{was.r_offset, was.r_info, INT64_MIN}, "reaches out"},
+        {{was.r_offset, was.r_info, 1 << 20}, "reaches out"},
+        {{was.r_offset, was.r_info, -(1 << 20)}, "reaches out"},
+        {{was.r_offset, was.r_info, INT64_C(1) << 32}, "reaches out"},
+        {{was.r_offset, was.r_info, (int64_t)(UINT64_MAX - 4)}, NULL}, /* 5 before: within */
+        {{in->sh_size - 3, was.r_info, -4}, "outside its section"},
+        {{in->sh_size, was.r_info, -4}, "outside its section"},
+        {{UINT64_MAX, was.r_info, -4}, "outside its section"},
+        {{UINT64_MAX - 2, was.r_info, -4}, "outside its section"},
+        {{was.r_offset, ELF64_R_INFO(0, R_X86_64_PLT32), -4}, "by no symbol"},
+        {{was.r_offset, ELF64_R_INFO(1000, R_X86_64_PLT32), -4}, "by no symbol"},
+        {{was.r_offset, ELF64_R_INFO(UINT32_MAX, R_X86_64_PLT32), -4}, "by no symbol"},
+        {{was.r_offset, ELF64_R_INFO(symbol, R_X86_64_PC32), -4}, "as if it were its own"},
+        {{was.r_offset, ELF64_R_INFO(symbol, R_X86_64_64), 0}, "a relocation of a kind"},
+        {{was.r_offset, ELF64_R_INFO(symbol, R_AARCH64_CALL26), 0}, "a relocation of a kind"},
+    };
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        *r = rows[i].r;
+        if (rows[i].words) refused(o, ERR_LINK, rows[i].words);
+        else jit_unlink(jit_link(&err, o.bytes, o.n, 0, NULL));
+        assert_false(err_is(&err));
+    }
+    *r = was;
+    int n;
+    Elf64_Shdr *s = sections(o, &n), code = *in;
+    code.sh_offset = 0;
+    code.sh_size = o.n;
+    for (int i = 1; i < n; i++) /* the whole file as code, many times over */
+        if (s[i].sh_type == SHT_PROGBITS || s[i].sh_type == SHT_NOBITS) s[i] = code;
+    refused(o, ERR_LINK, "larger than the object");
+    free(o.bytes);
+}
+#endif
+
+/* Any byte of the file changed: refused, or linked within its bounds; nothing is run. */
+static void test_damage_linked(void **state)
+{
+    (void)state;
+    struct object o = compile("static const int t[64] = {1, 2, 3}; static int g(int x) { return t[x & 63]; }\n"
+                              "int f(int x) { volatile int a[100]; for (int i = 0; i < 100; i++) a[i] = 0; return g(x) + a[x & 7]; }\n"
+                              "int (*h(void))(int) { return f; }");
+    int taken = 0;
+    for (size_t at = 0; at < o.n; at++)
+        for (int k = 0; k < 4; k++) {
+            unsigned char was = o.bytes[at];
+            o.bytes[at] ^= (unsigned char[]){0x01, 0x10, 0x80, 0xff}[k];
+            struct linked *l = jit_link(&err, o.bytes, o.n, 0, NULL);
+            taken += l != NULL;
+            jit_unlink(l);
+            err_clear(&err);
+            o.bytes[at] = was;
+        }
+    assert_true(taken > 0);
+    free(o.bytes);
+}
+
+/* ---- pages ---- */
+
+/* "r-xp", what the pages at an address allow; how many of the process are writable and executable. */
+static int protection(const void *of, char out[5])
+{
+    char line[512];
+    int both = 0;
+    FILE *f = fopen("/proc/self/maps", "r");
+    assert_non_null(f);
+    while (fgets(line, sizeof line, f)) {
+        uintptr_t from, to;
+        char may[5];
+        if (sscanf(line, "%lx-%lx %4s", &from, &to, may) != 3) continue;
+        both += may[1] == 'w' && may[2] == 'x';
+        if (of && (uintptr_t)of >= from && (uintptr_t)of < to) strcpy(out, may);
+    }
+    fclose(f);
+    return both;
+}
+
+static int doubled(int x) { return 2 * x; }
+
+static void test_parts(void **state)
+{
+    (void)state;
+    struct object o = compile("extern int host(int); extern int weak_host(int) __attribute__((weak)); static int seen;\n"
+                              "static const int t[64] = {5, 6, 7}; const int *table(void) { return t; } int *word(void) { return &seen; }\n"
+                              "__attribute__((section(\".text.far\"), noinline)) int far(int x) { return x - 1; }\n"
+                              "typedef int fn(int); fn *pick(int x) { return x == 1 ? host : x == 2 && weak_host ? weak_host : far; }\n"
+                              "int f(int x) { seen += x; return host(seen) + far(x); }");
+    const struct jit_import import[] = {{"weak_host", (void *)(uintptr_t)doubled}, {"host", (void *)(uintptr_t)doubled}};
+    struct linked *l = jit_link(&err, o.bytes, o.n, 2, import);
+    assert_non_null(l);
+    fn_int *f = (fn_int *)jit_find(l, "f");
+    assert_int_equal(f(3), 6 + 2);
+    assert_int_equal(f(4), 14 + 3);
+    fn_int *(*pick)(int) = (fn_int *(*)(int))jit_find(l, "pick");
+    assert_ptr_equal(pick(1), doubled);
+    assert_ptr_equal(pick(2), doubled);
+    assert_ptr_equal(pick(3), jit_find(l, "far"));
+    const int *table = ((const int *(*)(void))jit_find(l, "table"))(), *word = ((const int *(*)(void))jit_find(l, "word"))();
+    assert_int_equal(table[2], 7);
+    assert_int_equal(*word, 7);
+    char code[5] = "", constants[5] = "", zeroed[5] = "";
+    assert_int_equal(protection(jit_find(l, "f"), code), 0);
+    protection(table, constants);
+    protection(word, zeroed);
+    assert_string_equal(code, "r-xp");
+    assert_string_equal(constants, "r--p");
+    assert_string_equal(zeroed, "rw-p");
+    jit_unlink(l);
+    unsigned char in;
+    assert_int_equal(mincore((void *)((uintptr_t)table & ~(uintptr_t)(sysconf(_SC_PAGESIZE) - 1)), 1, &in), -1); /* gone */
+    free(o.bytes);
+}
+
+struct shared { struct object o; int bad, running; };
 
 static void *link_loop(void *u)
 {
@@ -178,25 +317,29 @@ static void *link_loop(void *u)
     struct err_state e;
     err_init(&e);
     int bad = 0;
-    for (int i = 0; i < 50; i++) {
-        struct linked *l = jit_link(s->j, &e, s->o.bytes, s->o.n, 0, NULL);
+    for (int i = 0; i < 400; i++) {
+        struct linked *l = jit_link(&e, s->o.bytes, s->o.n, 0, NULL);
         bad += !l || ((fn_int *)jit_find(l, "f"))(i) != i + 1;
         jit_unlink(l);
     }
     err_release(&e);
     __atomic_fetch_add(&s->bad, bad, __ATOMIC_SEQ_CST);
+    __atomic_fetch_sub(&s->running, 1, __ATOMIC_SEQ_CST);
     return NULL;
 }
 
 static void test_threads(void **state)
 {
     (void)state;
-    struct shared s = {jit_new(&err), compile("int f(int x) { return x + 1; }"), 0};
-    pthread_t t[4];
-    for (int i = 0; i < 4; i++) assert_int_equal(pthread_create(&t[i], NULL, link_loop, &s), 0);
-    for (int i = 0; i < 4; i++) pthread_join(t[i], NULL);
+    struct shared s = {compile("int f(int x) { return x + 1; }"), 0, 8};
+    pthread_t t[8];
+    char may[5];
+    for (int i = 0; i < 8; i++) assert_int_equal(pthread_create(&t[i], NULL, link_loop, &s), 0);
+    int looked = 0, both = 0;
+    for (; __atomic_load_n(&s.running, __ATOMIC_SEQ_CST) || !looked; looked++) both += protection(NULL, may);
+    for (int i = 0; i < 8; i++) pthread_join(t[i], NULL);
     assert_int_equal(s.bad, 0);
-    jit_unref(s.j);
+    assert_int_equal(both, 0);
     free(s.o.bytes);
 }
 
@@ -213,7 +356,6 @@ static long resident_kb(void)
 static void test_no_growth(void **state)
 {
     (void)state;
-    struct jit *j = jit_new(&err);
     struct object o = compile("int f000000(int x) { return x + 1; }");
     long before = 0;
     for (int i = 0; i < 1500; i++) {
@@ -222,7 +364,7 @@ static void test_no_growth(void **state)
         for (size_t at = 0; at + 7 < o.n; at++)
             if (o.bytes[at] == 'f' && o.bytes[at + 1] == '0' && o.bytes[at + 2] == '0')
                 memcpy(o.bytes + at, name, 7);
-        struct linked *l = jit_link(j, &err, o.bytes, o.n, 0, NULL);
+        struct linked *l = jit_link(&err, o.bytes, o.n, 0, NULL);
         assert_non_null(l);
         assert_int_equal(((fn_int *)jit_find(l, name))(i), i + 1);
         jit_unlink(l);
@@ -232,18 +374,19 @@ static void test_no_growth(void **state)
     assert_true(resident_kb() - before < 300);
 #endif
     (void)before;
-    jit_unref(j);
     free(o.bytes);
 }
 
 int main(void)
 {
     err_init(&err);
-    LLVMInitializeNativeTarget();
-    LLVMInitializeNativeAsmPrinter();
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_call_and_twins), cmocka_unit_test(test_local_functions_and_imports),
         cmocka_unit_test(test_refused),        cmocka_unit_test(test_damage),
+#if defined(__x86_64__)
+        cmocka_unit_test(test_hostile_relocations),
+#endif
+        cmocka_unit_test(test_damage_linked),  cmocka_unit_test(test_parts),
         cmocka_unit_test(test_threads),        cmocka_unit_test(test_no_growth),
     };
     int failed = cmocka_run_group_tests(tests, NULL, NULL);
