@@ -2,7 +2,9 @@
 /* qjrt.h - what an emitted object may need at run time: one function, and the thread pool behind it.
  *
  * Objects refer to qjrt_parallel_for weakly: a program that links neither this library nor a function of
- * that name runs parallel loops serially. The library needs pthreads and nothing else. C99 and C++.
+ * that name runs parallel loops serially. For a weak reference alone linkers take nothing from an archive, and with
+ * --as-needed no shared library: pkg-config and the CMake targets say what makes them; a command line of your own
+ * has -Wl,-u,qjrt_parallel_for before libqjrt.a. The library needs pthreads and nothing else. C99 and C++.
  *
  * The pool is one per process and starts at the first parallel loop. A loop started while another one runs -
  * from inside its body, or from a second thread - is run by its caller alone, so nothing can deadlock and

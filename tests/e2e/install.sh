@@ -124,6 +124,12 @@ int main(void)
 C
     try $CC $strict pool.c flip.o -o pool $(pkg-config --cflags --libs qjrt) && try ./pool
     try $CC $strict pool.c flip.o -o pool $(pkg-config --cflags qjrt) "$lib/libqjrt.a" -pthread && try ./pool
+    # a program that calls no function of the pool's has it nevertheless
+    printf '#include "flip.h"\nint main(void)\n{\n    static unsigned char in[512], out[512];\n    return flip(in, out);\n}\n' >only.c
+    try $CC only.c flip.o -o only -Wl,--as-needed $(pkg-config --libs qjrt) && try ./only
+    readelf -d only | grep -q 'NEEDED.*libqjrt' || fault "pkg-config: the linker dropped libqjrt.so"
+    try $CC only.c flip.o -static -o only $(pkg-config --libs --static qjrt) && try ./only
+    nm only | grep -q ' T qjrt_parallel_for' || fault "pkg-config --static: no qjrt_parallel_for in the program"
 }
 
 # ---- find_package -------------------------------------------------------------------------------
@@ -140,9 +146,16 @@ target_link_libraries(host qjit::qjit qjit::qjrt)
 add_executable(host_static host.cc)
 target_link_libraries(host_static qjit::qjit_static qjit::qjrt_shared)
 T
+sed 's/#include "flip.h"/extern "C" int flip(const unsigned char *, unsigned char *);/' only.c >only.cc
+for kind in qjrt qjrt_shared; do
+    printf 'add_executable(%s_only only.cc flip.o)\ntarget_link_options(%s_only PRIVATE -Wl,--as-needed)\ntarget_link_libraries(%s_only qjit::%s)\n' \
+        $kind $kind $kind $kind >>CMakeLists.txt
+done
 unset CMAKE_CXX_COMPILER_LAUNCHER CMAKE_C_COMPILER_LAUNCHER
 try cmake -S . -B build -G Ninja -DCMAKE_PREFIX_PATH="$at" -DCMAKE_BUILD_TYPE=Debug &&
-    try cmake --build build && try build/host && try build/host_static
+    try cmake --build build && try build/host && try build/host_static && try build/qjrt_only && try build/qjrt_shared_only
+nm build/qjrt_only | grep -q ' T qjrt_parallel_for' || fault "qjit::qjrt: no qjrt_parallel_for in the program"
+readelf -d build/qjrt_shared_only | grep -q 'NEEDED.*libqjrt' || fault "qjit::qjrt_shared: the linker dropped it"
 sed -i 's/qjit 0.1/qjit 77.1/' CMakeLists.txt
 cmake -S . -B other -G Ninja -DCMAKE_PREFIX_PATH="$at" >log 2>&1 && fault "find_package(qjit 77.1) is content with ours"
 
