@@ -36,7 +36,7 @@ static struct pool {
     atomic_int inside;              /* workers in the loop */
     _Atomic int64_t next;           /* first iteration not yet taken */
     struct loop loop;               /* written by the owner before it opens */
-    bool open, stop, fork_hooked;
+    bool open, stop;
     int wish;                       /* qjrt_set_threads; 0: automatic */
     int automatic;                  /* 0: not yet asked */
     int limit;                      /* workers that may enter this loop */
@@ -129,10 +129,12 @@ static void in_child(void)
     atomic_store(&pool.busy, false);
 }
 
+/* From the beginning: a loop without workers, and a hook's, take the lock as well. */
+__attribute__((constructor)) static void hook_fork(void) { pthread_atfork(NULL, NULL, in_child); }
+
 /* Lock held. Fewer than wanted if the system gives no more. */
 static void start_workers(int wanted)
 {
-    if (!pool.fork_hooked) pool.fork_hooked = pthread_atfork(NULL, NULL, in_child) == 0;
     sigset_t all, before; /* the host's signals are for the host's threads */
     sigfillset(&all);
     pthread_sigmask(SIG_SETMASK, &all, &before);

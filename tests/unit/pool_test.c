@@ -274,10 +274,45 @@ static void test_limits(void **state)
     assert_int_equal(sum, 50);
 }
 
+static atomic_bool ended;
+
+static void add_nothing(void *ctx, int64_t begin, int64_t end) { (void)ctx, (void)begin, (void)end; }
+
+static void *empty_loops(void *u)
+{
+    while (!ended) qjrt_parallel_for(add_nothing, u, 9);
+    return u;
+}
+
+/* The first test, so that the pool never had a thread: a host with loops on its own pool, or serial ones, forks. */
+static void test_fork_before_threads(void **state)
+{
+    (void)state;
+    pthread_t t[3];
+    qjrt_set_threads(1);
+    for (int i = 0; i < 3; i++) assert_int_equal(pthread_create(&t[i], NULL, empty_loops, NULL), 0);
+    int stuck = 0;
+    for (int i = 0; i < 200 && !stuck; i++) {
+        pid_t pid = fork();
+        assert_true(pid >= 0);
+        if (pid == 0) {
+            alarm(20);
+            _exit(qjrt_parallel_for(add_nothing, NULL, 9));
+        }
+        int status = 0;
+        assert_int_equal(waitpid(pid, &status, 0), pid);
+        stuck = status;
+    }
+    ended = 1;
+    for (int i = 0; i < 3; i++) pthread_join(t[i], NULL);
+    assert_int_equal(stuck, 0);
+    qjrt_set_threads(0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_each_iteration_once), cmocka_unit_test(test_nested),
+        cmocka_unit_test(test_fork_before_threads), cmocka_unit_test(test_each_iteration_once), cmocka_unit_test(test_nested),
         cmocka_unit_test(test_concurrent_callers),  cmocka_unit_test(test_results_visible),
         cmocka_unit_test(test_hook),                cmocka_unit_test(test_fork),
         cmocka_unit_test(test_deep),             cmocka_unit_test(test_host_makes_the_threads),
