@@ -1,123 +1,21 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* emu.c - contract in emu.h. A batch becomes a directory: an object a kernel, the data in one file, the table guest.h
- * describes as C; one static program is linked of it with the emulated machine's compiler. */
+/* tests/emu/emu.c - contract in emu.h. */
 #include "tests/emu/emu.h"
 
-#include <stdio.h>
 #include <stdlib.h>
-#include <unistd.h>
-
-/* `build` makes ./guest of the sources; `run` comes before it. Words are the shell's. */
-struct emu_machine {
-    const struct family *family;
-    const char *needs[3];               /* programs */
-    const char *build, *run;
-};
-
-static const struct emu_machine machines[] = {
-    {&family_aarch64, {"aarch64-linux-gnu-gcc", "qemu-aarch64-static"},
-     "aarch64-linux-gnu-gcc -std=gnu11 -O1 -static", "qemu-aarch64-static -cpu max"},
-};
-
-static bool on_path(const char *program)
-{
-    const char *path = getenv("PATH");
-    char file[4096];
-    for (const char *p = path ? path : ""; *p;) {
-        size_t n = strcspn(p, ":");
-        snprintf(file, sizeof file, "%.*s/%s", (int)n, p, program);
-        if (!access(file, X_OK)) return true;
-        p += n + (p[n] == ':');
-    }
-    return false;
-}
 
 const struct emu_machine *emu_machine_for(const struct target *t)
 {
-    if (!env_number("QJ_EMULATE", 1)) return NULL;
-    for (size_t i = 0; i < ARRAY_LEN(machines); i++) {
-        bool have = machines[i].family == t->family;
-        for (int k = 0; have && machines[i].needs[k]; k++) have = on_path(machines[i].needs[k]);
-        if (have) return &machines[i];
-    }
-    return NULL;
+    const char *package;
+    const struct emu_machine *m = env_number("QJ_EMULATE", 1) ? emu_machine_of(t) : NULL;
+    return m && !emu_missing(m, &package) ? m : NULL;
 }
 
-/* ---- a batch ---- */
-
-struct emu {
-    const struct emu_machine *machine;
-    char dir[64];
-    int n, cap;
-    char **label;
-    long at;                            /* bytes of data so far */
-    FILE *data, *table, *list;          /* list: the end of the table, a line a case */
-};
-
-static FILE *file_in(const struct emu *e, const char *name)
+int emu_run_here(struct emu *e)
 {
-    char path[128];
-    snprintf(path, sizeof path, "%s/%s", e->dir, name);
-    FILE *f = fopen(path, "wb");
-    if (!f) {
-        perror(path);
-        exit(1);
-    }
-    return f;
+    if (env_number("QJ_KEEP", 0)) emu_keep(e);
+    return emu_run(e, stderr);
 }
-
-static void open_batch(struct emu *e)
-{
-    const char *tmp = getenv("TMPDIR");
-    snprintf(e->dir, sizeof e->dir, "%.40s/qjit-emu.XXXXXX", tmp ? tmp : "/tmp");
-    if (!mkdtemp(e->dir)) {
-        perror(e->dir);
-        exit(1);
-    }
-    e->data = file_in(e, "data.bin");
-    e->table = file_in(e, "table.c");
-    e->list = file_in(e, "list.h");
-    fputs("#include \"tests/emu/guest/guest.h\"\n", e->table);
-    e->at = 0;
-}
-
-static void close_files(struct emu *e)
-{
-    if (e->data) fclose(e->data);
-    if (e->table) fclose(e->table);
-    if (e->list) fclose(e->list);
-    e->data = e->table = e->list = NULL;
-}
-
-static void forget(struct emu *e)
-{
-    char command[128];
-    close_files(e);
-    if (e->dir[0] && !env_number("QJ_KEEP", 0)) {
-        snprintf(command, sizeof command, "rm -rf '%s'", e->dir);
-        if (system(command)) perror(command);
-    }
-    e->dir[0] = 0;
-    for (int i = 0; i < e->n; i++) free(e->label[i]);
-    e->n = 0;
-}
-
-struct emu *emu_new(const struct emu_machine *m)
-{
-    struct emu *e = calloc(1, sizeof *e);
-    if (e) e->machine = m;
-    return e;
-}
-
-void emu_free(struct emu *e)
-{
-    if (!e) return;
-    forget(e);
-    free(e->label);
-    free(e);
-}
-
-int emu_queued(const struct emu *e) { return e->n; }
 
 static const struct func *renamed(struct ir_ctx *c, const struct func *f, const char *name)
 {
@@ -130,111 +28,10 @@ static const struct func *renamed(struct ir_ctx *c, const struct func *f, const 
 struct artifact *emu_compile(struct emu *e, struct ir_ctx *c, const struct lowered *l, const struct cg_options *o)
 {
     struct lowered own = *l;
-    const char *name = arena_printf(&c->arena, "k%d", e->n);
+    const char *name = arena_printf(&c->arena, "k%d", emu_queued(e));
     own.main = renamed(c, l->main, name);
     if (l->pack) own.pack = renamed(c, l->pack, arena_printf(&c->arena, "%s_pack", name));
     return cg_compile(c, &own, o);
-}
-
-/* Where the bytes lie in the file. */
-static long put(struct emu *e, const void *bytes, int64_t n)
-{
-    long at = e->at;
-    if (!bytes) return -1;
-    fwrite(bytes, 1, (size_t)n, e->data);
-    e->at += n;
-    return at;
-}
-
-static void put_ints(FILE *f, const char *what, int k, int n, const int *v)
-{
-    fprintf(f, "static const int %s%d[] = {", what, k);
-    for (int i = 0; i < n; i++) fprintf(f, "%d,", v[i]);
-    fprintf(f, "0};\n");
-}
-
-void emu_add(struct emu *e, const struct artifact *a, const char *label, int nbuffer, const struct emu_buffer *buffer,
-             const int *arg, const int *pack)
-{
-    char name[32];
-    int k = e->n;
-    if (!e->dir[0]) open_batch(e);
-    snprintf(name, sizeof name, "k%d.o", k);
-    FILE *object = file_in(e, name);
-    fwrite(a->bytes, 1, a->size, object);
-    fclose(object);
-    fprintf(e->table, "static const struct guest_buffer b%d[] = {", k);
-    for (int i = 0; i < nbuffer; i++) {
-        const struct emu_buffer *b = &buffer[i];
-        long before = put(e, b->before, b->bytes), after = put(e, b->after, b->bytes), mask = put(e, b->mask, b->bytes);
-        fprintf(e->table, "{%ld,%ld,%ld,%ld,%d},", (long)b->bytes, before, after, mask, b->floats);
-    }
-    fprintf(e->table, "};\nint %s_call(void **);\n", a->name);
-    if (a->pack_name) fprintf(e->table, "int %s_call(void **);\n", a->pack_name);
-    put_ints(e->table, "a", k, a->narg, arg);
-    put_ints(e->table, "p", k, a->npack, pack);
-    fprintf(e->list, "{%s_call,%s%s,%d,%d,%d,b%d,a%d,p%d,%ld,%ld},\n", a->name, a->pack_name ? a->pack_name : "0",
-            a->pack_name ? "_call" : "", nbuffer, a->narg, a->npack, k, k, k, (long)a->workspace, (long)a->pack_workspace);
-    if (e->n == e->cap) {
-        e->cap = e->cap ? 2 * e->cap : 64;
-        e->label = realloc(e->label, (size_t)e->cap * sizeof *e->label);
-    }
-    e->label[e->n++] = strdup(label);
-}
-
-/* ---- running ---- */
-
-static bool build(struct emu *e)
-{
-    char command[1024];
-    const char *src = getenv("QJ_SRC");
-    fprintf(e->table, "const struct guest_case guest_case[] = {\n#include \"list.h\"\n};\nconst int guest_ncase = %d;\n"
-            "__asm__(\".section .rodata\\n.balign 64\\n.globl guest_data\\nguest_data: .incbin \\\"%s/data.bin\\\"\\n.byte 0\\n.text\\n\");\n",
-            e->n, e->dir);
-    close_files(e);
-    snprintf(command, sizeof command, "cd '%s' && %s -I'%s' '%s/tests/emu/guest/guest.c' '%s/tests/support/guard.c' table.c k*.o -o guest",
-             e->dir, e->machine->build, src ? src : QJ_SOURCE_DIR, src ? src : QJ_SOURCE_DIR, src ? src : QJ_SOURCE_DIR);
-    return system(command) == 0;
-}
-
-/* From case `first` on. Returns the case it died in, e->n when it came to its end, -1 when it did not start. */
-static int run_from(struct emu *e, int first, int *bad)
-{
-    char command[256], line[256];
-    int last = -1, k;
-    bool end = false;
-    snprintf(command, sizeof command, "cd '%s' && exec %s ./guest %d", e->dir, e->machine->run, first);
-    FILE *out = popen(command, "r");
-    while (out && fgets(line, sizeof line, out)) {
-        if (sscanf(line, "run %d", &k) == 1) last = k;
-        if (!strncmp(line, "bad ", 4) && sscanf(line, "bad %d", &k) == 1 && k >= 0 && k < e->n) {
-            fprintf(stderr, "%s\n%s", e->label[k], line);
-            ++*bad;
-        }
-        end |= !strcmp(line, "end\n");
-    }
-    if (out) pclose(out);
-    return end ? e->n : last;
-}
-
-int emu_run(struct emu *e)
-{
-    int bad = 0;
-    if (!e->n) return 0;
-    if (!build(e)) bad = -1;
-    for (int at = 0; bad >= 0 && at < e->n;) {
-        int died = run_from(e, at, &bad);
-        if (died < at) {
-            fprintf(stderr, "%s: the emulator did not start\n", e->machine->run);
-            bad = -1;
-        } else if (died < e->n) {
-            fprintf(stderr, "%s\nit died\n", e->label[died]);
-            bad++;
-        }
-        at = died + 1;
-    }
-    forget(e);
-    return bad;
 }
 
 /* ---- lowered schedules ---- */

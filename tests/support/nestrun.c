@@ -213,7 +213,7 @@ static void emulate(const struct emu_machine *m, const char *text, const struct 
     nest_no_error();
     for (int i = 0; i < f->narg; i++) {
         arg[i] = i;
-        buffer[i] = (struct emu_buffer){(int64_t)bytes_of(f->arg[i]), first[i], want[i], NULL, f->arg[i]->dt == DT_F32};
+        buffer[i] = (struct emu_buffer){(int64_t)bytes_of(f->arg[i]), first[i], want[i], NULL, f->arg[i]->dt == DT_F32, false};
     }
     emu_add(nr.emu, a, arena_printf(&nr.c.arena, "%s: %s", t->name, text), f->narg, buffer, arg, NULL);
     artifact_free(a);
@@ -307,7 +307,7 @@ int nestrun_close(void **unused)
 
 int nestrun_emulate(void **unused)
 {
-    int bad = nr.emu ? emu_run(nr.emu) : 0;
+    int bad = nr.emu ? emu_run_here(nr.emu) : 0;
     emu_free(nr.emu);
     nr.emu = NULL;
     return bad;
