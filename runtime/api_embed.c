@@ -46,7 +46,9 @@ static bool body_embed(struct qj_ctx *q, void *u)
         err_hint(err, "declare it first: weight %s[...] : i8", e->name);
         return false;
     }
-    if (w->kind == TENSOR_WEIGHT && !check_tensor(q, w, e->t)) return false;
+    /* refused by its kind before its shape is compared: no values are read */
+    if (w->kind != TENSOR_WEIGHT) return tensor_embed(&q->ir, (struct tensor *)(uintptr_t)w, NULL, (struct span){0});
+    if (!check_tensor(q, w, e->t)) return false;
     struct ir_env fresh = {.externs = q->env.externs};
     for (size_t i = 0; i < q->env.tensors.n; i++) {
         const struct tensor *old = q->env.tensors.at[i];

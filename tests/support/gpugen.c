@@ -73,7 +73,7 @@ static void tile(struct gpugen *g, const char *out, const int *threads)
         char o[24], i[24];
         snprintf(o, sizeof o, "b%d", k);
         snprintf(i, sizeof i, "t%d", k);
-        if (!take(g, "split %s.%s %d%s -> %s %s", out, x, threads[n], PICK(r, "", "", " tail=peel", " tail=guard"), o, i)) continue;
+        if (!take(g, "split %s.%s %d%s -> %s %s", out, x, threads[n < 2 ? n : 1], PICK(r, "", "", " tail=peel", " tail=guard"), o, i)) continue;
         if (N(0, 6)) take(g, "bind %s.%s blockIdx.%c", out, o, axes[k]);
         if (n < 2 && N(0, 6)) take(g, "bind %s.%s threadIdx.%c", out, i, axes[n]);
         n += n < 2;
