@@ -64,8 +64,9 @@ static bool usable(struct cache *c, const char *path)
     }
     c->dir = open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
     if (c->dir < 0 || fstat(c->dir, &st) != 0) {
-        tell(c, TROUBLE_DIR, "cannot open the cache directory %s: %s", path,
-             errno == ELOOP ? "it is a link" : strerror(errno));
+        const char *why = strerror(errno);
+        if (lstat(path, &st) == 0 && S_ISLNK(st.st_mode)) why = "it is a link"; /* which open calls no directory */
+        tell(c, TROUBLE_DIR, "cannot open the cache directory %s: %s", path, why);
         return false;
     }
     if (st.st_uid == geteuid() && !(st.st_mode & (S_IWGRP | S_IWOTH))) return true;

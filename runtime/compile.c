@@ -137,6 +137,6 @@ struct qj_artifact *compile_artifact(struct qj_ctx *q, qj_format format)
     ir_reset(&q->ir, mark);
     if (!w && (w = q->opt.isolate ? worker_compile(q, format, 0, NULL) : compile_here(q, format)) && key) into_cache(q, key, w);
     for (int i = 0; w && i < w->a->nnote; i++) tell(q, w->a->note[i].code, w->a->note[i].text);
-    for (const char *why; (why = cache_trouble(q->cache));) tell(q, "cache", why);
+    for (const char *why; q->opt.log && (why = cache_trouble(q->cache));) tell(q, "cache", why); /* else it waits for a listener */
     return w;
 }

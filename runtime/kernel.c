@@ -383,7 +383,8 @@ qj_packed *qj_kernel_pack(const qj_kernel *k, qj_tensor *const *args, int nargs,
 {
     qj_call o = options_of(options);
     struct why w = {o.why, o.why_size};
-    if (!k || !check_args(k, args, nargs, FOR_PACK, o.check_ranges, &w)) return NULL;
+    if (!k) return why_set(&w, "the kernel is missing (NULL)"), NULL;
+    if (!check_args(k, args, nargs, FOR_PACK, o.check_ranges, &w)) return NULL;
     return pack(k, args, &w);
 }
 
@@ -464,7 +465,8 @@ bool qj_kernel_call(const qj_kernel *k, qj_tensor *const *args, int nargs, const
     struct why w = {o.why, o.why_size};
     struct qj_packed *packed;
     void *workspace, *ptr[CALL_MAX_ARGS];
-    if (!k || !check_args(k, args, nargs, o.packed ? FOR_CALL_PACKED : FOR_CALL, o.check_ranges, &w)) return false;
+    if (!k) return why_set(&w, "the kernel is missing (NULL)");
+    if (!check_args(k, args, nargs, o.packed ? FOR_CALL_PACKED : FOR_CALL, o.check_ranges, &w)) return false;
     if (!prepare(k, args, &o, &packed, &workspace, &w)) return false;
     fill_args(k->artifact, args, o.packed ? o.packed : packed, o.workspace ? o.workspace : workspace, ptr);
     bool ok = run(k, false, ptr, &w);

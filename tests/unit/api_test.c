@@ -162,6 +162,12 @@ static void test_refused_tensors(void **state)
     d.out->data = keep;
     assert_false(qj_kernel_call(NULL, args, 4, &o));
     assert_false(qj_kernel_call(k, NULL, 4, NULL)); /* nobody asks why */
+    why[0] = 0;
+    assert_false(qj_kernel_call(NULL, args, 4, &o));
+    assert_string_equal(why, "the kernel is missing (NULL)");
+    why[0] = 0;
+    assert_null(qj_kernel_pack(NULL, args, 4, &o));
+    assert_string_equal(why, "the kernel is missing (NULL)");
     /* an offset is honoured */
     char room[M * K + 64];
     memcpy(room + 7, d.a->data, M * K);
