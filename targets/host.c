@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* host.c - what the machine we run on is, from CPUID: a family, its features, a CPU name.
+/* host.c - what the machine we run on is, from CPUID or the kernel: a family, its features, a CPU name.
  *
  * Only what the operating system saves on a context switch counts as present (XGETBV), and only what
  * is there with all it implies: a hypervisor may hide single features. Nothing is cached, so nothing
@@ -107,6 +107,44 @@ const char *host_cpu_name(void)
     for (int i = 1; i < family_x86.ncpu && !strncmp(family_x86.cpus[i].name, "x86-64", 6); i++)
         if (has_all(&family_x86.cpus[i], have)) best = family_x86.cpus[i].name;
     return best;
+}
+
+#elif defined(__aarch64__)
+#include <asm/hwcap.h>
+#include <sys/auxv.h>
+
+/* What the kernel says: all of it is usable. */
+uint64_t host_features(void)
+{
+    static const struct { const char *name; int word; uint64_t bit; } where[] = {
+        {"neon", 0, HWCAP_ASIMD}, {"dotprod", 0, HWCAP_ASIMDDP}, {"fullfp16", 0, HWCAP_ASIMDHP},
+        {"sve", 0, HWCAP_SVE},    {"i8mm", 1, HWCAP2_I8MM},      {"sve2", 1, HWCAP2_SVE2},
+    };
+    const uint64_t caps[2] = {getauxval(AT_HWCAP), getauxval(AT_HWCAP2)};
+    uint64_t found = 0;
+    for (size_t i = 0; i < ARRAY_LEN(where); i++)
+        if (caps[where[i].word] & where[i].bit) found |= family_feature(&family_aarch64, where[i].name, strlen(where[i].name))->bit;
+    return family_without(&family_aarch64, found, 0);
+}
+
+const struct family *host_family(void) { return &family_aarch64; }
+
+/* By implementer and part of MIDR_EL1, which the kernel reads for us; the least CPU when it does not. */
+const char *host_cpu_name(void)
+{
+    static const struct { unsigned who, part; const char *cpu; } parts[] = {
+        {0x41, 0xd03, "cortex-a53"},  {0x41, 0xd05, "cortex-a55"},  {0x41, 0xd08, "cortex-a72"},  {0x41, 0xd0b, "cortex-a76"},
+        {0x41, 0xd0c, "neoverse-n1"}, {0x41, 0xd49, "neoverse-n2"}, {0x41, 0xd40, "neoverse-v1"}, {0x41, 0xd4f, "neoverse-v2"},
+        {0x61, 0x022, "apple-m1"},    {0x61, 0x023, "apple-m1"},
+    };
+    uint64_t midr = 0, have = host_features();
+    if (getauxval(AT_HWCAP) & HWCAP_CPUID) __asm__("mrs %0, MIDR_EL1" : "=r"(midr));
+    for (size_t i = 0; i < ARRAY_LEN(parts); i++) {
+        const struct cpu *cpu = family_cpu(&family_aarch64, parts[i].cpu, strlen(parts[i].cpu));
+        bool same = (midr >> 24 & 0xff) == parts[i].who && (midr >> 4 & 0xfff) == parts[i].part;
+        if (same && !(family_closure(&family_aarch64, cpu->features) & ~have)) return cpu->name;
+    }
+    return family_aarch64.cpus[0].name;
 }
 
 #else

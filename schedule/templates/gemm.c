@@ -216,7 +216,7 @@ static int terms_taken(const struct contraction *k, const struct intrin *in, con
  * takes a cycle; the constants are fitted on kernels measured with tools/bench (README.md there). */
 
 static const double ops_per_cycle = 5, tile_start = 8, per_output = 0.3, per_converted = 0.1, l2_bytes_per_cycle = 40;
-static const double loads_per_cycle = 1.6; /* of vectors, beside products that take them from registers */
+static const double load_cycles = 0.15; /* a vector of weights, beside products that take it from a register */
 static const double single_vector = 1.06; /* measured: a load of activations for every product */
 
 static double tile_cycles(const struct contraction *k, const struct intrin *in, const struct dot *d, int taken, int mr, int nr)
@@ -229,8 +229,7 @@ static double tile_cycles(const struct contraction *k, const struct intrin *in, 
     mr = ceil_div(mr, d->rows);
     double ops = ((mr + vectors) * d->groups + 2 + mr * vectors * row_ops(in)) / ops_per_cycle;
     if (ops > group) group = ops;
-    double loads = (vectors + (double)mr * taken * dt_bytes(d->a) * terms(d) / (16 * taken + 1)) / loads_per_cycle;
-    if (taken && loads > group) group = loads;
+    if (taken) group += load_cycles * vectors;
     if (vectors == 1 && d->rows == 1) group *= single_vector;
     if (groups * panel_bytes > 0.75 * k->s->target->l1_bytes && panel_bytes / l2_bytes_per_cycle > group)
         group = panel_bytes / l2_bytes_per_cycle;
