@@ -10,7 +10,7 @@
  *
  * and in those with `lanes` in their names both do. mmla_... multiply two rows of A by two of B.
  *
- * All are exact for all values: sums wrap modulo 2^32, as ir.h says. */
+ * All are exact for all values (sums wrap modulo 2^32, as ir.h says), but for the one with pair_i16. */
 #include "targets/target.h"
 
 /* ---- features: id, LLVM's name, what it implies, help ---- */
@@ -82,6 +82,12 @@ static const struct intrin_row rows[] = {
     {"dot2_u8u8_umull", OPS(4, 2, u8, u8), DOT,
      "add(C, " PAIRS(u) "(" MULL(u, "repeat.i8x8(A)", "B") "))",
      "neon", 0, 7, "uadalp", "exact: products in 16 bits, neighbours added in 32"},
+
+    /* two of them added in 16 bits before they are widened, where ranges allow: no -128 among the weights */
+    {"dot2x2_i8i8_smlal", "C: i32[4], A: i8[2,2], B: i8[2,4,2]", "C[i] += i32(A[g,k]) * i32(B[g,i,k])",
+     "add(C, " PAIRS(s) "(add(" MULL(s, "repeat.i8x8(part.i8x2(A, 0))", "part.i8x8(B, 0)") ", "
+     MULL(s, "repeat.i8x8(part.i8x2(A, 1))", "part.i8x8(B, 1)") ")))",
+     "neon", 2, 7.5, "smlal", "exact where each sum of two products fits 16 bits"},
 
     /* 16-bit by 16-bit: what is wider than a byte, differences from zero points */
     {"dot1_i16_smlal", OPS(4, 1, i16, i16), DOT,

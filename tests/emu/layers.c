@@ -20,6 +20,7 @@ static const char *const layers[] = {
     "depthwise h=8 w=8 c=17 k=3 pad=1 xzero=7", "depthwise h=9 w=9 c=32 k=5 pad=2 stride=2 act=i8",
     "dense m=6 n=20 k=72 act=i8", "dense m=8 n=33 k=64 weight=u8 wzero=128", "dense m=1 n=64 k=40", "dense m=10 n=12 k=8 weight=u8 wzero=3",
     "batched batch=3 m=4 n=6 k=24 dynamic=1 act=i8 bias=none to=i32", "dense m=4 n=16 k=32 actrange=0..127 to=f32",
+    "conv2d h=6 w=6 c=16 o=16 k=3 pad=1 act=i8 weightrange=-127..127", "conv2d h=5 w=5 c=18 o=9 xzero=3 weightrange=-127..127",
 };
 
 struct tally { long cases, fast, refused, row[64]; const struct family *family; };
