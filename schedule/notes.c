@@ -19,9 +19,13 @@ struct work {
 };
 
 /* Every iteration of the stage's loops down to leaf `last`, all times it is entered. */
-static double iterations(const struct lstage *x, int last, double entered)
+static double iterations(const struct lstage *x, int last, bool threads, double entered)
 {
-    for (int i = 0; i <= last; i++) entered *= (double)x->ext[x->g->leaf[i]];
+    for (int i = 0; i <= last; i++) {
+        enum loop_kind how = x->g->iter[x->g->leaf[i]].how;
+        bool thread = how >= LOOP_THREAD_X && how <= LOOP_THREAD_Z;
+        if (threads || !thread) entered *= (double)x->ext[x->g->leaf[i]];
+    }
     return entered;
 }
 
@@ -39,7 +43,7 @@ static bool count_read(const struct expr *e, void *u)
 static void count(struct work *k)
 {
     const struct state *st = k->w->st;
-    double entered[MAX_STAGES];
+    double entered[MAX_STAGES], together[MAX_STAGES]; /* by each thread; by the threads of a block in common */
     for (int i = st->nstage - 1; i >= 0; i--) { /* consumers first */
         const struct lstage *x = &k->w->stage[i];
         const struct stage *g = x->g;
@@ -54,12 +58,14 @@ static void count(struct work *k)
                 if (here) k->times[i] += c.n * k->times[n] * k->terms[n];
             }
         } else if (x->place == PLACE_MAIN) {
-            entered[i] = 1;
+            entered[i] = together[i] = 1;
             if (g->attach == ATTACH_AT) {
                 const struct lstage *at = &k->w->stage[g->at_stage];
-                entered[i] = iterations(at, state_leaf_pos(at->g, g->at_iter), entered[g->at_stage]);
+                int last = state_leaf_pos(at->g, g->at_iter);
+                together[i] = iterations(at, last, false, together[g->at_stage]);
+                entered[i] = g->scope == SCOPE_SHARED ? together[i] : iterations(at, last, true, entered[g->at_stage]);
             }
-            k->times[i] = iterations(x, g->nleaf - 1, entered[i]) / k->terms[i];
+            k->times[i] = iterations(x, g->nleaf - 1, true, entered[i]) / k->terms[i];
         }
         k->total += k->times[i] * k->terms[i];
     }
@@ -84,7 +90,7 @@ static void recomputed(const struct work *k, int i, struct note *out)
 {
     const struct stage *g = k->w->st->stage[i];
     const char *how = "inlined into what reads it";
-    bool work = g->attach == ATTACH_AT && g->scope != SCOPE_LOCAL; /* what is copied to registers is just read again */
+    bool work = g->attach == ATTACH_AT && g->scope == SCOPE_GLOBAL; /* what is copied closer is just read again */
     double ratio = k->times[i] / k->elems[i];
     if (g->attach == ATTACH_ROOT || ratio <= OFTEN || k->times[i] * k->terms[i] * SHARE < k->total) return;
     if (!work) ir_walk(g->body, computes, &work);
