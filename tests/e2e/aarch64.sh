@@ -40,9 +40,12 @@ for target in aarch64 aarch64-linux-gnu,cpu=cortex-a53 cortex-a72 cortex-a76 aar
     "$QJIT" compile "$examples/conv_56_auto.qj" --target $target -o k.o
     "$PYTHON" -B caller.py k >caller.c
     $cross -std=c11 -O1 -static caller.c k.o -o caller
-    rm -f from_c.bin
-    $emulator -cpu max ./caller
-    "$PYTHON" -B "$examples/reference.py" check conv_56 . from_c.bin
+    for length in 16 32 64; do # of SVE registers: code for 128-bit vectors must not mind
+        [ $length = 16 ] || [ $target = neoverse-v1 ] || continue
+        rm -f from_c.bin
+        $emulator -cpu max,sve-default-vector-length=$length ./caller
+        "$PYTHON" -B "$examples/reference.py" check conv_56 . from_c.bin
+    done
 done
 for example in stem_224 depthwise_56; do # their definitions; the steps are for another machine
     sed '/^target/,$d' "$examples/$example.qj" >auto.qj
@@ -50,6 +53,33 @@ for example in stem_224 depthwise_56; do # their definitions; the steps are for 
     "$QJIT" compile auto.qj --target neoverse-n2 -o $example.o
 done
 "$QJIT" compile "$examples/maxpool_112.qj" --target neoverse-n2 -o maxpool.o
+
+# Layers that matter: which instruction, and no register of a hot loop on the stack.
+while read -r target row layer; do
+    # shellcheck disable=SC2086  # words on purpose
+    "$QJIT" layer $layer --target $target >layer.qj
+    "$QJIT" -c 'load "layer.qj"; steps; emit layer.o' >steps.txt 2>&1
+    grep -q "tensorize .* $row" steps.txt || { echo "$target, $layer: not by $row"; exit 1; }
+    ! grep '\[spills\]' steps.txt || { echo "$target, $layer"; exit 1; }
+done <<'LAYERS'
+cortex-a72 dot2_i8i8_smull conv2d h=56 w=56 c=64 o=64 k=3 pad=1
+neoverse-n1 dot4_i8i8_sdot conv2d h=56 w=56 c=64 o=64 k=3 pad=1
+neoverse-n1 dot4_u8u8_udot conv2d h=28 w=28 c=128 o=128 k=3 pad=1 weight=u8 wzero=120 xzero=3
+neoverse-n1 dot4_i8i8_sdot conv2d h=56 w=56 c=64 o=64 k=3 pad=1 act=i8 in=NCHW16c out=NCHW16c
+neoverse-n1 dot4_i8i8_sdot dense m=128 n=768 k=768 act=i8
+neoverse-n2 mmla_i8i8_smmla conv2d h=56 w=56 c=64 o=64 k=3 pad=1 act=i8
+neoverse-n2 mmla_u8i8_usmmla conv2d h=14 w=14 c=256 o=1024
+neoverse-n2 mmla_i8i8_smmla conv2d h=14 w=14 c=256 o=256 k=3 pad=1 act=i8 xzero=-3
+neoverse-n2 mmla_u8i8_usmmla dense m=128 n=768 k=768
+neoverse-v2 mmla_i8i8_smmla dense m=384 n=1024 k=1024 act=i8 to=f32
+LAYERS
+
+# This machine as a target, were it one of these: what the emulated kernel says of it.
+printf '#include <stdio.h>\n#include "targets/family.h"\nint main(void) { puts(host_cpu_name()); return 0; }\n' >host.c
+$cross -std=gnu11 -static -I"$QJ_SRC" host.c "$QJ_SRC"/targets/*.c -Wl,--unresolved-symbols=ignore-all -o host 2>/dev/null
+[ "$($emulator -cpu neoverse-n1 ./host)" = neoverse-n1 ]
+[ "$($emulator -cpu cortex-a72 ./host)" = cortex-a72 ]
+[ "$($emulator -cpu max ./host)" = generic ]
 
 # What LLVM would abort on is refused before.
 rc=0
