@@ -18,6 +18,13 @@ static struct span span_of(const struct lexer *lx, size_t at, size_t len)
 
 static char at(const struct lexer *lx, size_t i) { return i < lx->n ? lx->text[i] : 0; }
 
+/* Blanks, comments and names may go on for as long as they like, and allocate nothing. */
+static void poll_at(const struct lexer *lx, size_t i)
+{
+    enum { EVERY = 1 << 16 };
+    if (i % EVERY == 0) arena_poll(&lx->ctx->arena);
+}
+
 /* A fault ends the text: nothing after it is read. */
 static void bad(struct lexer *lx, size_t from, size_t len, const char *what, const char *hint)
 {
@@ -41,8 +48,9 @@ static void skip_blanks(struct lexer *lx)
 {
     for (;; lx->at++) {
         char ch = at(lx, lx->at);
+        poll_at(lx, lx->at);
         if (ch == '#') {
-            while (lx->at < lx->n && lx->text[lx->at] != '\n') lx->at++;
+            while (lx->at < lx->n && lx->text[lx->at] != '\n') poll_at(lx, lx->at++);
             ch = at(lx, lx->at);
         }
         if (ch == ' ' || ch == '\t' || ch == '\r' || (ch == '\n' && lx->nesting > 0)) continue;
@@ -103,6 +111,7 @@ static void lex_string(struct lexer *lx)
     size_t from = lx->at, i = from + 1;
     struct str s = str_on(&lx->ctx->arena);
     for (; at(lx, i) != '"'; i++) {
+        poll_at(lx, i);
         if (i >= lx->n || lx->text[i] == '\n') {
             bad(lx, from, i - from, "a string without its closing quote", "strings end on the line they start on");
             return;
@@ -140,7 +149,7 @@ void lex_next(struct lexer *lx)
         kind = TOK_EOL;
     } else if (is_alpha(ch)) {
         kind = TOK_NAME;
-        while (is_alpha(at(lx, from + len)) || is_digit(at(lx, from + len))) len++;
+        while (is_alpha(at(lx, from + len)) || is_digit(at(lx, from + len))) poll_at(lx, from + len++);
     } else if (!(len = punct_length(lx))) {
         bad(lx, from, 1, "a character that means nothing here", "comments start with #; text is plain ASCII");
         return;

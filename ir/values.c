@@ -11,6 +11,8 @@ int64_t tensor_bytes(const struct tensor *t)
     return n;
 }
 
+enum { POLL_EVERY = 1 << 16 }; /* elements, bytes */
+
 /* ---- giving a tensor its elements ---- */
 
 static bool outside(struct ir_ctx *c, const struct tensor *t, int64_t at, int64_t v, struct range r, struct span span)
@@ -32,6 +34,7 @@ bool tensor_embed(struct ir_ctx *c, struct tensor *t, const void *values, struct
     struct range allowed = t->values ? t->declared : t->range, seen = allowed;
     int64_t n = tensor_bytes(t) / dt_bytes(t->dt);
     for (int64_t i = 0; i < n && t->dt != DT_F32; i++) {
+        if (i % POLL_EVERY == 0) arena_poll(&c->arena);
         int64_t v = value_load(t->dt == DT_BOOL ? DT_U8 : t->dt, values, i).i; /* of bool, the very byte */
         if (v < allowed.lo || v > allowed.hi) return outside(c, t, i, v, allowed, at);
         if (i == 0) seen = (struct range){v, v};
@@ -69,6 +72,7 @@ bool parse_values(struct lexer *lx, struct tensor *t)
     }
     unsigned char *bytes = arena_alloc(&lx->ctx->arena, (size_t)n + 1);
     for (int64_t i = 0; i < n; i++) {
+        if (i % POLL_EVERY == 0) arena_poll(&lx->ctx->arena);
         int hi = digit(text.text[2 * i]), lo = digit(text.text[2 * i + 1]);
         if (hi < 0 || lo < 0) {
             struct span at = text.span;

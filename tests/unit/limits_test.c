@@ -156,6 +156,33 @@ static void test_cancel_ahead(void **state)
 
 /* ---- deadlines ---- */
 
+/* Texts that say nothing, and values: nothing is allocated while they are read. */
+static void test_long_inputs(void **state)
+{
+    (void)state;
+    enum { N = 1 << 24, SIDE = 1 << 12 };
+    static const char fill[] = "# ;x";
+    char *text = malloc(N + 1);
+    qj_options o = {.size = sizeof o, .deadline_ms = 1};
+    qj_ctx *q = qj_ctx_new(&o);
+    for (const char *f = fill; *f; f++) {
+        memset(text, *f, N);
+        text[N] = 0;
+        assert_false(qj_define(q, text));
+        assert_string_equal(qj_last_error(q)->code, "deadline");
+        qj_clear_error(q);
+    }
+    free(text);
+    qj_tensor *w = qj_tensor_new(QJ_I8, 2, (int64_t[]){SIDE, SIDE});
+    q->opt.deadline_ms = 0;
+    define_dense(q, 1, SIDE, SIDE);
+    q->opt.deadline_ms = 1;
+    assert_false(qj_embed(q, "W", w));
+    assert_string_equal(qj_last_error(q)->code, "deadline");
+    qj_tensor_free(w);
+    qj_ctx_free(q);
+}
+
 /* A reproducer that is itself cancelled leaves the error that stands, with its texts. */
 static void test_cancelled_reproducer(void **state)
 {
@@ -302,6 +329,7 @@ int main(void)
         cmocka_unit_test(test_cancel),
         cmocka_unit_test(test_cancel_ahead),
         cmocka_unit_test(test_cancelled_reproducer),
+        cmocka_unit_test(test_long_inputs),
         cmocka_unit_test(test_deadline),
         cmocka_unit_test(test_undo_gives_back),
         cmocka_unit_test(test_undo_keeps_the_rest),
