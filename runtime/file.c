@@ -69,31 +69,34 @@ bool file_write_all(int fd, const void *all, size_t n)
     return ok;
 }
 
+/* What is to be renamed to a path. */
+struct temp {
+    char path[MAX_PATH];    /* "": it has no name */
+    int fd;                 /* of a file without a name; else -1 */
+};
+
+static void beside(const char *path, unsigned i, char *temp)
+{
+    int dir = (int)(file_base(path) - path);
+    snprintf(temp, MAX_PATH, "%.*s.%s.%ld.%u", dir, path, file_base(path), (long)getpid(), i);
+}
+
 /* Creates a new file beside `path` and leaves its name in temp. */
 static int create_beside(const char *path, char *temp)
 {
     for (unsigned i = 0; i < 100; i++) {
-        int dir = (int)(file_base(path) - path);
-        snprintf(temp, MAX_PATH, "%.*s.%s.%ld.%u", dir, path, file_base(path), (long)getpid(), i);
+        beside(path, i, temp);
         int fd = open(temp, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0666);
         if (fd >= 0 || errno != EEXIST) return fd;
     }
     return -1;
 }
 
-static bool write_temp(struct err_state *e, const struct file_part *p, char *temp)
+static bool write_named(struct err_state *e, const struct file_part *p, struct temp *t)
 {
-    struct stat st;
-    temp[0] = 0;
-    if (!check_name(e, p->path)) return false;
-    if (lstat(p->path, &st) == 0 && !S_ISREG(st.st_mode)) {
-        err_set(e, ERR_FILE, (struct span){0}, "%s exists and is not a regular file", p->path);
-        err_hint(e, "remove it, or choose another name; links are not followed");
-        return false;
-    }
-    int fd = create_beside(p->path, temp);
+    int fd = create_beside(p->path, t->path);
     if (fd < 0) {
-        temp[0] = 0;
+        t->path[0] = 0;
         return fail(e, "cannot write", p->path);
     }
     bool ok = file_write_all(fd, p->bytes, p->n) && fsync(fd) == 0;
@@ -104,6 +107,50 @@ static bool write_temp(struct err_state *e, const struct file_part *p, char *tem
     }
     errno = why;
     return ok || fail(e, "cannot write", p->path);
+}
+
+/* A file that goes with the process until it has a name. False: this directory has none such, or it cannot be written. */
+static bool write_nameless(const struct file_part *p, struct temp *t)
+{
+    char dir[MAX_PATH];
+    int n = (int)(file_base(p->path) - p->path);
+    snprintf(dir, sizeof dir, "%.*s", n, p->path);
+    t->fd = open(n ? dir : ".", O_WRONLY | O_TMPFILE | O_CLOEXEC, 0666);
+    if (t->fd < 0) return false;
+    if (file_write_all(t->fd, p->bytes, p->n) && fsync(t->fd) == 0) return true;
+    close(t->fd);
+    t->fd = -1;
+    return false;
+}
+
+static bool give_name(const struct file_part *p, struct temp *t)
+{
+    char self[64];
+    int done = -1;
+    snprintf(self, sizeof self, "/proc/self/fd/%d", t->fd);
+    for (unsigned i = 0; i < 100 && done; i++) {
+        beside(p->path, i, t->path);
+        done = linkat(AT_FDCWD, self, AT_FDCWD, t->path, AT_SYMLINK_FOLLOW);
+        if (done && errno != EEXIST) break;
+    }
+    close(t->fd);
+    t->fd = -1;
+    if (done) t->path[0] = 0;
+    return done == 0;
+}
+
+static bool write_temp(struct err_state *e, const struct file_part *p, struct temp *t)
+{
+    struct stat st;
+    t->path[0] = 0;
+    t->fd = -1;
+    if (!check_name(e, p->path)) return false;
+    if (lstat(p->path, &st) == 0 && !S_ISREG(st.st_mode)) {
+        err_set(e, ERR_FILE, (struct span){0}, "%s exists and is not a regular file", p->path);
+        err_hint(e, "remove it, or choose another name; links are not followed");
+        return false;
+    }
+    return write_nameless(p, t) || write_named(e, p, t);
 }
 
 /* Makes the renames durable. A directory that cannot be opened or flushed still has them. */
@@ -120,20 +167,24 @@ static void sync_dir(const char *path)
 
 bool file_write(struct err_state *e, const struct file_part *part, int n)
 {
-    char temp[MAX_PARTS][MAX_PATH];
+    struct temp temp[MAX_PARTS];
     QJ_ASSERT(n <= MAX_PARTS);
     int made = 0, kept = 0;
     bool ok = true;
     while (ok && made < n) {
-        ok = write_temp(e, &part[made], temp[made]);
+        ok = write_temp(e, &part[made], &temp[made]);
         made++;
     }
+    for (int i = 0; ok && i < n; i++)
+        if (temp[i].fd >= 0) ok = give_name(&part[i], &temp[i]) || write_named(e, &part[i], &temp[i]);
     while (ok && kept < n) {
-        ok = rename(temp[kept], part[kept].path) == 0 || fail(e, "cannot write", part[kept].path);
+        ok = rename(temp[kept].path, part[kept].path) == 0 || fail(e, "cannot write", part[kept].path);
         if (ok) kept++;
     }
-    for (int i = kept; i < made; i++)
-        if (temp[i][0]) unlink(temp[i]);
+    for (int i = kept; i < made; i++) {
+        if (temp[i].fd >= 0) close(temp[i].fd);
+        if (temp[i].path[0]) unlink(temp[i].path);
+    }
     if (kept) sync_dir(part[0].path);
     return ok;
 }

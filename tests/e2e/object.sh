@@ -116,4 +116,13 @@ host 'g(i32)' 'g(A[m])' two > two.qj
 host 'g(i32, i32)' 'g(A[m], 3)' three > three.qj
 no_library 'plain is a function of the host' one.qj plain.qj
 no_library 'g has other types' two.qj three.qj
+# who is killed while writing leaves what was there, and nothing beside it
+printf '#include <signal.h>\nint fsync(int fd)\n{\n    return raise(SIGKILL) + fd;\n}\n' > killed.c
+$cc -shared -fPIC killed.c -o killed.so
+mkdir written
+if "$PYTHON" -c 'import os; os.open("written", os.O_WRONLY | os.O_TMPFILE)' 2> log; then
+    echo before > written/plain.o
+    if ASAN_OPTIONS=verify_asan_link_order=0:detect_leaks=0 LD_PRELOAD=./killed.so "$QJIT" compile plain.qj -o written/plain.o 2> log; then fail "not killed"; fi
+    [ "$(ls -A written)$(cat written/plain.o)" = plain.obefore ] || { ls -A written; fail "left by a process that was killed"; }
+fi
 echo "objects: as they should be"
