@@ -134,7 +134,7 @@ static bool is_taken(const char *name)
         " private protected public register reinterpret_cast restrict return short signed sizeof static static_assert"
         " static_cast struct switch template this thread_local throw true try typedef typeid typename union unsigned"
         " using virtual void volatile wchar_t while xor xor_eq int8_t uint8_t int16_t uint16_t int32_t int64_t"
-        " memcpy memmove memset qjrt_parallel_for ";
+        " memcpy memmove memset qjrt_parallel_for main linux unix "; /* the last two: macros of GNU C */
     char key[80];
     snprintf(key, sizeof key, " %s ", name);
     return strstr(words, key) != NULL;

@@ -28,6 +28,11 @@ printf 'input A[m:4, n:8] : i32\nscale M[n:8] : f32\nB[m, n] : u8 = requantize(A
 "$QJIT" compile gpu.qj -o gpu.ptx 2>/dev/null >&2
 "$QJIT" compile const.qj --target aarch64 -o arm.o 2>/dev/null >&2
 
+"$QJIT" compile const.qj inside.qj -o libtwo.a 2>/dev/null >&2 && exit 1 # one name
+echo 'name inside' >>inside.qj
+"$QJIT" compile const.qj inside.qj -o libtwo.a 2>/dev/null >&2
+mkdir library && mv libtwo.json library
+
 "$PYTHON" -B - <<'PY'
 import copy, glob, hashlib, json, os, subprocess
 import jsonschema
@@ -40,6 +45,15 @@ for name in ("artifact", "answer"):
 
 files = sorted(glob.glob("*.json"))
 assert len(files) > 18, files
+
+# Of a library: the same, in an array.
+text = json.load(open(here + "library.schema.json"))
+library = jsonschema.Draft7Validator(text, resolver=jsonschema.RefResolver("", text, {"artifact.schema.json": schema["artifact"].schema}))
+two = json.load(open("library/libtwo.json"))
+library.validate(two)
+assert [o["name"] for o in two] == ["kernel", "inside"] and not library.is_valid(two[0]) and not library.is_valid([])
+assert not library.is_valid(two + [{"format": 1}])
+
 rounds = set()
 for f in files:
     o = json.load(open(f))
