@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* pass_unroll.c - loops marked `unrolled` become their iterations, one after the other.
  *
+ * On a GPU so do those bound to vthread: a thread does their iterations, in registers of its own.
  * Inner loops first. The number of statements made is limited: LLVM's time grows faster than they do. */
 #include "codegen/passes.h"
 #include "ir/simplify.h"
@@ -14,7 +15,9 @@ static bool count_stmt(const struct stmt *s, void *u)
 
 static const struct stmt *unroll(struct ir_ctx *c, const struct stmt *s, void *u)
 {
-    if (s->kind != STMT_FOR || s->u.loop.how != LOOP_UNROLLED || err_is(&c->err)) return NULL;
+    const struct target *t = u;
+    if (s->kind != STMT_FOR || err_is(&c->err)) return NULL;
+    if (s->u.loop.how != LOOP_UNROLLED && !(s->u.loop.how == LOOP_VTHREAD && t->family->kind == TARGET_SIMT)) return NULL;
     const struct var *v = s->u.loop.var;
     int64_t one = 0, all;
     ir_walk_stmt(s->u.loop.body, count_stmt, &one);
@@ -35,7 +38,7 @@ static const struct stmt *unroll(struct ir_ctx *c, const struct stmt *s, void *u
 
 const struct func *pass_unroll(struct ir_ctx *c, const struct func *f, const struct target *t)
 {
-    const struct stmt *s = ir_rewrite_stmt(c, f->body, unroll, NULL, NULL);
+    const struct stmt *s = ir_rewrite_stmt(c, f->body, unroll, NULL, (void *)(uintptr_t)t);
     if (err_is(&c->err)) return NULL;
     return func_with_body(c, f, s == f->body ? s : ir_simplify_stmt(c, s, NULL));
 }

@@ -89,6 +89,11 @@ static void kernels_have_what_loops_say(void **state)
             "    threadIdx.x t in 0..10 { threadIdx.z z in 0..3 { O[b*30 + z*10 + t] = S[29 - z*10 - t] } } } } }",
             (const char *const[]){".shared .align 16 .b8 f_$_S_$_", ".reqntid 30, 1, 3", "bar.sync", "mul.rn.f32", "add.rn.f32",
                                   "%tid.z", "%ctaid.x", "setp", "ld.shared.f32", NULL});
+    /* what a thread does of several virtual ones is in registers */
+    text_of("func f(arg A[640] : i32, out O[640] : i32) {\n"
+            "  threadIdx.x t in 0..160 { alloc local L[4] : i32 { vthread v in 0..4 { L[v] = A[v*160 + t] }\n"
+            "    vthread v in 0..4 { O[v*160 + t] = L[3 - v] } } } }",
+            (const char *const[]){"ld.global.nc.u32", "+1920]", NULL});
     /* a vector access of 16 bytes */
     text_of("func f(arg A[640] : i32, out O[640] : i32) {\n"
             "  blockIdx.x b in 0..160 { vectorized i in 0..4 { O[b*4 + i] = A[b*4 + i] } } }",
