@@ -7,6 +7,7 @@
 #include <stdlib.h>
 
 #include "codegen/codegen.h"
+#include "runtime/kept.h"
 #include "runtime/perf.h"
 #include "runtime/worker.h"
 #include "runtime/rt/qjrt.h"
@@ -252,7 +253,9 @@ const struct program *api_program(struct qj_ctx *q)
 
 struct sched *api_sched(struct qj_ctx *q)
 {
-    if (!q->sched) q->sched = sch_new(&q->ir, api_program(q), api_target(q));
+    if (q->sched) return q->sched;
+    q->sched = sch_new(&q->ir, api_program(q), api_target(q));
+    if (q->sched) sch_remember(q->sched, kept_choices(q));
     return q->sched;
 }
 

@@ -42,6 +42,7 @@ struct qj_ctx {
     struct cuda *cuda;                  /* NULL: no GPU asked for yet */
     char *cache_dir;                    /* the option's copy; NULL: no cache */
     struct cache *cache;                /* NULL: not opened yet */
+    struct sch_memory choices;          /* what `template` chose, kept there */
     char build[BUILD_TEXT];             /* "": not asked yet */
     const char *text;                   /* what the running call was given, for places in it; NULL: no text */
     qj_error shown;                     /* the error as the host sees it */

@@ -18,6 +18,7 @@ static const char *take_text(struct qj_ctx *q, const char *text)
 bool api_replay(struct qj_ctx *q)
 {
     if (!q->sched) return true;
+    if (!sch_settle(q->sched)) return false;
     q->sched = sch_replay(&q->ir, q->sched, api_program(q), api_target(q));
     return q->sched != NULL;
 }

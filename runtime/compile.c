@@ -6,7 +6,7 @@
 
 #include "ir/print.h"
 #include "runtime/elf.h"
-#include "runtime/request.h"
+#include "runtime/kept.h"
 #include "runtime/store.h"
 #include "runtime/worker.h"
 
@@ -88,18 +88,13 @@ static void tell(const struct qj_ctx *q, const char *code, const char *text)
     if (q->opt.log) q->opt.log(q->opt.user, code, text);
 }
 
-/* What the entry is kept under: the request, and whose code makes it. malloc'ed; NULL: no cache, or an error is set. */
-static char *cache_key(struct qj_ctx *q, qj_format format)
+/* What the entry is kept under. malloc'ed; NULL: no cache, or an error is set. */
+static char *key_of(struct qj_ctx *q, qj_format format)
 {
-    if (!q->cache_dir || !api_target(q)) return NULL;
-    if (!q->cache) {
-        q->cache = cache_open(q->cache_dir, q->opt.cache_bytes < INT64_MAX ? (int64_t)q->opt.cache_bytes : INT64_MAX);
-        build_text(q->build);
-        if (!*q->build) tell(q, "cache", "no kernels are kept: this program has no build id (link it with -Wl,--build-id)");
-    }
-    if (!q->cache || !*q->build) return NULL;
-    const char *text = request_text(q, format);
-    return text ? strdup(arena_printf(&q->ir.arena, "# build %s\n%s", q->build, text)) : NULL;
+    const char *key = kept_key(q, "", format);
+    char *copy = key ? strdup(key) : NULL;
+    defer(&q->ir.defers, free, copy);
+    return copy;
 }
 
 static struct qj_artifact *from_cache(struct qj_ctx *q, qj_format format, const char *key)
@@ -131,10 +126,15 @@ struct qj_artifact *compile_artifact(struct qj_ctx *q, qj_format format)
 {
     if (!api_target(q)) return NULL;
     struct ir_mark mark = ir_mark(&q->ir);
-    char *key = cache_key(q, format);
-    defer(&q->ir.defers, free, key);
+    char *key = key_of(q, format);
     struct qj_artifact *w = key ? from_cache(q, format, key) : NULL;
     ir_reset(&q->ir, mark);
+    if (!w && q->sched && sch_is_recalled(q->sched)) { /* before its steps are believed */
+        if (!sch_settle(q->sched)) return NULL;
+        mark = ir_mark(&q->ir);
+        key = key_of(q, format);
+        ir_reset(&q->ir, mark);
+    }
     if (!w && (w = q->opt.isolate ? worker_compile(q, format, 0, NULL) : compile_here(q, format)) && key) into_cache(q, key, w);
     for (int i = 0; w && i < w->a->nnote; i++) tell(q, w->a->note[i].code, w->a->note[i].text);
     for (const char *why; q->opt.log && (why = cache_trouble(q->cache));) tell(q, "cache", why); /* else it waits for a listener */

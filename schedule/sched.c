@@ -200,7 +200,7 @@ static struct state *try_step(struct sched *s, const struct step *st)
 
 bool sch_record(struct sched *s, const struct step *st)
 {
-    if (err_is(&s->c->err)) return false;
+    if (err_is(&s->c->err) || !sch_settle(s)) return false;
     struct state *trial = try_step(s, st);
     if (trial) keep(s, st, trial, NULL);
     return trial != NULL;
@@ -209,7 +209,7 @@ bool sch_record(struct sched *s, const struct step *st)
 bool sch_apply(struct sched *s, const struct step *st)
 {
     struct ir_ctx *c = s->c;
-    if (err_is(&c->err)) return false;
+    if (err_is(&c->err) || !sch_settle(s)) return false;
     struct state *trial = try_step(s, st);
     struct lowered *l = trial ? lower_state(s, trial) : NULL;
     if (l) {
@@ -232,6 +232,7 @@ bool sch_undo(struct sched *s)
 {
     if (s->steps.n == 0)
         return err_set(&s->c->err, ERR_NOTHING_TO_UNDO, (struct span){0}, "there is no step to undo");
+    if (!sch_settle(s)) return false;
     *s = s->past->was;
     ir_reset(s->c, s->end);
     return true;
@@ -250,11 +251,33 @@ struct sched *sch_replay(struct ir_ctx *c, const struct sched *from, const struc
         while (k && k->first + k->n != i + 1) k = k->before;
         if (k) s->chosen = k;
     }
+    if (s) s->memory = from->memory;
     return s;
 }
 
+/* ---- steps that are remembered ---- */
+
+void sch_remember(struct sched *s, const struct sch_memory *m) { s->memory = m; }
+bool sch_is_recalled(const struct sched *s) { return s->recalled != NULL; }
+
+bool sch_settle(struct sched *s)
+{
+    const struct recalled *r = s->recalled;
+    if (!r || err_is(&s->c->err)) return !r;
+    s->recalled = NULL;
+    s->lowered = lower_state(s, s->state);
+    if (s->lowered) return true;
+    err_clear(&s->c->err);
+    while (s->steps.n > r->first) *s = s->past->was;
+    s->memory->forget(s->memory->u, r->key);
+    return sch_choose_anew(s, &r->statement);
+}
+
+/* ---- lowering ---- */
+
 const struct lowered *sch_lower(struct sched *s)
 {
+    if (!sch_settle(s)) return NULL;
     if (!s->lowered && !err_is(&s->c->err)) s->lowered = lower_state(s, s->state);
     if (!s->lowered || s->lowered->steps) return s->lowered;
     s->lowered->steps = sch_text(&s->c->arena, s);

@@ -76,6 +76,20 @@ void sch_print_step(struct str *out, const struct step *st);
 const struct program *sch_program(const struct sched *s);
 const struct target *sch_target(const struct sched *s);
 
+/* What `template` chose in other schedules, for whoever keeps it. Its steps are taken without lowering each, and believed
+ * when they are lowered, at first need: those that are refused are forgotten, and chosen anew. */
+struct sch_memory {
+    void *u;
+    /* The steps that these words of the statement chose, a line each; NULL: not known. *key: what they are kept under,
+     * in the context's arena; NULL: they are not kept. */
+    const char *(*find)(void *u, const struct sched *s, const char *words, const char **key);
+    void (*keep)(void *u, const char *key, const char *steps);
+    void (*forget)(void *u, const char *key);
+};
+void sch_remember(struct sched *s, const struct sch_memory *m);
+bool sch_is_recalled(const struct sched *s);    /* some steps come from there and were not lowered yet */
+bool sch_settle(struct sched *s);               /* they are now, or were chosen anew; false: error */
+
 /* The loop nests; cached until the next step. NULL: error. */
 const struct lowered *sch_lower(struct sched *s);
 

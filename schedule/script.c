@@ -99,11 +99,64 @@ static bool parse_step(struct lexer *lx, struct step *st, bool *template)
     return !err_is(e);
 }
 
-/* `template`: remembered, so that another target can choose anew. nth= is a place among one target's candidates. */
-static bool choose(struct sched *s, const struct step *statement)
+static struct lexer lexer_on_copy(struct sched *s, const char *text)
 {
-    size_t first = s->steps.n;
-    if (!tmpl_apply(s, statement->arg, statement->narg, statement->span)) return false;
+    return lex_on(s->c, NULL, arena_strdup(&s->c->arena, text), strlen(text));
+}
+
+/* Primitives alone, none lowered. False: perhaps an error, and perhaps some of them are recorded. */
+static bool record_all(struct sched *s, const char *text)
+{
+    struct lexer lx = lexer_on_copy(s, text);
+    struct step st;
+    bool template, ok = true;
+    while (ok && !err_is(&s->c->err) && lex_skip_ends(&lx))
+        ok = parse_step(&lx, &st, &template) && !template && sch_record(s, &st);
+    return ok && !err_is(&s->c->err);
+}
+
+/* ---- text ---- */
+
+static void print_args(struct str *out, const struct step *st)
+{
+    for (int i = 0; i < st->narg; i++) {
+        const struct step_arg *a = &st->arg[i];
+        str_putc(out, ' ');
+        if (a->key) str_printf(out, "%s=", a->key);
+        if (a->word) str_put(out, a->word);
+        else str_printf(out, "%lld", (long long)a->i);
+    }
+}
+
+void sch_print_step(struct str *out, const struct step *st)
+{
+    str_put(out, prim_info[st->prim].name);
+    print_args(out, st);
+    for (int i = 0; i < st->nout; i++) str_printf(out, "%s %s", i ? "" : " ->", st->out[i]);
+}
+
+static const char *words_of(struct arena *a, const struct step *statement)
+{
+    struct str out = str_on(a);
+    print_args(&out, statement);
+    return str_text(&out);
+}
+
+static const char *text_from(struct arena *a, const struct sched *s, size_t first)
+{
+    struct str out = str_on(a);
+    for (size_t i = first; i < s->steps.n; i++) {
+        sch_print_step(&out, s->steps.at[i]);
+        str_putc(&out, '\n');
+    }
+    return str_text(&out);
+}
+
+/* ---- choosing ---- */
+
+/* `template`: remembered, so that another target can choose anew. nth= is a place among one target's candidates. */
+static bool note_choice(struct sched *s, const struct step *statement, size_t first)
+{
     if (s->steps.n == first) return true;
     struct chosen *k = ARENA_NEW(&s->c->arena, struct chosen);
     *k = (struct chosen){.statement = *statement, .first = first, .n = s->steps.n - first, .before = s->chosen};
@@ -114,6 +167,42 @@ static bool choose(struct sched *s, const struct step *statement)
     st->narg = n;
     s->chosen = k;
     s->end = ir_mark(s->c);
+    return true;
+}
+
+bool sch_choose_anew(struct sched *s, const struct step *statement)
+{
+    size_t first = s->steps.n;
+    return tmpl_apply(s, statement->arg, statement->narg, statement->span) && note_choice(s, statement, first);
+}
+
+/* Primitives alone, none lowered. False: as before, without an error. */
+static bool recall(struct sched *s, const struct step *statement, const char *steps, const char *key)
+{
+    struct sched_save before;
+    struct recalled *r = ARENA_NEW(&s->c->arena, struct recalled);
+    *r = (struct recalled){*statement, s->steps.n, key};
+    sch_save(s, &before);
+    if (record_all(s, steps) && s->steps.n > r->first) {
+        s->recalled = r;
+        return note_choice(s, statement, r->first);
+    }
+    err_clear(&s->c->err);
+    sch_restore(s, &before);
+    return false;
+}
+
+static bool choose(struct sched *s, const struct step *statement)
+{
+    const struct sch_memory *m = s->memory;
+    size_t first = s->steps.n;
+    const char *key = NULL, *steps = NULL;
+    if (!sch_settle(s)) return false;
+    if (m) steps = m->find(m->u, s, words_of(&s->c->arena, statement), &key);
+    if (steps && recall(s, statement, steps, key)) return true;
+    if (steps) m->forget(m->u, key);
+    if (!sch_choose_anew(s, statement)) return false;
+    if (key && s->steps.n > first) m->keep(m->u, key, text_from(&s->c->arena, s, first));
     return true;
 }
 
@@ -137,11 +226,6 @@ struct sched *sch_retarget(struct ir_ctx *c, const struct sched *from, const str
     return s;
 }
 
-static struct lexer lexer_on_copy(struct sched *s, const char *text)
-{
-    return lex_on(s->c, NULL, arena_strdup(&s->c->arena, text), strlen(text));
-}
-
 bool sch_text_steps(struct sched *s, const char *text)
 {
     struct lexer lx = lexer_on_copy(s, text);
@@ -154,35 +238,9 @@ bool sch_text_whole(struct sched *s, const char *text)
 {
     struct sched_save before;
     sch_save(s, &before);
-    struct lexer lx = lexer_on_copy(s, text);
-    struct step st;
-    bool template, ok = true;
-    while (ok && !err_is(&s->c->err) && lex_skip_ends(&lx))
-        ok = parse_step(&lx, &st, &template) && !template && sch_record(s, &st);
-    if (ok && !err_is(&s->c->err) && sch_lower(s)) return true;
+    if (record_all(s, text) && sch_lower(s)) return true;
     sch_restore(s, &before);
     return false;
 }
 
-void sch_print_step(struct str *out, const struct step *st)
-{
-    str_put(out, prim_info[st->prim].name);
-    for (int i = 0; i < st->narg; i++) {
-        const struct step_arg *a = &st->arg[i];
-        str_putc(out, ' ');
-        if (a->key) str_printf(out, "%s=", a->key);
-        if (a->word) str_put(out, a->word);
-        else str_printf(out, "%lld", (long long)a->i);
-    }
-    for (int i = 0; i < st->nout; i++) str_printf(out, "%s %s", i ? "" : " ->", st->out[i]);
-}
-
-const char *sch_text(struct arena *a, const struct sched *s)
-{
-    struct str out = str_on(a);
-    for (size_t i = 0; i < s->steps.n; i++) {
-        sch_print_step(&out, s->steps.at[i]);
-        str_putc(&out, '\n');
-    }
-    return str_text(&out);
-}
+const char *sch_text(struct arena *a, const struct sched *s) { return text_from(a, s, 0); }

@@ -72,6 +72,8 @@ struct sched {
     struct ir_mark end;                 /* of what the schedule has made: what comes later goes with the next step's undo */
     struct lowered *lowered;            /* of the current state, or NULL */
     const struct chosen *chosen;        /* what `template` did, last first */
+    const struct sch_memory *memory;    /* what it did elsewhere; NULL: nobody knows */
+    const struct recalled *recalled;    /* the last steps come from there and were not lowered yet; NULL: all were */
 };
 
 /* Steps first .. first + n - 1 are those that this `template` statement chose. */
@@ -79,6 +81,13 @@ struct chosen {
     struct step statement;
     size_t first, n;
     const struct chosen *before;
+};
+
+/* A `template` statement whose steps, from the first on, were remembered under a key. */
+struct recalled {
+    struct step statement;
+    size_t first;
+    const char *key;
 };
 
 /* The schedule as it was before a step. */
@@ -135,6 +144,9 @@ int new_iter(struct applying *a, struct stage *g, const char *name, bool reduce)
 
 /* sched.c: a step applied and recorded, but not lowered yet: sch_lower says whether all of them work. */
 bool sch_record(struct sched *s, const struct step *st);
+
+/* script.c: what the statement chooses, not what it is remembered to have chosen. */
+bool sch_choose_anew(struct sched *s, const struct step *statement);
 
 /* lower.c */
 struct lowered *lower_state(struct sched *s, const struct state *st);   /* all but ->steps */
