@@ -32,7 +32,9 @@ struct side {
 
 struct check {
     struct ir_ctx *c;
-    const struct qj_kernel *k;
+    const struct qj_artifact *a;
+    const struct qj_kernel *k;          /* NULL: it runs elsewhere */
+    const struct check_place *place;
     qj_check_report *r;
     const struct program *program;
     int n;
@@ -50,7 +52,7 @@ static void free_tensors(void *p)
 
 static bool fail(struct check *k, enum err_code code, const char *what)
 {
-    return err_set(&k->c->err, code, (struct span){0}, "cannot check %s: %s", k->k->artifact->a->name, what);
+    return err_set(&k->c->err, code, (struct span){0}, "cannot check %s: %s", k->a->a->name, what);
 }
 
 /* ---- data ---- */
@@ -135,20 +137,20 @@ static void fill(struct check *k, struct side *s, int which, enum pattern p)
 
 static const struct program *read_program(struct check *k)
 {
-    const char *text = arena_strdup(&k->c->arena, k->k->artifact->a->program);
+    const char *text = arena_strdup(&k->c->arena, k->a->a->program);
     struct ir_env env = {0};
     struct lexer lx = lex_on(k->c, NULL, text, strlen(text));
     while (lex_skip_ends(&lx))
         if (!parse_def(&lx, &env)) return NULL;
     struct program *p = ARENA_NEW(&k->c->arena, struct program);
-    *p = (struct program){k->k->artifact->a->name, (int)env.tensors.n, env.tensors.at};
+    *p = (struct program){k->a->a->name, (int)env.tensors.n, env.tensors.at};
     return err_is(&k->c->err) ? NULL : p;
 }
 
 /* Three tensors into own[], which set_up has registered. */
 static bool new_memory(struct check *k, struct side *s, int i, qj_tensor **own)
 {
-    const struct artifact_arg *g = artifact_call_arg(k->k->artifact, i);
+    const struct artifact_arg *g = artifact_call_arg(k->a, i);
     if (!(own[0] = qj_tensor_new((qj_dtype)g->dt, g->ndim, g->shape))
         || !(own[1] = qj_tensor_new(QJ_U8, 1, (int64_t[]){g->bytes + 2 * MARGIN}))
         || !(own[2] = qj_tensor_from_data((qj_dtype)g->dt, g->nphys, g->phys, (char *)own[1]->data + MARGIN)))
@@ -162,11 +164,11 @@ static bool set_up(struct check *k)
 {
     k->program = read_program(k);
     if (!k->program) return false;
-    k->n = k->k->artifact->ncall;
+    k->n = k->a->ncall;
     k->side = ARENA_ARRAY(&k->c->arena, struct side, k->n + 1);
     qj_tensor **own = ARENA_ARRAY(&k->c->arena, qj_tensor *, 3 * k->n + 1);
-    int64_t bytes = k->k->artifact->a->workspace;
-    for (int i = 0; i < k->n; i++) bytes += 2 * artifact_call_arg(k->k->artifact, i)->bytes + 2 * MARGIN;
+    int64_t bytes = k->a->a->workspace;
+    for (int i = 0; i < k->n; i++) bytes += 2 * artifact_call_arg(k->a, i)->bytes + 2 * MARGIN;
     if (!room_for(k->c, bytes, "the tensors to check it on")) return false;
     defer(&k->c->defers, free_tensors, own);
     for (int i = 0; i < k->n; i++) {
@@ -205,7 +207,7 @@ static bool run(struct check *k)
     arena_poll(&k->c->arena);
     if (!called) return fail(k, ERR_UNSUPPORTED, "libffi cannot call it");
     if (rc == 0) return true;
-    return err_set(&k->c->err, ERR_MISMATCH, (struct span){0}, "%s returned %d", k->k->artifact->a->name, rc);
+    return err_set(&k->c->err, ERR_MISMATCH, (struct span){0}, "%s returned %d", k->a->a->name, rc);
 }
 
 static bool margins_ok(const struct side *s)
@@ -216,7 +218,15 @@ static bool margins_ok(const struct side *s)
     return true;
 }
 
-static bool run_pattern(struct check *k, enum pattern p)
+static bool elsewhere(struct check *k, bool fetch, enum pattern p)
+{
+    void **at = ARENA_ARRAY(&k->c->arena, void *, k->n + 1);
+    for (int i = 0; i < k->n; i++) at[i] = k->side[i].physical;
+    return fetch ? k->place->fetch(k->place->u, k->c, (int)p, at) : k->place->queue(k->place->u, k->c, at);
+}
+
+/* The same data each time. */
+static void prepare(struct check *k, enum pattern p)
 {
     for (int i = 0; i < k->n; i++) {
         struct side *s = &k->side[i];
@@ -227,15 +237,20 @@ static bool run_pattern(struct check *k, enum pattern p)
         }
         fill(k, s, i, p);
         arena_poll(&k->c->arena);
-        kernel_to_physical(k->k->artifact, i, s->logical, s->physical);
+        kernel_to_physical(k->a, i, s->logical, s->physical);
         arena_poll(&k->c->arena);
         eval_bind(k->ev, s->t, s->logical);
     }
-    if (!run(k)) return false;
+}
+
+static bool run_pattern(struct check *k, enum pattern p)
+{
+    prepare(k, p);
+    if (!(k->place ? elsewhere(k, true, p) : run(k))) return false;
     for (int i = 0; i < k->n; i++)
         if (!margins_ok(&k->side[i]))
             return err_set(&k->c->err, ERR_MISMATCH, (struct span){0}, "%s writes outside %s",
-                           k->k->artifact->a->name, k->side[i].g->name);
+                           k->a->a->name, k->side[i].g->name);
     return true;
 }
 
@@ -263,7 +278,7 @@ static void compare(struct check *k, const struct side *s, const int64_t *idx, u
 
 static int64_t offset_of(const struct check *k, const struct side *s, const int64_t *idx)
 {
-    const struct layout *l = &k->k->artifact->call[s - k->side].layout;
+    const struct layout *l = &k->a->call[s - k->side].layout;
     return layout_offset(l->nphys ? l : NULL, s->g->ndim, s->g->shape, idx);
 }
 
@@ -297,7 +312,7 @@ static void sample_point(const struct side *s, int64_t i, int64_t corners, uint6
 
 static bool compare_sample(struct check *k, const struct side *s, enum pattern p)
 {
-    int64_t macs = k->k->artifact->a->macs, outputs = 0, corners = INT64_C(1) << s->g->ndim;
+    int64_t macs = k->a->a->macs, outputs = 0, corners = INT64_C(1) << s->g->ndim;
     uint64_t seed = k->seed + (uint64_t)p;
     for (int i = 0; i < k->n; i++) outputs += is_output(&k->side[i]) ? k->side[i].n : 0;
     int64_t count = (CHECK_ALL_MACS / PATTERNS) / (macs / (outputs ? outputs : 1) + 1);
@@ -324,22 +339,39 @@ static bool report_difference(struct check *k)
                    r->output, str_text(&at), r->got, r->want, r->pattern, r->different, r->compared);
 }
 
-bool check_kernel(struct ir_ctx *c, const struct qj_kernel *k, qj_check_report *r)
+static bool check(struct check *k)
 {
-    struct check ck = {
-        .c = c, .k = k, .r = r, .seed = 20240229, .every = k->artifact->a->macs <= CHECK_ALL_MACS};
-    c->host = (struct ir_host){host_call, (void *)(uintptr_t)&k->host}; /* those that it was linked to */
-    if (!set_up(&ck)) return false;
-    r->every = ck.every;
+    qj_check_report *r = k->r;
+    k->seed = 20240229;
+    k->every = k->a->a->macs <= CHECK_ALL_MACS;
+    if (!set_up(k)) return false;
+    r->every = k->every;
+    for (int p = 0; k->place && p < PATTERNS; p++) {
+        prepare(k, (enum pattern)p);
+        if (!elsewhere(k, false, (enum pattern)p)) return false;
+    }
     for (int p = 0; p < PATTERNS; p++) {
-        if (!run_pattern(&ck, (enum pattern)p)) return false;
-        for (int i = 0; i < ck.n; i++) {
-            const struct side *s = &ck.side[i];
+        if (!run_pattern(k, (enum pattern)p)) return false;
+        for (int i = 0; i < k->n; i++) {
+            const struct side *s = &k->side[i];
             if (!is_output(s)) continue;
-            if (!(ck.every ? compare_every : compare_sample)(&ck, s, (enum pattern)p)) return false;
+            if (!(k->every ? compare_every : compare_sample)(k, s, (enum pattern)p)) return false;
         }
         r->patterns++;
-        if (r->different) return report_difference(&ck);
+        if (r->different) return report_difference(k);
     }
     return true;
+}
+
+bool check_kernel(struct ir_ctx *c, const struct qj_kernel *k, qj_check_report *r)
+{
+    c->host = (struct ir_host){host_call, (void *)(uintptr_t)&k->host}; /* those that it was linked to */
+    return check(&(struct check){.c = c, .a = k->artifact, .k = k, .r = r});
+}
+
+bool check_elsewhere(struct ir_ctx *c, const struct qj_artifact *a, const struct check_place *place, qj_check_report *r)
+{
+    struct check k = {.c = c, .a = a, .place = place, .r = r};
+    if (a->a->next) return fail(&k, ERR_UNSUPPORTED, "it calls functions of the host's, which are not where it would run");
+    return check(&k);
 }

@@ -39,7 +39,7 @@ Commands:
   ir [PASS]               Prints the loop nest after codegen's passes, or after each up to PASS.
   llvm                    Prints the LLVM module the kernel becomes.
   asm [bytes]             Disassembles the very bytes that run: the hot loop is marked >, spills are counted.
-  check                   Runs the kernel on random full-range data and compares every bit with the definition.
+  check [emulate]         Runs the kernel on random full-range data and compares every bit with the definition; `emulate`: in an emulator (qemu, Bochs), for CPUs that this machine is not.
  time [MILLISECONDS] Measures the kernel for about # ms, or as long as said: milliseconds, GMAC/s, MAC/cycle and this machine's ceiling.
   undo [COUNT]            Takes back the last step, or COUNT of them.
   redo [COUNT]            Gives the steps taken back again.

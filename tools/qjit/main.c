@@ -13,7 +13,7 @@
 
 enum {
     OPT_JSON = 1, OPT_TARGET = 2, OPT_OUTPUT = 4, OPT_TEXT = 8, OPT_ASM = 16, OPT_ECHO = 32, OPT_MEMORY = 64,
-    OPT_THREADS = 128, OPT_HELP = 256, OPT_VERSION = 512, OPT_DEADLINE = 1024, OPT_ISOLATE = 2048, OPT_CACHE = 4096
+    OPT_THREADS = 128, OPT_HELP = 256, OPT_VERSION = 512, OPT_DEADLINE = 1024, OPT_ISOLATE = 2048, OPT_CACHE = 4096, OPT_EMULATE = 8192
 };
 #define OPT_SESSION (OPT_JSON | OPT_TARGET | OPT_ASM | OPT_ECHO | OPT_MEMORY | OPT_DEADLINE | OPT_ISOLATE | OPT_THREADS | OPT_CACHE | OPT_HELP)
 
@@ -29,6 +29,7 @@ const struct opt_row opts[] = {
     {"isolate", 0, OPT_ISOLATE, NULL, "compile in a process of its own, which LLVM may end without harm"},
     {"threads", 0, OPT_THREADS, "N", "threads for parallel loops (default: all the process may use)"},
     {"cache", 0, OPT_CACHE, "DIR", "keep compiled kernels in DIR (default: $QJIT_CACHE, else nowhere)"},
+    {"emulate", 0, OPT_EMULATE, NULL, "check in an emulator: qemu or Bochs, for CPUs that this machine is not"},
     {"help", 'h', OPT_HELP, NULL, "this text"},
     {"version", 'V', OPT_VERSION, NULL, "qjit's version"},
 };
@@ -39,6 +40,8 @@ const struct sub_row subs[] = {
      OPT_SESSION | OPT_TEXT, sub_run},
     {"compile", "FILE.qj ... | - | -c TEXT  [-o FILE]", "writes what the script defines; its check, time, emit ... are passed over",
      OPT_SESSION | OPT_TEXT | OPT_OUTPUT, sub_compile},
+    {"check", "FILE.qj | - | -c TEXT  [--emulate]", "checks what the script defines, every bit; its own check, time, emit ... are passed over",
+     OPT_SESSION | OPT_TEXT | OPT_EMULATE, sub_check},
     {"layer", "conv2d | depthwise | dense | batched  [KEY=VALUE ...]",
      "prints the program of an int8 layer, as `layer conv2d h=56 w=56 c=64 o=64 k=3 pad=1`; of a kind alone its settings",
      OPT_JSON | OPT_TARGET | OPT_HELP, sub_layer},
@@ -111,6 +114,7 @@ static bool take_option(struct command_line *c, const struct opt_row *o, const c
     case OPT_TEXT: c->text = arg; return true;
     case OPT_CACHE: c->session.cache = arg; return true;
     case OPT_ASM: return c->session.allow_asm = true;
+    case OPT_EMULATE: return c->emulate = true;
     case OPT_ECHO: return c->session.echo = true;
     case OPT_ISOLATE: return c->session.isolate = true;
     case OPT_MEMORY:

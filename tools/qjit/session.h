@@ -84,6 +84,8 @@ bool session_target(struct session *s, const struct word *w);
 bool session_name(struct session *s, const struct word *w);
 /* The linked kernel of the schedule as it is; built when there is none. NULL: error. */
 const qj_kernel *session_kernel(struct session *s);
+/* Compiles and checks in an emulator (emulate.c). False: an error is in the context. */
+bool session_emulate(struct session *s, qj_check_report *r);
 void session_changed(struct session *s);    /* the kernel is no longer that of the program */
 /* The text that replays the session (qj_reproducer). malloc'ed; NULL: error. */
 char *session_text(struct session *s);

@@ -92,31 +92,32 @@ int sub_run(struct command_line *c, struct out *out, struct err_state *e)
     return status;
 }
 
-static bool compile(struct command_line *c, struct session *s, const struct source *src)
+/* The script without what acts, then one statement of the command line's. */
+static bool script_then(struct session *s, const struct source *src, const char *text)
 {
-    if (!session_script(s, src)) return false;
-    char *text = NULL;
-    size_t n;
-    FILE *f = open_memstream(&text, &n);
-    if (!f) exit(EXIT_OURS);
-    fputs("emit", f);
-    if (c->output) fprintf(f, " \"%s\"", c->output);
-    for (int i = 0; c->ntarget > 1 && i < c->ntarget; i++) fprintf(f, "%s %s", i ? "" : " for", c->target[i]);
-    fclose(f);
     struct source more;
     struct piece p = {0};
+    if (!session_script(s, src)) return false;
     source_text(&more, "<command line>", text, strlen(text));
-    free(text);
     s->opt.definitions_only = s->quit = false;
     bool ok = source_next(&more, &p) && session_statement(s, &p);
     source_free(&more);
     return ok;
 }
 
+static int define_then(struct command_line *c, struct out *out, const struct source *src, const char *text)
+{
+    struct session s;
+    c->session.definitions_only = true;
+    bool ok = session_open(&s, &c->session, out) && script_then(&s, src, text);
+    int status = out_finish(out, ok ? NULL : &s.err.first);
+    session_close(&s);
+    return status;
+}
+
 int sub_compile(struct command_line *c, struct out *out, struct err_state *e)
 {
     struct source src;
-    struct session s;
     if (c->output && strpbrk(c->output, "\"\\\n")) {
         err_set(e, ERR_USAGE, (struct span){0}, "a quote, a backslash or a newline in the name of the output");
         return fail(out, e);
@@ -130,10 +131,30 @@ int sub_compile(struct command_line *c, struct out *out, struct err_state *e)
         source_free(&src);
         return fail(out, e);
     }
-    c->session.definitions_only = true;
-    bool ok = session_open(&s, &c->session, out) && compile(c, &s, &src);
-    int status = out_finish(out, ok ? NULL : &s.err.first);
-    session_close(&s);
+    char *text = NULL;
+    FILE *f = open_memstream(&text, &n);
+    if (!f) exit(EXIT_OURS);
+    fputs("emit", f);
+    if (c->output) fprintf(f, " \"%s\"", c->output);
+    for (int i = 0; c->ntarget > 1 && i < c->ntarget; i++) fprintf(f, "%s %s", i ? "" : " for", c->target[i]);
+    fclose(f);
+    int status = define_then(c, out, &src, text);
+    free(text);
+    source_free(&src);
+    return status;
+}
+
+int sub_check(struct command_line *c, struct out *out, struct err_state *e)
+{
+    struct source src;
+    if (!read_script(c, &src, e)) return fail(out, e);
+    if (c->narg || c->ntarget > 1) {
+        if (c->narg) err_set(e, ERR_USAGE, (struct span){0}, "`qjit check` takes one script, not also `%s`", c->arg[0]);
+        else err_set(e, ERR_USAGE, (struct span){0}, "`qjit check` takes one target");
+        source_free(&src);
+        return fail(out, e);
+    }
+    int status = define_then(c, out, &src, c->emulate ? "check emulate" : "check");
     source_free(&src);
     return status;
 }
