@@ -253,7 +253,7 @@ bool emit_versions(struct ir_ctx *c, const struct target *base, const struct low
         e->m.target = base;
         e->m.name = joint->main->name;
         emit_choice(&e->m, n, t);
-        emit_chooser(&e->m, joint->main->name, joint->arg, joint->main->narg, a->workspace > 0, &k[0]);
+        emit_chooser(&e->m, joint->main->name, joint->arg, lowered_nargs(joint), a->workspace > 0, &k[0]);
         if (joint->pack)
             emit_chooser(&e->m, joint->pack->name, joint->pack_arg, joint->pack->narg, a->pack_workspace > 0, &k[1]);
         ok = finish(&e->m, &e->k, o, a);

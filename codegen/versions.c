@@ -116,6 +116,20 @@ static bool join_one(struct joining *j, bool pack, const struct kernel_arg *pack
     return true;
 }
 
+/* Weights that some version holds as they are: constant data, once each. What versions packed of them differs and has no place here. */
+static int add_embedded(struct joining *j)
+{
+    size_t before = j->arg.n;
+    for (int v = 0; v < j->n; v++)
+        for (int i = lowered_nargs(j->l[v]); i < j->l[v]->main->narg; i++) {
+            const struct kernel_arg *a = &j->l[v]->arg[i];
+            size_t k = before;
+            while (k < j->arg.n && j->arg.at[k].tensor != a->tensor) k++;
+            if (k == j->arg.n && a->tensor && a->tensor->kind == TENSOR_WEIGHT) add(j, a);
+        }
+    return (int)(j->arg.n - before);
+}
+
 /* Its body is all versions' one after the other: for who asks what they refer to, not to be run. */
 static const struct func *joint_func(struct joining *j, const char *name, bool pack)
 {
@@ -136,6 +150,7 @@ static const struct lowered *join(struct ir_ctx *c, int n, const struct lowered 
     *out = (struct lowered){.program = l[0]->program, .target = l[n - 1]->target, .macs = l[0]->macs, .steps = l[n - 1]->steps};
     const struct kernel_arg *packed = packed_arg(&j);
     if (!join_one(&j, false, packed)) return NULL;
+    out->nembedded = add_embedded(&j);
     out->main = joint_func(&j, name, false);
     out->arg = j.arg.at;
     if (!packed) return out;

@@ -134,6 +134,25 @@ if "$QJIT" compile lay.qj --target x86-64-v3 --target x86-64-v3 -o one.o 2> err.
 grep -q 'twice' err.txt
 if "$QJIT" compile lay.qj --target x86-64-v3 --target generic -o one.o 2> err.txt; then exit 1; fi
 grep -q 'generic' err.txt
+# what is embedded is in the metadata, and what they refer to is in them
+cat > given.qj <<'QJ'
+input A[m:4, k:8] : u8
+weight W[n:4, k:8] : i8
+bias B[n:4] : i32 = hex "01000000020000000300000004000000"
+scale M[n:4] : f32 = hex "0000003f0000003f0000003f0000003f"
+C[m, n] : i32 = sum(k) i32(A[m, k]) * i32(W[n, k])
+Out[m, n] : u8 = requantize(C[m, n] + B[n], scale: M[n], zero: 0, round: half_even)
+template
+name given
+QJ
+"$QJIT" compile given.qj --target x86-64 --target x86-64-v3 -o given.o
+"$PYTHON" - <<'PY'
+import json
+j = json.load(open("given.json"))
+assert sorted(a["name"] for a in j["embedded"]) == ["B", "M"], j.get("embedded")
+assert not {"B", "M"} & {a["name"] for a in j["args"]}
+assert j["quantisation"][0]["scale"] == {"arg": "M", "axes": [1]}, j["quantisation"]
+PY
 # the name of a function of versions is not one of the host's
 printf 'extern lay_select(i32) : i32\ninput A[m:8] : i32\nC[m] : i32 = lay_select(A[m])\nname lay\n' > own.qj
 "$QJIT" compile own.qj --target x86-64 -o own.o
