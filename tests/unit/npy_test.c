@@ -6,9 +6,14 @@
 #include <stdint.h>
 #include <cmocka.h>
 
+#include <dirent.h>
+#include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "runtime/file.h"
@@ -328,6 +333,44 @@ static void test_tensor(void **state)
     assert_true(neg > 10 && neg < 54);
 }
 
+/* A process that is killed while it writes leaves the file as it was or whole, and nothing that is half. */
+static void test_killed(void **state)
+{
+    (void)state;
+    enum { SIDE = 1 << 10, ROUNDS = 12 };
+    char name[400];
+    qj_tensor *t = qj_tensor_new(QJ_I8, 2, (int64_t[]){SIDE, SIDE});
+    assert_true(npy_save(&err, t, path));
+    struct stat whole, st;
+    assert_int_equal(stat(path, &whole), 0);
+    int plain = open(dir, O_WRONLY | O_TMPFILE | O_CLOEXEC, 0600); /* a file system that has these */
+    if (plain >= 0) close(plain);
+    for (int i = 0; i < ROUNDS; i++) {
+        pid_t child = fork();
+        if (child == 0)
+            for (;;)
+                if (!npy_save(&err, t, path)) _exit(1);
+        nanosleep(&(struct timespec){0, 3000000 + i * 1700000}, NULL);
+        kill(child, SIGKILL);
+        int status;
+        assert_int_equal(waitpid(child, &status, 0), child);
+        assert_true(WIFSIGNALED(status));
+        DIR *d = opendir(dir);
+        assert_non_null(d);
+        for (struct dirent *e; (e = readdir(d));) {
+            snprintf(name, sizeof name, "%s/%s", dir, e->d_name);
+            if (!strcmp(e->d_name, ".") || !strcmp(e->d_name, "..") || stat(name, &st) != 0) continue;
+            if (plain >= 0 || !strcmp(name, path)) assert_int_equal(st.st_size, whole.st_size);
+            if (strcmp(name, path)) unlink(name); /* whole, and killed before it was renamed */
+        }
+        closedir(d);
+        qj_tensor *back = npy_load(&err, path);
+        assert_non_null(back);
+        qj_tensor_free(back);
+    }
+    qj_tensor_free(t);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -335,6 +378,7 @@ int main(void)
         cmocka_unit_test(test_version_2),  cmocka_unit_test(test_refused),
         cmocka_unit_test(test_damage),     cmocka_unit_test(test_not_files),
         cmocka_unit_test(test_file_set),   cmocka_unit_test(test_tensor),
+        cmocka_unit_test(test_killed),
     };
     return cmocka_run_group_tests(tests, setup, teardown);
 }
