@@ -20,26 +20,37 @@ static void name_target(struct qj_ctx *q, const char *target)
     if (err_is(&q->ir.err)) e->msg = arena_printf(&q->ir.err.arena, "for %s: %s", target, e->msg);
 }
 
-static const struct lowered *lower_for(struct qj_ctx *q, const char *text)
+static const struct target *parse(struct qj_ctx *q, const char *text)
 {
-    struct sched *from = api_sched(q), *s = NULL;
-    if (!from || !text) return err_set(&q->ir.err, ERR_USAGE, (struct span){0}, "a target is missing (NULL)"), NULL;
+    if (!text) return err_set(&q->ir.err, ERR_USAGE, (struct span){0}, "a target is missing (NULL)"), NULL;
     const char *copy = arena_strdup(&q->ir.arena, text);
-    const struct target *t = target_parse(&q->ir, copy, strlen(copy), (struct span){NULL, copy, 0, strlen(copy)});
-    if (!t) return NULL;
-    s = sch_retarget(&q->ir, from, t);
+    return target_parse(&q->ir, copy, strlen(copy), (struct span){NULL, copy, 0, strlen(copy)});
+}
+
+static const struct lowered *lower_for(struct qj_ctx *q, const struct target *t)
+{
+    struct sched *from = api_sched(q), *s = from ? sch_retarget(&q->ir, from, t) : NULL;
     const struct lowered *l = s ? sch_lower(s) : NULL;
     if (!l) name_target(q, t->name);
     return l;
 }
 
 /* NULL: error set, with the target it belongs to. */
-static const struct lowered **lower_all(struct qj_ctx *q, int n, const char *const *target)
+static const struct lowered **lower_all(struct qj_ctx *q, int n, const struct target *const *target)
 {
     const struct lowered **l = ARENA_ARRAY(&q->ir.arena, const struct lowered *, n);
     for (int i = 0; i < n; i++)
         if (!(l[i] = lower_for(q, target[i]))) return NULL;
     return l;
+}
+
+/* What the object depends on besides the context's request. */
+static const char *head_of(struct qj_ctx *q, int n, const struct target *const *t)
+{
+    struct str s = str_on(&q->ir.arena);
+    for (int i = 0; i < n; i++) str_printf(&s, "# version %s: %s, %s, %s\n", t[i]->name, t[i]->family->triple, t[i]->cpu, t[i]->feature_text);
+    if (q->sched) str_put(&s, sch_chosen_text(&q->ir.arena, q->sched));
+    return str_text(&s);
 }
 
 static void free_artifact(void *p) { qj_artifact_free(p); }
@@ -60,9 +71,17 @@ static bool body_versions(struct qj_ctx *q, void *u)
     if (v->n < 1 || v->n > CG_MAX_VERSIONS || !v->target || (unsigned)v->format > QJ_BC)
         return err_set(&q->ir.err, ERR_USAGE, (struct span){0}, "an object has from 1 to %d versions, in a format of a CPU",
                        CG_MAX_VERSIONS);
-    const struct lowered **l = lower_all(q, v->n, v->target);
-    if (!l) return false;
-    v->out = (q->opt.isolate ? worker_compile : compile_versions_here)(q, v->format, v->n, l);
+    const struct target *t[CG_MAX_VERSIONS];
+    char *key;
+    for (int i = 0; i < v->n; i++)
+        if (!(t[i] = parse(q, v->target[i]))) return false;
+    v->out = compile_known_versions(q, v->format, head_of(q, v->n, t), v->n, t, &key);
+    if (!v->out) {
+        const struct lowered **l = lower_all(q, v->n, t);
+        if (!l) return false;
+        v->out = (q->opt.isolate ? worker_compile : compile_versions_here)(q, v->format, v->n, l);
+        compile_keep(q, key, v->out);
+    }
     defer_cancel(&q->ir.defers, v->out);
     return v->out != NULL;
 }

@@ -63,22 +63,36 @@ static bool object_fits(struct qj_ctx *q, const struct artifact *a)
     return fits;
 }
 
-bool compile_fits(struct qj_ctx *q, qj_format format, const struct qj_artifact *w)
+/* Format, name, definitions and tensors are the context's; an object is made as kernels are. */
+static bool same_program(struct qj_ctx *q, qj_format format, const struct qj_artifact *w)
 {
     const struct artifact *a = w->a;
-    const struct target *t = api_target(q);
     struct str program = str_on(&q->ir.arena);
-    if (!t || a->kind != (enum cg_kind)format || strcmp(a->name, api_kernel_name(q)) || strcmp(a->target, t->name) ||
-        strcmp(a->triple, t->family->triple) || strcmp(a->cpu, t->cpu) || strcmp(a->features, t->feature_text))
-        return false;
     print_program(&program, api_program(q));
-    if (strcmp(a->program, str_text(&program)) || strcmp(a->steps, q->sched ? sch_text(&q->ir.arena, q->sched) : ""))
-        return false;
+    if (a->kind != (enum cg_kind)format || strcmp(a->name, api_kernel_name(q)) || strcmp(a->program, str_text(&program))) return false;
     for (int i = 0; i < w->ncall; i++) {
         const struct artifact_arg *g = artifact_call_arg(w, i);
         if (!same_tensor(g, env_find(&q->env, g->name))) return false;
     }
     return format != QJ_OBJ || object_fits(q, a);
+}
+
+bool compile_fits(struct qj_ctx *q, qj_format format, const struct qj_artifact *w)
+{
+    const struct artifact *a = w->a;
+    const struct target *t = api_target(q);
+    if (!t || a->nversion || strcmp(a->target, t->name) || strcmp(a->triple, t->family->triple) || strcmp(a->cpu, t->cpu) ||
+        strcmp(a->features, t->feature_text) || strcmp(a->steps, q->sched ? sch_text(&q->ir.arena, q->sched) : ""))
+        return false;
+    return same_program(q, format, w);
+}
+
+bool compile_fits_versions(struct qj_ctx *q, qj_format format, int n, const struct target *const *t, const struct qj_artifact *w)
+{
+    const struct artifact *a = w->a;
+    bool same = a->nversion == n && !strcmp(a->triple, t[0]->family->triple);
+    for (int i = 0; same && i < n; i++) same = !strcmp(a->version[i].target, t[i]->name);
+    return same && same_program(q, format, w);
 }
 
 /* ---- the cache ---- */
@@ -88,36 +102,58 @@ static void tell(const struct qj_ctx *q, const char *code, const char *text)
     if (q->opt.log) q->opt.log(q->opt.user, code, text);
 }
 
-/* What the entry is kept under. malloc'ed; NULL: no cache, or an error is set. */
-static char *key_of(struct qj_ctx *q, qj_format format)
+/* What the entry is kept under, in the context's defers; NULL: no cache, or an error is set. */
+static char *key_of(struct qj_ctx *q, const char *head, qj_format format)
 {
-    const char *key = kept_key(q, "", format);
+    struct ir_mark mark = ir_mark(&q->ir);
+    const char *key = kept_key(q, head, format);
     char *copy = key ? strdup(key) : NULL;
+    ir_reset(&q->ir, mark);
     defer(&q->ir.defers, free, copy);
     return copy;
 }
 
-static struct qj_artifact *from_cache(struct qj_ctx *q, qj_format format, const char *key)
+/* n 0: of the context's target. */
+static struct qj_artifact *from_cache(struct qj_ctx *q, qj_format format, int n, const struct target *const *t, const char *key)
 {
-    size_t n;
-    void *bytes = cache_get(q->cache, key, &n);
+    size_t size;
+    void *bytes = cache_get(q->cache, key, &size);
     if (!bytes) return NULL;
+    struct ir_mark mark = ir_mark(&q->ir);
     defer(&q->ir.defers, free, bytes);
-    struct qj_artifact *w = store_read(&q->ir.err, bytes, n);
+    struct qj_artifact *w = store_read(&q->ir.err, bytes, size);
     defer(&q->ir.defers, free_artifact, w);
-    if (w && compile_fits(q, format, w)) return w;
+    bool good = w && (n ? compile_fits_versions(q, format, n, t, w) : compile_fits(q, format, w));
+    ir_reset(&q->ir, mark);
+    if (good) return w;
     err_clear(&q->ir.err); /* what is damaged is made again */
     cache_drop(q->cache, key);
     return NULL;
 }
 
-static void into_cache(struct qj_ctx *q, const char *key, const struct qj_artifact *w)
+static void tell_trouble(struct qj_ctx *q)
+{
+    for (const char *why; q->opt.log && (why = cache_trouble(q->cache));) tell(q, "cache", why); /* else it waits for a listener */
+}
+
+struct qj_artifact *compile_known_versions(struct qj_ctx *q, qj_format format, const char *head, int n,
+                                           const struct target *const *t, char **key)
+{
+    *key = key_of(q, head, format);
+    struct qj_artifact *w = *key ? from_cache(q, format, n, t, *key) : NULL;
+    tell_trouble(q);
+    return w;
+}
+
+void compile_keep(struct qj_ctx *q, const char *key, const struct qj_artifact *w)
 {
     void *bytes;
     size_t n;
+    if (!key || !w) return;
     if (store_write(&q->ir.err, w, &bytes, &n)) cache_put(q->cache, key, bytes, n);
     else err_clear(&q->ir.err); /* the kernel is there all the same */
     free(bytes);
+    tell_trouble(q);
 }
 
 /* ---- all of it ---- */
@@ -125,18 +161,14 @@ static void into_cache(struct qj_ctx *q, const char *key, const struct qj_artifa
 struct qj_artifact *compile_artifact(struct qj_ctx *q, qj_format format)
 {
     if (!api_target(q)) return NULL;
-    struct ir_mark mark = ir_mark(&q->ir);
-    char *key = key_of(q, format);
-    struct qj_artifact *w = key ? from_cache(q, format, key) : NULL;
-    ir_reset(&q->ir, mark);
+    char *key = key_of(q, "", format);
+    struct qj_artifact *w = key ? from_cache(q, format, 0, NULL, key) : NULL;
     if (!w && q->sched && sch_is_recalled(q->sched)) { /* before its steps are believed */
         if (!sch_settle(q->sched)) return NULL;
-        mark = ir_mark(&q->ir);
-        key = key_of(q, format);
-        ir_reset(&q->ir, mark);
+        key = key_of(q, "", format);
     }
-    if (!w && (w = q->opt.isolate ? worker_compile(q, format, 0, NULL) : compile_here(q, format)) && key) into_cache(q, key, w);
+    if (!w && (w = q->opt.isolate ? worker_compile(q, format, 0, NULL) : compile_here(q, format))) compile_keep(q, key, w);
     for (int i = 0; w && i < w->a->nnote; i++) tell(q, w->a->note[i].code, w->a->note[i].text);
-    for (const char *why; q->opt.log && (why = cache_trouble(q->cache));) tell(q, "cache", why); /* else it waits for a listener */
+    tell_trouble(q);
     return w;
 }

@@ -73,6 +73,8 @@ int sch_nsteps(const struct sched *s);
 const struct step *sch_step_at(const struct sched *s, int i);
 const char *sch_text(struct arena *a, const struct sched *s);            /* all steps, a line each, replayable */
 void sch_print_step(struct str *out, const struct step *st);
+/* Which steps `template` chose and by which words, a line each that begins with #: what sch_retarget goes by besides. */
+const char *sch_chosen_text(struct arena *a, const struct sched *s);
 const struct program *sch_program(const struct sched *s);
 const struct target *sch_target(const struct sched *s);
 

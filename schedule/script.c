@@ -244,3 +244,11 @@ bool sch_text_whole(struct sched *s, const char *text)
 }
 
 const char *sch_text(struct arena *a, const struct sched *s) { return text_from(a, s, 0); }
+
+const char *sch_chosen_text(struct arena *a, const struct sched *s)
+{
+    struct str out = str_on(a);
+    for (const struct chosen *k = s->chosen; k; k = k->before)
+        str_printf(&out, "# %zu steps from %zu by template%s\n", k->n, k->first, words_of(a, &k->statement));
+    return str_text(&out);
+}

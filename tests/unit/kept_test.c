@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* kept_test.c - what `template` chose is found again by another context, without lowering; what somebody else wrote there
- * is refused or harmless. */
+ * is refused or harmless. Objects of several versions are kept too. */
+#include <dirent.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -196,11 +197,62 @@ static void picks(void **state)
     free(first);
 }
 
+/* ---- objects of several versions ---- */
+
+/* Entries, and a sum that a new file in the place of another changes. */
+static int entries(uint64_t *sum)
+{
+    int n = 0;
+    DIR *d = opendir(dir);
+    *sum = 0;
+    for (struct dirent *e; d && (e = readdir(d));)
+        if (*e->d_name != '.') n++, *sum += (uint64_t)e->d_ino * (uint64_t)e->d_ino;
+    if (d) closedir(d);
+    return n;
+}
+
+static qj_artifact *versions(bool cached, const char *steps, int n, const char *const *target)
+{
+    qj_ctx *q = context(cached);
+    assert_true(!*steps || qj_step(q, steps));
+    qj_artifact *a = qj_compile_versions(q, n, target, QJ_OBJ);
+    if (!a) fail_msg("%s", qj_last_error(q)->text);
+    qj_kernel *k = qj_link(q, a);
+    assert_non_null(k);
+    assert_true(qj_check(q, k, NULL));
+    qj_kernel_free(k);
+    qj_ctx_free(q);
+    return a;
+}
+
+static void of_versions(void **state)
+{
+    static const char *const two[] = {"x86-64", "x86-64-v3"}, *const other[] = {"x86-64", "x86-64-v3,-fma"};
+    static const char chosen_steps[] = "split C.n 8 -> a b; vectorize C.b";
+    const struct { const char *steps; int n; const char *const *target; } rows[] = {
+        {"template", 2, two}, {"template", 2, other}, {"template", 1, two}, {"", 2, two}, {chosen_steps, 2, two}, {"template nth=2", 2, two}};
+    uint64_t before, after;
+    int n = 0;
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++)
+        for (int again = 0; again < 2; again++) {
+            int had = n;
+            entries(&before);
+            qj_artifact *a = versions(true, rows[i].steps, rows[i].n, rows[i].target), *b = versions(false, rows[i].steps, rows[i].n, rows[i].target);
+            n = entries(&after);
+            if (again ? n != had || before != after : n <= had) fail_msg("row %zu: %d entries, then %d", i, had, n);
+            assert_int_equal(a->a->size, b->a->size);
+            assert_memory_equal(a->a->bytes, b->a->bytes, a->a->size);
+            qj_artifact_free(a);
+            qj_artifact_free(b);
+        }
+    assert_int_equal(told, 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup(found_again, set_up), cmocka_unit_test_setup(goes_on, set_up),
-        cmocka_unit_test_setup(forged_steps, set_up), cmocka_unit_test_setup(picks, set_up)};
+        cmocka_unit_test_setup(forged_steps, set_up), cmocka_unit_test_setup(picks, set_up), cmocka_unit_test_setup(of_versions, set_up)};
     snprintf(root, sizeof root, "/tmp/qjit-kept-test.XXXXXX");
     if (!mkdtemp(root)) return 1;
     int failed = cmocka_run_group_tests(tests, NULL, NULL);
