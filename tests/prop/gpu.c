@@ -11,7 +11,7 @@
 
 struct counts { long steps, refused, tensorized, interpreted; struct ptx_counts ptx; };
 
-static const char *const targets[] = {"sm_61", "sm_75", "sm_80"};
+static const char *const targets[] = {"sm_61", "sm_75", "sm_80", "sm_90a"};
 
 struct nest { struct ir_ctx *c; const struct func *main, *pack; };
 

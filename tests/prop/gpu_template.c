@@ -8,7 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-static const char *const targets[] = {"sm_61", "sm_75", "sm_80"};
+static const char *const targets[] = {"sm_61", "sm_75", "sm_80", "sm_90a"};
 
 struct tally { long fast, kind[LAYER_KINDS], kind_fast[LAYER_KINDS]; struct ptx_counts ptx; };
 

@@ -9,7 +9,7 @@ enum { WARP = 32, MAX_OPDS = 6, MAX_TYPES = 4, MAX_WORDS = 16 };
 
 /* ---- what is decoded ---- */
 
-enum kind { K_NONE, K_PRED, K_BITS, K_UINT, K_SINT, K_FLOAT };
+enum kind { K_NONE, K_PRED, K_BITS, K_UINT, K_SINT, K_FLOAT, K_UINT_PAIR, K_SINT_PAIR };   /* pairs: u16x2, s16x2 */
 struct ptype { uint8_t kind, bits; };
 
 enum space { SP_GENERIC, SP_GLOBAL, SP_SHARED, SP_LOCAL, SP_PARAM, SP_CONST };

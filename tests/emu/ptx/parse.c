@@ -136,7 +136,8 @@ static bool read_type(const char *w, struct ptype *out)
         {"pred", {K_PRED, 1}}, {"b8", {K_BITS, 8}}, {"b16", {K_BITS, 16}}, {"b32", {K_BITS, 32}},
         {"b64", {K_BITS, 64}}, {"u8", {K_UINT, 8}}, {"u16", {K_UINT, 16}}, {"u32", {K_UINT, 32}},
         {"u64", {K_UINT, 64}}, {"s8", {K_SINT, 8}}, {"s16", {K_SINT, 16}}, {"s32", {K_SINT, 32}},
-        {"s64", {K_SINT, 64}}, {"f32", {K_FLOAT, 32}},
+        {"s64", {K_SINT, 64}}, {"f32", {K_FLOAT, 32}}, {"u16x2", {K_UINT_PAIR, 32}},
+        {"s16x2", {K_SINT_PAIR, 32}},
     };
     for (size_t i = 0; i < sizeof known / sizeof *known; i++)
         if (!strcmp(w, known[i].name)) return *out = known[i].t, true;

@@ -422,6 +422,23 @@ static struct ptype source_type(const struct instr *i, int k)
     }
 }
 
+/* Two halves of 16 bits, each by itself. */
+static bool pair_op(struct run *u, struct thread *t, const struct instr *i)
+{
+    struct ptype half = {i->type[0].kind == K_SINT_PAIR ? K_SINT : K_UINT, 16}, word = {K_BITS, 32};
+    uint64_t a = opd_value(u, t, &i->opd[1], word), b = opd_value(u, t, &i->opd[2], word), out = 0;
+    for (unsigned k = 0; k < 32; k += 16) {
+        uint64_t x = extend(a >> k, half), y = extend(b >> k, half), v;
+        if (i->op == OP_min) v = less(y, x, half) ? y : x;
+        else if (i->op == OP_max) v = less(x, y, half) ? y : x;
+        else if (i->op == OP_add && !i->sat) v = x + y;
+        else return ptx_fail(u, t, i, "%s of pairs", ptx_op_name[i->op]);
+        out |= (v & 65535) << k;
+    }
+    reg_set(u, t, &i->opd[0], out);
+    return true;
+}
+
 bool scalar_step(struct run *u, struct thread *t, const struct instr *i, int *next)
 {
     struct ptype type = i->type[0];
@@ -457,6 +474,7 @@ bool scalar_step(struct run *u, struct thread *t, const struct instr *i, int *ne
         return true;
     }
     if (type.kind == K_FLOAT) return float_op(u, t, i);
+    if (type.kind == K_UINT_PAIR || type.kind == K_SINT_PAIR) return pair_op(u, t, i);
     for (int k = 1; k < i->nopd && k <= 4; k++) {
         v[k - 1] = opd_value(u, t, &i->opd[k], source_type(i, k));
     }
