@@ -208,14 +208,16 @@ static void emulate(const struct emu_machine *m, const char *text, const struct 
 {
     struct emu_buffer buffer[16];
     int arg[16];
-    if (!nr.emu) nr.emu = emu_new(m);
-    struct artifact *a = emu_compile(nr.emu, &nr.c, nest_lowered(f, t), &nest_options);
+    struct nest_waiting *w = nr.waiting;
+    while (w->machine && w->machine != m) w++;
+    if (!w->emu) *w = (struct nest_waiting){m, emu_new(m)};
+    struct artifact *a = emu_compile(w->emu, &nr.c, nest_lowered(f, t), &nest_options);
     nest_no_error();
     for (int i = 0; i < f->narg; i++) {
         arg[i] = i;
         buffer[i] = (struct emu_buffer){(int64_t)bytes_of(f->arg[i]), first[i], want[i], NULL, f->arg[i]->dt == DT_F32, false};
     }
-    emu_add(nr.emu, a, arena_printf(&nr.c.arena, "%s: %s", t->name, text), f->narg, buffer, arg, NULL);
+    emu_add(w->emu, a, arena_printf(&nr.c.arena, "%s: %s", t->name, text), f->narg, buffer, arg, NULL);
     artifact_free(a);
 }
 
@@ -246,7 +248,7 @@ void nest_check_on(const char *text, const struct target *t)
     }
     struct artifact *a = noted(cg_compile(&nr.c, nest_lowered(f, t), &nest_options));
     nest_no_error();
-    const struct emu_machine *machine = target_runs_here(t) ? NULL : emu_machine_for(t);
+    const struct emu_machine *machine = target_runs_here(t) && !nr.emulate ? NULL : emu_machine_for(t);
     if (machine) emulate(machine, text, f, t, first, r.want);
     start(&r, f, first);
     if (target_runs_here(t)) run_object(a, data_of(&r, f->narg));
@@ -294,7 +296,9 @@ int nestrun_open(void **unused)
     LLVMInitializeX86Target();
     LLVMInitializeX86TargetMC();
     LLVMInitializeX86AsmPrinter();
-    nr = (struct nestrun){.state = 1, .emu = nr.emu};
+    struct nestrun old = nr;
+    nr = (struct nestrun){.state = 1};
+    memcpy(nr.waiting, old.waiting, sizeof nr.waiting);
     ir_ctx_init(&nr.c, 0);
     return 0;
 }
@@ -305,10 +309,13 @@ int nestrun_close(void **unused)
     return 0;
 }
 
-int nestrun_emulate(void **unused)
+void nest_emulated(void **unused)
 {
-    int bad = nr.emu ? emu_run_here(nr.emu) : 0;
-    emu_free(nr.emu);
-    nr.emu = NULL;
-    return bad;
+    int bad = 0;
+    for (struct nest_waiting *w = nr.waiting; w->machine; w++) {
+        bad |= emu_run_here(w->emu);
+        emu_free(w->emu);
+        *w = (struct nest_waiting){NULL, NULL};
+    }
+    assert_int_equal(bad, 0);
 }

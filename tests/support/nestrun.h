@@ -5,7 +5,7 @@
  *     nest_check("func f(arg A[16] : i8, out O[16] : i8) { vectorized i in 0..16 { O[i] = A[i] + 1 } }");
  *
  * Arguments get hard random data that end at an unreadable page. interp runs the nest as it is and after each
- * pass; the object is linked and run for every target this machine has, those of an emulator at the end. All must agree
+ * pass; the object is linked and run for every target this machine has, the others in an emulator at the end. All must agree
  * bit for bit. */
 #ifndef QJ_TESTS_SUPPORT_NESTRUN_H
 #define QJ_TESTS_SUPPORT_NESTRUN_H
@@ -18,13 +18,17 @@ struct nestrun {
     bool use_pool;              /* give objects a qjrt_parallel_for, which runs iterations backwards */
     int64_t touched;            /* of the last workspace: how much, up to the last byte changed */
     char notes[4096];           /* of the last compile */
-    struct emu *emu;            /* calls that wait for the emulator */
+    bool emulate;               /* also what this machine can run */
+    struct nest_waiting {       /* calls that wait for an emulator, by machine */
+        const struct emu_machine *machine;
+        struct emu *emu;
+    } waiting[4];
 };
 extern struct nestrun nr;
 
 int nestrun_open(void **unused);        /* cmocka's set-up and teardown */
 int nestrun_close(void **unused);
-int nestrun_emulate(void **unused);     /* for the group: runs what waits for the emulator; not 0: it found a difference */
+void nest_emulated(void **unused);      /* the last test: runs what waits for emulators */
 void nest_no_error(void);               /* fails with the message when an error is set */
 const struct target *nest_target(const char *name);
 const struct func *nest_parse(const char *text, const struct target *t);
