@@ -260,15 +260,26 @@ struct sched *sch_replay(struct ir_ctx *c, const struct sched *from, const struc
 void sch_remember(struct sched *s, const struct sch_memory *m) { s->memory = m; }
 bool sch_is_recalled(const struct sched *s) { return s->recalled != NULL; }
 
+void sch_own_state(struct sched *s) { s->state = state_copy(s->c, s->state); }
+
+bool sch_append(struct sched *s, const struct step *st)
+{
+    struct step *kept = arena_copy(&s->c->arena, st, sizeof *st);
+    struct applying a = {s->c, s->target, s->program, s->state, kept};
+    if (err_is(&s->c->err) || !prim_run[st->prim](&a)) return false;
+    VEC_PUSH(&s->c->arena, s->steps, kept);
+    s->lowered = NULL;
+    return true;
+}
+
 bool sch_settle(struct sched *s)
 {
     const struct recalled *r = s->recalled;
     if (!r || err_is(&s->c->err)) return !r;
-    s->recalled = NULL;
-    s->lowered = lower_state(s, s->state);
-    if (s->lowered) return true;
+    *s = r->before;
+    if (sch_choose_again(s, &r->statement, r->steps) && sch_lower(s)) return true;
     err_clear(&s->c->err);
-    while (s->steps.n > r->first) *s = s->past->was;
+    *s = r->before;
     s->memory->forget(s->memory->u, r->key);
     return sch_choose_anew(s, &r->statement);
 }

@@ -105,13 +105,13 @@ static struct lexer lexer_on_copy(struct sched *s, const char *text)
 }
 
 /* Primitives alone, none lowered. False: perhaps an error, and perhaps some of them are recorded. */
-static bool record_all(struct sched *s, const char *text)
+static bool each_step(struct sched *s, const char *text, bool (*take)(struct sched *, const struct step *))
 {
     struct lexer lx = lexer_on_copy(s, text);
     struct step st;
     bool template, ok = true;
     while (ok && !err_is(&s->c->err) && lex_skip_ends(&lx))
-        ok = parse_step(&lx, &st, &template) && !template && sch_record(s, &st);
+        ok = parse_step(&lx, &st, &template) && !template && take(s, &st);
     return ok && !err_is(&s->c->err);
 }
 
@@ -176,19 +176,24 @@ bool sch_choose_anew(struct sched *s, const struct step *statement)
     return tmpl_apply(s, statement->arg, statement->narg, statement->span) && note_choice(s, statement, first);
 }
 
-/* Primitives alone, none lowered. False: as before, without an error. */
+bool sch_choose_again(struct sched *s, const struct step *statement, const char *steps)
+{
+    size_t first = s->steps.n;
+    return each_step(s, steps, sch_record) && note_choice(s, statement, first);
+}
+
+/* None is lowered. False: as before, without an error. */
 static bool recall(struct sched *s, const struct step *statement, const char *steps, const char *key)
 {
-    struct sched_save before;
     struct recalled *r = ARENA_NEW(&s->c->arena, struct recalled);
-    *r = (struct recalled){*statement, s->steps.n, key};
-    sch_save(s, &before);
-    if (record_all(s, steps) && s->steps.n > r->first) {
+    *r = (struct recalled){*statement, key, steps, *s};
+    sch_own_state(s);
+    if (each_step(s, steps, sch_append) && s->steps.n > r->before.steps.n) {
         s->recalled = r;
-        return note_choice(s, statement, r->first);
+        return note_choice(s, statement, r->before.steps.n);
     }
     err_clear(&s->c->err);
-    sch_restore(s, &before);
+    *s = r->before;
     return false;
 }
 
@@ -238,7 +243,7 @@ bool sch_text_whole(struct sched *s, const char *text)
 {
     struct sched_save before;
     sch_save(s, &before);
-    if (record_all(s, text) && sch_lower(s)) return true;
+    if (each_step(s, text, sch_record) && sch_lower(s)) return true;
     sch_restore(s, &before);
     return false;
 }

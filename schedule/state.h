@@ -83,15 +83,16 @@ struct chosen {
     const struct chosen *before;
 };
 
-/* A `template` statement whose steps, from the first on, were remembered under a key. */
-struct recalled {
-    struct step statement;
-    size_t first;
-    const char *key;
-};
-
 /* The schedule as it was before a step. */
 struct past { struct sched was; };
+
+/* A `template` statement whose steps were remembered under a key. They are in one state, without those between, which would
+ * be most of the work; settling gives them again. */
+struct recalled {
+    struct step statement;
+    const char *key, *steps;
+    struct sched before;
+};
 
 /* The stage whose tensor this is, or -1. */
 int state_stage_of(const struct state *st, const struct tensor *t);
@@ -145,8 +146,13 @@ int new_iter(struct applying *a, struct stage *g, const char *name, bool reduce)
 /* sched.c: a step applied and recorded, but not lowered yet: sch_lower says whether all of them work. */
 bool sch_record(struct sched *s, const struct step *st);
 
-/* script.c: what the statement chooses, not what it is remembered to have chosen. */
+/* sched.c: from now on sch_append may change the state in place; nothing that it adds can be undone alone. */
+void sch_own_state(struct sched *s);
+bool sch_append(struct sched *s, const struct step *st);
+
+/* script.c: what the statement chooses, not what it is remembered to have chosen; the latter, each step recorded. */
 bool sch_choose_anew(struct sched *s, const struct step *statement);
+bool sch_choose_again(struct sched *s, const struct step *statement, const char *steps);
 
 /* lower.c */
 struct lowered *lower_state(struct sched *s, const struct state *st);   /* all but ->steps */
