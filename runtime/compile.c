@@ -31,8 +31,9 @@ struct qj_artifact *compile_here(struct qj_ctx *q, qj_format format)
 
 static bool same_tensor(const struct artifact_arg *g, const struct tensor *t)
 {
-    bool output = g->role == ARG_OUTPUT;
-    return t && output == (t->kind == TENSOR_COMPUTE) && g->dt == t->dt && g->ndim == t->ndim &&
+    static const enum tensor_kind kind[] = {[ARG_INPUT] = TENSOR_INPUT, [ARG_WEIGHT] = TENSOR_WEIGHT, [ARG_OUTPUT] = TENSOR_COMPUTE};
+    bool known = g->role == ARG_INPUT || g->role == ARG_WEIGHT || g->role == ARG_OUTPUT;
+    return t && known && kind[g->role] == t->kind && g->dt == t->dt && g->ndim == t->ndim &&
            !memcmp(g->shape, t->shape, (size_t)g->ndim * sizeof *g->shape) && g->range.lo == t->range.lo &&
            g->range.hi == t->range.hi;
 }

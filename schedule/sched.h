@@ -79,7 +79,8 @@ const struct program *sch_program(const struct sched *s);
 const struct target *sch_target(const struct sched *s);
 
 /* What `template` chose in other schedules, for whoever keeps it. Its steps are taken without lowering each, and believed
- * when they are lowered, at first need: those that are refused are forgotten, and chosen anew. */
+ * when they are lowered, at first need (until then texts show them as they are remembered): those that are refused are
+ * forgotten, and chosen anew. */
 struct sch_memory {
     void *u;
     /* The steps that these words of the statement chose, a line each; NULL: not known. *key: what they are kept under,
