@@ -6,7 +6,7 @@
 #include "ir/base/digest.h"
 #include "ir/base/json.h"
 
-static const char version[] = "0.1.0";
+static const char version[] = QJ_PROJECT_VERSION; /* from runtime/qjit.h, by CMakeLists.txt */
 static const char *const role_name[] = {"input", "weight", "packed", "output", "embedded"};
 
 /* ---- the C header ---- */
