@@ -26,7 +26,8 @@ static const struct emu_machine machines[] = {
      {{"aarch64-linux-gnu-gcc", "gcc-aarch64-linux-gnu"}, {"qemu-aarch64-static", "qemu-user-static"}},
      "aarch64-linux-gnu-gcc -std=gnu11 -O1 -static", "qemu-aarch64-static -cpu max"},
     {&family_x86, "tigerlake", "avxvnni", "gfni", /* Bochs 2.7's vgf2p8affineqb inverts */
-     {{"x86_64-linux-gnu-gcc", "gcc"}, {"bochs-bin", "bochs"}, {"/usr/lib/*/bochs/plugins/libbx_term_gui.so", "bochs-term"}},
+     {{"x86_64-linux-gnu-gcc", "gcc"}, {"bochs-bin", "bochs"},
+      {"/usr/lib/*/bochs/plugins/libbx_term_gui.so", "bochs-term"}},
      "x86_64-linux-gnu-gcc -std=gnu11 -O1 -static -no-pie -Wl,-Ttext-segment=0x10000000", "sh tools/emu/x86/run"},
 };
 
@@ -82,7 +83,7 @@ struct call { char *label; int nbuffer; size_t *bytes; void **got; };      /* by
 
 struct emu {
     const struct emu_machine *machine;
-    char dir[64];
+    char dir[256];                      /* "": none yet, or it could not be made */
     bool keep, ran;
     int n, cap, objects;
     struct call *call;
@@ -93,14 +94,14 @@ struct emu {
 
 static FILE *file_in(const struct emu *e, const char *name, const char *mode)
 {
-    char path[160];
+    char path[400];
     snprintf(path, sizeof path, "%s/%s", e->dir, name);
     return fopen(path, mode);
 }
 
 static bool unpack(const struct emu *e)
 {
-    char path[160];
+    char path[400];
     for (const struct emu_file *f = emu_files; f->path; f++) {
         for (const char *slash = strchr(f->path, '/'); slash; slash = strchr(slash + 1, '/')) {
             snprintf(path, sizeof path, "%s/%.*s", e->dir, (int)(slash - f->path), f->path);
@@ -118,7 +119,8 @@ static bool unpack(const struct emu *e)
 static void open_batch(struct emu *e)
 {
     const char *tmp = getenv("TMPDIR");
-    snprintf(e->dir, sizeof e->dir, "%.40s/qjit-emu.XXXXXX", tmp && *tmp ? tmp : "/tmp");
+    bool usable = tmp && *tmp && strlen(tmp) < 200 && !strchr(tmp, '\''); /* it stands in the shell's quotes */
+    snprintf(e->dir, sizeof e->dir, "%s/qjit-emu.XXXXXX", usable ? tmp : "/tmp");
     if (!mkdtemp(e->dir)) {
         e->dir[0] = 0;
         return;
@@ -146,7 +148,7 @@ static bool close_files(struct emu *e)
 
 static void remove_directory(struct emu *e)
 {
-    char command[160];
+    char command[400];
     close_files(e);
     if (e->keep && e->dir[0]) fprintf(stderr, "kept %s\n", e->dir);
     snprintf(command, sizeof command, "rm -rf '%s'", e->dir);
@@ -219,7 +221,9 @@ static void remember(struct emu *e, const char *label, int nbuffer, const struct
         e->cap = cap;
     }
     struct call *c = &e->call[e->n++];
-    *c = (struct call){strdup(label), nbuffer, calloc((size_t)nbuffer + 1, sizeof *c->bytes), calloc((size_t)nbuffer + 1, sizeof *c->got)};
+    *c = (struct call){.label = strdup(label), .nbuffer = nbuffer};
+    c->bytes = calloc((size_t)nbuffer + 1, sizeof *c->bytes);
+    c->got = calloc((size_t)nbuffer + 1, sizeof *c->got);
     if (!c->label || !c->bytes || !c->got) {
         c->nbuffer = 0;
         close_files(e);
@@ -252,7 +256,8 @@ void emu_add(struct emu *e, const struct artifact *a, const char *label, int nbu
     fprintf(e->table, "static const struct guest_buffer b%d[] = {", k);
     for (int i = 0; i < nbuffer; i++) {
         const struct emu_buffer *b = &buffer[i];
-        long before = put(e, b->before, b->bytes), after = put(e, b->after, b->bytes), mask = put(e, b->mask, b->bytes);
+        long before = put(e, b->before, b->bytes), after = put(e, b->after, b->bytes);
+        long mask = put(e, b->mask, b->bytes);
         fprintf(e->table, "{%ld,%ld,%ld,%ld,%d,%d},", (long)b->bytes, before, after, mask, b->floats, b->got);
     }
     fprintf(e->table, "};\nint %s_call(void **);\n", a->name);
@@ -260,7 +265,8 @@ void emu_add(struct emu *e, const struct artifact *a, const char *label, int nbu
     put_ints(e->table, "a", k, a->narg, arg);
     put_ints(e->table, "p", k, a->npack, pack);
     fprintf(e->list, "{%s_call,%s%s,%d,%d,%d,b%d,a%d,p%d,%ld,%ld},\n", a->name, a->pack_name ? a->pack_name : "0",
-            a->pack_name ? "_call" : "", nbuffer, a->narg, a->npack, k, k, k, (long)a->workspace, (long)a->pack_workspace);
+            a->pack_name ? "_call" : "", nbuffer, a->narg, a->npack, k, k, k, (long)a->workspace,
+            (long)a->pack_workspace);
 }
 
 /* ---- running ---- */
@@ -276,15 +282,16 @@ static void copy_messages(const struct emu *e, FILE *log)
 
 static bool build(struct emu *e, FILE *log)
 {
-    char command[512];
+    char command[1024];
     if (e->table)
-        fprintf(e->table, "const struct guest_case guest_case[] = {\n#include \"list.h\"\n};\nconst int guest_ncase = %d;\n"
-                "const long guest_ndata = %ld;\n", e->n, (long)e->at);
+        fprintf(e->table, "const struct guest_case guest_case[] = {\n#include \"list.h\"\n};\n"
+                "const int guest_ncase = %d;\nconst long guest_ndata = %ld;\n", e->n, (long)e->at);
     if (!close_files(e)) {
         fprintf(log, "%s: cannot write what is to be emulated\n", e->dir[0] ? e->dir : "$TMPDIR");
         return false;
     }
-    snprintf(command, sizeof command, "cd '%s' && %s -I. -Wl,-z,noexecstack tools/emu/guest/guest.c table.c k*.o -lm -o guest >messages 2>&1",
+    snprintf(command, sizeof command,
+             "cd '%s' && %s -I. -Wl,-z,noexecstack tools/emu/guest/guest.c table.c k*.o -lm -o guest >messages 2>&1",
              e->dir, e->machine->build);
     if (system(command) == 0) return true;
     copy_messages(e, log);
@@ -295,7 +302,8 @@ static void get(struct emu *e, const char *line, FILE *out)
 {
     int k, b;
     long n;
-    if (sscanf(line, "got %d %d %ld", &k, &b, &n) != 3 || k < 0 || k >= e->n || b < 0 || b >= e->call[k].nbuffer) return;
+    if (sscanf(line, "got %d %d %ld", &k, &b, &n) != 3 || k < 0 || k >= e->n) return;
+    if (b < 0 || b >= e->call[k].nbuffer) return;
     if ((size_t)n != e->call[k].bytes[b]) return;
     void *p = malloc((size_t)n + 1);
     if (!p || fread(p, 1, (size_t)n, out) != (size_t)n) {
@@ -309,10 +317,11 @@ static void get(struct emu *e, const char *line, FILE *out)
 /* From case `first` on. Returns the case it died in, e->n when it came to its end, -1 when it did not start. */
 static int run_from(struct emu *e, int first, int *bad, FILE *log)
 {
-    char command[256], line[256];
+    char command[1024], line[256];
     int last = -1, k;
     bool end = false;
-    snprintf(command, sizeof command, "cd '%s' && exec %s ./guest %d <data.bin 2>messages", e->dir, e->machine->run, first);
+    snprintf(command, sizeof command, "cd '%s' && exec %s ./guest %d <data.bin 2>messages", e->dir,
+             e->machine->run, first);
     FILE *out = popen(command, "r");
     while (out && fgets(line, sizeof line, out)) {
         if (!strncmp(line, "run ", 4) && sscanf(line, "run %d", &k) == 1) last = k;

@@ -44,8 +44,14 @@ static uint8_t in8(int port)
     __asm__ volatile("inb %w1, %0" : "=a"(v) : "Nd"(port));
     return v;
 }
-static void write_msr(uint32_t m, uint64_t v) { __asm__ volatile("wrmsr" ::"c"(m), "a"((uint32_t)v), "d"((uint32_t)(v >> 32))); }
-static void copy(void *to, const void *from, uint64_t n) { __asm__ volatile("rep movsb" : "+D"(to), "+S"(from), "+c"(n)::"memory"); }
+static void write_msr(uint32_t m, uint64_t v)
+{
+    __asm__ volatile("wrmsr" ::"c"(m), "a"((uint32_t)v), "d"((uint32_t)(v >> 32)));
+}
+static void copy(void *to, const void *from, uint64_t n)
+{
+    __asm__ volatile("rep movsb" : "+D"(to), "+S"(from), "+c"(n)::"memory");
+}
 static void zero(void *p, uint64_t n) { __asm__ volatile("rep stosb" : "+D"(p), "+c"(n) : "a"(0) : "memory"); }
 static void *physical(uint64_t at) { return (void *)(PHYSICAL + at); }
 
@@ -115,7 +121,10 @@ static void unmap(uint64_t from, uint64_t to)
 }
 
 static uint64_t round_up(uint64_t n) { return (n + PAGE - 1) & -(uint64_t)PAGE; }
-static int inside(uint64_t at, uint64_t n, uint64_t from, uint64_t to) { return at >= from && n <= to - from && at <= to - n; }
+static int inside(uint64_t at, uint64_t n, uint64_t from, uint64_t to)
+{
+    return at >= from && n <= to - from && at <= to - n;
+}
 
 static uint64_t map_anywhere(uint64_t n, int usable)
 {
@@ -281,7 +290,8 @@ static int replace_vnni(uint8_t *p)
 }
 
 /* Bochs 2.7 scales the displacement of a byte of two instructions wrongly: vpinsrb from memory by 2, vpextrw to memory by 1,
- * both with an EVEX prefix. They are looked for at every byte: what is no instruction looks like one of them once in 2^32. */
+ * both with an EVEX prefix. They are looked for at every byte: what is no instruction looks like one of
+ * them once in 2^32. */
 static void replace_misread(uint8_t *from, const uint8_t *to)
 {
     for (uint8_t *p = from; p + 9 < to; p++) {
@@ -338,7 +348,12 @@ static void set_up_paging(void)
 static void set_up_traps(void)
 {
     static struct __attribute__((packed)) { uint32_t r; uint64_t rsp[3], r1, ist[7], r2; uint16_t r3, io; } task;
-    static struct __attribute__((packed)) { uint16_t at0, code; uint8_t ist, flags; uint16_t at1; uint32_t at2, zero; } gate[22];
+    static struct __attribute__((packed)) {
+        uint16_t at0, code;
+        uint8_t ist, flags;
+        uint16_t at1;
+        uint32_t at2, zero;
+    } gate[22];
     uint64_t at = (uint64_t)&task;
     task.rsp[0] = (uint64_t)stack_top;
     task.io = sizeof task;
@@ -382,7 +397,8 @@ static const Elf64_Ehdr *load_program(uint64_t size)
     if (size < sizeof *h || h->e_type != ET_EXEC || h->e_machine != EM_X86_64) die("not a static x86-64 program");
     for (int i = 0; i < h->e_phnum; i++) {
         if (p[i].p_type != PT_LOAD) continue;
-        if (!inside(p[i].p_vaddr, p[i].p_memsz, PROGRAM, ARENA)) die("the program is not linked at 256 MiB, or too large");
+        if (!inside(p[i].p_vaddr, p[i].p_memsz, PROGRAM, ARENA))
+            die("the program is not linked at 256 MiB, or too large");
         copy(physical(p[i].p_vaddr), physical(PAYLOAD + p[i].p_offset), p[i].p_filesz);
         if (p[i].p_vaddr + p[i].p_memsz > heap) heap = p[i].p_vaddr + p[i].p_memsz;
     }
