@@ -61,22 +61,21 @@ static LLVMValueRef has_bits(struct emit *m, LLVMValueRef v, unsigned bits)
     return LLVMBuildICmp(m->b, LLVMIntEQ, LLVMBuildAnd(m->b, v, i32(m, (int64_t)bits), ""), i32(m, (int64_t)bits), "");
 }
 
-struct cpu_regs { LLVMValueRef r[LEAVES][4], xcr0; };
+struct cpu_regs { LLVMValueRef r[LEAVES][4], xcr0, id[ID_REGS]; };
 
-static struct cpu_regs ask(struct emit *m, LLVMValueRef fn)
+static void ask_cpuid(struct emit *m, LLVMValueRef fn, struct cpu_regs *c)
 {
-    struct cpu_regs c;
     LLVMValueRef first[4], extended[4], seven, zero = i32(m, 0);
     cpuid(m, 0, 0, NULL, first);
     cpuid(m, 0x80000000u, 0, NULL, extended);
     seven = at_least(m, first[EAX], 7);
     const unsigned (*leaf)[2] = probe_leaf_number;
-    cpuid(m, leaf[LEAF_1][0], leaf[LEAF_1][1], NULL, c.r[LEAF_1]);
-    cpuid(m, leaf[LEAF_7][0], leaf[LEAF_7][1], seven, c.r[LEAF_7]);
-    cpuid(m, leaf[LEAF_7_1][0], leaf[LEAF_7_1][1], at_least(m, c.r[LEAF_7][EAX], 1), c.r[LEAF_7_1]);
-    cpuid(m, leaf[LEAF_EXT][0], leaf[LEAF_EXT][1], at_least(m, extended[EAX], leaf[LEAF_EXT][0]), c.r[LEAF_EXT]);
+    cpuid(m, leaf[LEAF_1][0], leaf[LEAF_1][1], NULL, c->r[LEAF_1]);
+    cpuid(m, leaf[LEAF_7][0], leaf[LEAF_7][1], seven, c->r[LEAF_7]);
+    cpuid(m, leaf[LEAF_7_1][0], leaf[LEAF_7_1][1], at_least(m, c->r[LEAF_7][EAX], 1), c->r[LEAF_7_1]);
+    cpuid(m, leaf[LEAF_EXT][0], leaf[LEAF_EXT][1], at_least(m, extended[EAX], leaf[LEAF_EXT][0]), c->r[LEAF_EXT]);
     LLVMBasicBlockRef from = LLVMGetInsertBlock(m->b), may = block(m, fn), then = block(m, fn);
-    LLVMBuildCondBr(m->b, has_bits(m, c.r[LEAF_1][ECX], 1u << OSXSAVE), may, then);
+    LLVMBuildCondBr(m->b, has_bits(m, c->r[LEAF_1][ECX], 1u << OSXSAVE), may, then);
     l_at(m, may);
     LLVMTypeRef two[2] = {m->i32, m->i32};
     LLVMValueRef x = asm_call(m, "xgetbv", "={ax},={dx},{cx},~{dirflag},~{fpsr},~{flags}",
@@ -84,13 +83,18 @@ static struct cpu_regs ask(struct emit *m, LLVMValueRef fn)
     x = LLVMBuildExtractValue(m->b, x, 0, "");
     LLVMBuildBr(m->b, then);
     l_at(m, then);
-    c.xcr0 = LLVMBuildPhi(m->b, m->i32, "");
-    LLVMAddIncoming(c.xcr0, (LLVMValueRef[]){zero, x}, (LLVMBasicBlockRef[]){from, may}, 2);
-    return c;
+    c->xcr0 = LLVMBuildPhi(m->b, m->i32, "");
+    LLVMAddIncoming(c->xcr0, (LLVMValueRef[]){zero, x}, (LLVMBasicBlockRef[]){from, may}, 2);
 }
 
-/* All features that t's code may use are there, and the system saves their registers. */
-static LLVMValueRef can_run(struct emit *m, const struct cpu_regs *c, const struct target *t)
+static void ask_id(struct emit *m, struct cpu_regs *c)
+{
+    for (int i = 0; i < ID_REGS; i++)
+        c->id[i] = asm_call(m, arena_printf(&m->c->arena, "mrs $0, %s", id_reg_name[i]), "=r", m->i64, 0, NULL);
+}
+
+/* All features of t are there, and the system saves their registers. */
+static LLVMValueRef has_cpuid(struct emit *m, const struct cpu_regs *c, const struct target *t)
 {
     unsigned want[LEAVES][4] = {{0}}, saved = 0;
     const struct family *f = t->family;
@@ -108,13 +112,33 @@ static LLVMValueRef can_run(struct emit *m, const struct cpu_regs *c, const stru
     return saved ? LLVMBuildAnd(m->b, all, has_bits(m, c->xcr0, saved), "") : all;
 }
 
+static LLVMValueRef has_id(struct emit *m, const struct cpu_regs *c, const struct target *t)
+{
+    const struct family *f = t->family;
+    LLVMValueRef all = l_const(m->i1, 1);
+    for (int i = 0; i < f->nfeature; i++) {
+        if (!(t->features & f->features[i].bit)) continue;
+        const struct id_field *p = id_field_by_name(f->features[i].name);
+        if (!p) return l_const(m->i1, 0);
+        LLVMValueRef v = LLVMBuildShl(m->b, c->id[p->reg], l_const(m->i64, 60 - p->bit), "");
+        v = LLVMBuildAShr(m->b, v, l_const(m->i64, 60), "");
+        all = LLVMBuildAnd(m->b, all, LLVMBuildICmp(m->b, LLVMIntSGE, v, l_const(m->i64, p->least), ""), "");
+    }
+    return all;
+}
+
 /* NAME.can: a bit for each version that runs here. */
 static LLVMValueRef add_can(struct emit *m, int n, const struct target *const *t)
 {
     LLVMValueRef fn = add_fn(m, ".can", LLVMFunctionType(m->i32, NULL, 0, 0), true), mask = i32(m, 0);
-    struct cpu_regs c = ask(m, fn);
-    for (int i = 0; i < n; i++)
-        mask = LLVMBuildOr(m->b, mask, LLVMBuildSelect(m->b, can_run(m, &c, t[i]), i32(m, 1 << i), i32(m, 0), ""), "");
+    struct cpu_regs c;
+    bool id = t[0]->family->ask == ASK_ID;
+    if (id) ask_id(m, &c);
+    else ask_cpuid(m, fn, &c);
+    for (int i = 0; i < n; i++) {
+        LLVMValueRef can = (id ? has_id : has_cpuid)(m, &c, t[i]);
+        mask = LLVMBuildOr(m->b, mask, LLVMBuildSelect(m->b, can, i32(m, 1 << i), i32(m, 0), ""), "");
+    }
     LLVMBuildRet(m->b, mask);
     return fn;
 }

@@ -20,9 +20,12 @@ static bool check(struct ir_ctx *c, int n, const struct lowered *const *l, enum 
         return refuse(c, arena_printf(&c->arena, "%d versions in one object", n), "from 1 to 8");
     for (int i = 0; i < n; i++) {
         const char *name = l[i]->target->name;
-        if (l[i]->target->family != l[0]->target->family || strcmp(l[i]->target->family->name, "x86-64"))
+        if (l[i]->target->family->ask == ASK_NOTHING)
             return refuse(c, arena_printf(&c->arena, "%s in an object of several versions", name),
-                          "versions are of x86-64 levels and features: x86-64, x86-64-v3, x86-64-v4,+avx512vnni");
+                          "versions are of x86-64 or of AArch64: x86-64, x86-64-v3, x86-64-v4,+avx512vnni");
+        if (l[i]->target->family != l[0]->target->family)
+            return refuse(c, arena_printf(&c->arena, "%s and %s in one object", l[0]->target->name, name),
+                          "an object is of one family: emit one for each");
         for (int k = 0; k < i; k++)
             if (!strcmp(l[k]->target->name, name))
                 return refuse(c, arena_printf(&c->arena, "the target %s twice in one object", name), "name each once");

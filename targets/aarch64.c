@@ -151,7 +151,7 @@ static void measure(struct target *t)
 }
 
 const struct family family_aarch64 = {
-    .name = "aarch64", .alias = "aarch64-linux-gnu", .triple = "aarch64-unknown-linux-gnu", .kind = TARGET_CPU,
+    .name = "aarch64", .alias = "aarch64-linux-gnu", .triple = "aarch64-unknown-linux-gnu", .kind = TARGET_CPU, .ask = ASK_ID,
     .features = features, .nfeature = ARRAY_LEN(features),
     .cpus = cpus, .ncpu = ARRAY_LEN(cpus),
     .rows = rows, .nrow = ARRAY_LEN(rows), .measure = measure,

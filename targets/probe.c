@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* probe.c - where CPUID tells of each feature of x86. Contract in probe.h. */
+/* probe.c - what tells of each feature of x86 and AArch64. Contract in probe.h. */
 #include "targets/probe.h"
 
 const unsigned probe_leaf_number[LEAVES][2] = {{1, 0}, {7, 0}, {7, 1}, {0x80000001u, 0}};
@@ -46,5 +46,25 @@ const struct probe *probe_by_name(const char *name)
 {
     for (int i = 0; i < nprobe; i++)
         if (!strcmp(probes[i].name, name)) return &probes[i];
+    return NULL;
+}
+
+/* By its number: assemblers want SVE enabled for the name of the last. */
+const char *const id_reg_name[ID_REGS] = {"ID_AA64ISAR0_EL1", "ID_AA64ISAR1_EL1", "ID_AA64PFR0_EL1", "S3_0_C0_C4_4"};
+
+const struct id_field id_fields[] = {
+    {"neon", PFR0, 20, 0},
+    {"dotprod", ISAR0, 44, 1},
+    {"fullfp16", PFR0, 20, 1},
+    {"i8mm", ISAR1, 52, 1},
+    {"sve", PFR0, 32, 1},
+    {"sve2", ZFR0, 0, 1},
+};
+const int nid_field = ARRAY_LEN(id_fields);
+
+const struct id_field *id_field_by_name(const char *name)
+{
+    for (int i = 0; i < nid_field; i++)
+        if (!strcmp(id_fields[i].name, name)) return &id_fields[i];
     return NULL;
 }

@@ -18,6 +18,7 @@
 #include "ir/meaning.h"
 
 enum target_kind { TARGET_CPU, TARGET_SIMT };
+enum target_ask { ASK_NOTHING, ASK_CPUID, ASK_ID };     /* how a program finds features of its CPU: probe.h */
 
 /* A feature of a family: a bit, its LLVM name and what it implies. */
 struct feature {
@@ -71,6 +72,7 @@ struct family {
     const char *alias;                   /* another first word: "aarch64-linux-gnu"; NULL: none */
     const char *triple;                  /* "x86_64-unknown-linux-gnu" */
     enum target_kind kind;
+    enum target_ask ask;
     const struct simt_limits *simt;      /* NULL: TARGET_CPU */
     const struct feature *features; int nfeature;
     const struct cpu *cpus; int ncpu;    /* cpus[0]: the default */

@@ -379,7 +379,7 @@ static void measure(struct target *t)
 }
 
 const struct family family_x86 = {
-    .name = "x86-64", .triple = "x86_64-unknown-linux-gnu", .kind = TARGET_CPU,
+    .name = "x86-64", .triple = "x86_64-unknown-linux-gnu", .kind = TARGET_CPU, .ask = ASK_CPUID,
     .features = features, .nfeature = ARRAY_LEN(features),
     .cpus = cpus, .ncpu = ARRAY_LEN(cpus),
     .rows = rows, .nrow = ARRAY_LEN(rows), .measure = measure,

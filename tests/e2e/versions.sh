@@ -1,9 +1,8 @@
 #!/bin/sh
 # SPDX-License-Identifier: Apache-2.0
 # Several versions in one object, linked by a plain C program: each that this CPU can run is forced, and gives the bits of
-# plain loops; the arguments, pack function and workspace are the same for all.
+# plain loops; the arguments, pack function and workspace are the same for all. AArch64 in an emulator, x86-64 here.
 set -eu
-[ "$(uname -m)" = x86_64 ] || { echo "skipped: versions are of x86-64"; exit 0; }
 dir=$(mktemp -d)
 trap 'rm -rf "$dir"' EXIT
 cd "$dir"
@@ -68,7 +67,7 @@ int main(void)
 }
 C
 # the calls as the header declares them: with and without a pack function, a workspace
-build() {
+link() { # with a compiler
     call=$("$PYTHON" - <<'PY'
 import json
 j = json.load(open("lay.json"))
@@ -83,9 +82,43 @@ print(calls + call("lay", j["args"], j["workspace"]) + ("free(packed);" if pack 
 PY
 )
     sed "s/CALLS/$call/" main.c > run.c
-    ${CC:-cc} -O1 -Wall -Wextra -Werror -Wno-unused-variable run.c lay.o -o run
+    "$@" -O1 -Wall -Wextra -Werror -Wno-unused-variable run.c lay.o -o run
+}
+build() {
+    link ${CC:-cc}
     ./run
 }
+
+aarch64="aarch64 aarch64,+dotprod cortex-a76 aarch64,+i8mm neoverse-n2 neoverse-v1"
+cross=aarch64-linux-gnu-gcc
+emulator=qemu-aarch64-static
+# one line for its own, one for each that can be forced
+models() {
+    link $cross -static
+    while read -r cpu can; do
+        { echo "own: ${can##* }"; echo "$can" | tr ' ' '\n'; } > want.txt
+        $emulator -cpu "$cpu" ./run > got.txt || { cat got.txt; exit 1; }
+        diff want.txt got.txt || { echo "on $cpu"; exit 1; }
+    done
+}
+if command -v $cross > /dev/null && command -v $emulator > /dev/null; then
+    # shellcheck disable=SC2046  # words on purpose
+    "$QJIT" compile lay.qj $(printf -- '--target %s ' $aarch64) -o lay.o
+    models <<'CPUS'
+cortex-a53 aarch64
+cortex-a72 aarch64
+cortex-a76 aarch64 aarch64,+dotprod cortex-a76
+neoverse-n1 aarch64 aarch64,+dotprod cortex-a76
+a64fx aarch64
+max,sve=off aarch64 aarch64,+dotprod cortex-a76 aarch64,+i8mm
+max aarch64 aarch64,+dotprod cortex-a76 aarch64,+i8mm neoverse-n2 neoverse-v1
+CPUS
+else
+    echo "skipped for AArch64: no $cross or $emulator here"
+fi
+if "$QJIT" compile lay.qj --target x86-64 --target cortex-a76 -o one.o 2> err.txt; then exit 1; fi
+grep -q 'x86-64 and cortex-a76 in one object' err.txt
+[ "$(uname -m)" = x86_64 ] || { echo "versions of AArch64: as they should be"; exit 0; }
 all="--target x86-64 --target x86-64-v3 --target x86-64-v3,+avxvnni --target x86-64-v4 --target x86-64-v4,+avx512vnni"
 "$QJIT" compile lay.qj $all -o lay.o
 "$PYTHON" - <<'PY'

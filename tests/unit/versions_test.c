@@ -122,6 +122,8 @@ static void test_refused(void **state)
     refused(q, 2, (const char *const[]){"x86-64", "x86-64"}, "twice");
     refused(q, 2, (const char *const[]){"x86-64", "generic"}, "generic");
     refused(q, 2, (const char *const[]){"x86-64", "x86-99"}, "x86-99");
+    refused(q, 2, (const char *const[]){"x86-64", "aarch64"}, "x86-64 and aarch64 in one object");
+    refused(q, 2, (const char *const[]){"sm_80", "aarch64"}, "sm_80");
     refused(q, 2, (const char *const[]){"x86-64", NULL}, "NULL");
     qj_artifact *a = qj_compile_versions(q, 1, targets, QJ_LL);
     ok(q);
@@ -129,12 +131,17 @@ static void test_refused(void **state)
     qj_ctx_free(q);
 }
 
-/* Every feature of x86 can be found by a program that runs. */
+/* Every feature of x86 and of AArch64 can be found by a program that runs. */
 static void test_probes(void **state)
 {
     for (int i = 0; i < family_x86.nfeature; i++)
         if (!probe_by_name(family_x86.features[i].name)) fail_msg("no probe of %s", family_x86.features[i].name);
     for (int i = 0; i < nprobe; i++) assert_non_null(family_feature(&family_x86, probes[i].name, strlen(probes[i].name)));
+    const struct family *arm = &family_aarch64;
+    for (int i = 0; i < arm->nfeature; i++)
+        if (!id_field_by_name(arm->features[i].name)) fail_msg("no field of %s", arm->features[i].name);
+    for (int i = 0; i < nid_field; i++)
+        assert_non_null(family_feature(arm, id_fields[i].name, strlen(id_fields[i].name)));
 }
 
 int main(void)
