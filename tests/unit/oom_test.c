@@ -144,11 +144,17 @@ static void goes_on(qj_ctx *q)
     qj_kernel_free(k);
 }
 
-static void sweep(bool isolate, long first, long step)
+static void sweep(bool isolate, bool cached, long first, long step)
 {
-    char dir[] = "/tmp/qjit-oom-XXXXXX", command[64];
+    char dir[] = "/tmp/qjit-oom-XXXXXX", command[64], cache[64];
     assert_non_null(mkdtemp(dir));
-    const qj_options o = {.size = sizeof o, .isolate = isolate};
+    put_file(dir, "cache", cache, sizeof cache);
+    const qj_options o = {.size = sizeof o, .isolate = isolate, .cache_dir = cached ? cache : NULL};
+    if (cached) { /* filled: what is swept is reading */
+        qj_ctx *q = qj_ctx_new(&o);
+        assert_true(session(q, dir, isolate));
+        qj_ctx_free(q);
+    }
     long total = 0;
     int runs = 0, refused = 0;
     for (long at = first; !total || at <= total; at += step)
@@ -183,7 +189,13 @@ static void test_every_allocation(void **state)
 {
     (void)state;
     long n = getenv("QJ_N") ? atol(getenv("QJ_N")) : 7;
-    sweep(false, 1, n);
+    sweep(false, false, 1, n);
+}
+
+static void test_cached(void **state)
+{
+    (void)state;
+    sweep(false, true, 1, getenv("QJ_N") ? atol(getenv("QJ_N")) : 17);
 }
 
 static void test_isolated(void **state)
@@ -192,7 +204,7 @@ static void test_isolated(void **state)
     const char *program = getenv("QJIT");
     if (!program || !*program) skip();
     setenv("QJIT_WORKER", program, 1);
-    sweep(true, 1, getenv("QJ_N") ? atol(getenv("QJ_N")) : 29);
+    sweep(true, false, 1, getenv("QJ_N") ? atol(getenv("QJ_N")) : 29);
 }
 
 static void test_new_context(void **state)
@@ -213,7 +225,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_new_context),
         cmocka_unit_test(test_every_allocation),
-        cmocka_unit_test(test_isolated),
+        cmocka_unit_test(test_cached), cmocka_unit_test(test_isolated),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
