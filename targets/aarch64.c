@@ -21,7 +21,9 @@
     X(FULLFP16, "fullfp16", NEON, "half precision arithmetic")                                    \
     X(I8MM, "i8mm", NEON, "usdot, smmla, ummla, usmmla")                                          \
     X(SVE, "sve", FULLFP16, "vectors of any length")                                              \
-    X(SVE2, "sve2", SVE, "more operations on them")
+    X(SVE2, "sve2", SVE, "more operations on them")                                               \
+    X(COMPLXNUM, "complxnum", NEON, "fcadd, fcmla: LLVM's for complex sums")                      \
+    X(SHA3, "sha3", NEON, "eor3, bcax: LLVM's for three operands")
 
 enum {
 #define X(id, name, implies, help) INDEX_##id,
@@ -51,10 +53,10 @@ static const struct cpu cpus[] = {
     {"cortex-a55", A76},
     {"cortex-a76", A76},
     {"neoverse-n1", A76},
-    {"apple-m1", A76},
-    {"neoverse-v1", A76 | I8MM | SVE},
-    {"neoverse-n2", A76 | I8MM | SVE2},
-    {"neoverse-v2", A76 | I8MM | SVE2},
+    {"apple-m1", A76 | COMPLXNUM | SHA3},
+    {"neoverse-v1", A76 | I8MM | SVE | COMPLXNUM | SHA3},
+    {"neoverse-n2", A76 | I8MM | SVE2 | COMPLXNUM},
+    {"neoverse-v2", A76 | I8MM | SVE2 | COMPLXNUM},
 };
 
 /* ---- rows ---- */

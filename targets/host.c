@@ -119,6 +119,7 @@ uint64_t host_features(void)
     static const struct { const char *name; int word; uint64_t bit; } where[] = {
         {"neon", 0, HWCAP_ASIMD}, {"dotprod", 0, HWCAP_ASIMDDP}, {"fullfp16", 0, HWCAP_ASIMDHP},
         {"sve", 0, HWCAP_SVE},    {"i8mm", 1, HWCAP2_I8MM},      {"sve2", 1, HWCAP2_SVE2},
+        {"sha3", 0, HWCAP_SHA3},  {"complxnum", 0, HWCAP_FCMA},
     };
     const uint64_t caps[2] = {getauxval(AT_HWCAP), getauxval(AT_HWCAP2)};
     uint64_t found = 0;

@@ -59,6 +59,8 @@ const struct id_field id_fields[] = {
     {"i8mm", ISAR1, 52, 1},
     {"sve", PFR0, 32, 1},
     {"sve2", ZFR0, 0, 1},
+    {"complxnum", ISAR1, 16, 1},
+    {"sha3", ISAR0, 32, 1},
 };
 const int nid_field = ARRAY_LEN(id_fields);
 
