@@ -86,6 +86,7 @@ struct choice {
 void emit_chooser(struct emit *m, const char *name, const struct kernel_arg *joint, int njoint, bool workspace,
                   const struct choice *k);
 void set_attr(struct emit *m, LLVMValueRef fn, unsigned at, const char *name, uint64_t value);
+void set_text_attr(struct emit *m, LLVMValueRef fn, const char *name, const char *value);
 void set_fn_attrs(struct emit *m, LLVMValueRef fn);
 LLVMTypeRef l_type(struct emit *m, struct type t);          /* in registers: bool is i1 */
 LLVMTypeRef l_mem_type(struct emit *m, struct type t);      /* in memory: bool is i8 */

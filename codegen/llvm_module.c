@@ -143,7 +143,7 @@ void set_attr(struct emit *m, LLVMValueRef fn, unsigned at, const char *name, ui
     LLVMAddAttributeAtIndex(fn, at, LLVMCreateEnumAttribute(m->llvm, kind, value));
 }
 
-static void set_text_attr(struct emit *m, LLVMValueRef fn, const char *name, const char *value)
+void set_text_attr(struct emit *m, LLVMValueRef fn, const char *name, const char *value)
 {
     LLVMAddAttributeAtIndex(fn, LLVMAttributeFunctionIndex,
                             LLVMCreateStringAttribute(m->llvm, name, (unsigned)strlen(name), value,

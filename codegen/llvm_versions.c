@@ -201,6 +201,7 @@ static void add_select(struct emit *m, int n, LLVMValueRef word, LLVMValueRef ca
 static void add_names(struct emit *m, int n, const struct target *const *t)
 {
     LLVMValueRef fn = add_fn(m, "_version_name", LLVMFunctionType(m->ptr, &m->i32, 1, 0), false);
+    set_text_attr(m, fn, "no-jump-tables", "true"); /* nor one of addresses, which would be writable to be relocated */
     LLVMBasicBlockRef none = block(m, fn);
     LLVMValueRef which = LLVMBuildSwitch(m->b, LLVMGetParam(fn, 0), none, (unsigned)n);
     l_at(m, none);
