@@ -45,6 +45,12 @@ static bool no_memory(struct err_state *e)
     return err_set(e, ERR_MEMORY, (struct span){0}, "no memory to link an object");
 }
 
+/* Linux says the same of both. */
+static bool no_mapping(struct err_state *e)
+{
+    return err_set(e, ERR_MEMORY, (struct span){0}, "no memory to link an object, or more mappings than vm.max_map_count allows");
+}
+
 static Elf64_Shdr section(const struct linking *k, unsigned i)
 {
     Elf64_Shdr s;
@@ -184,9 +190,9 @@ static bool protect(struct linking *k, enum part part, int how)
 {
     size_t n = k->from[part + 1] - k->from[part];
     if (!n || !mprotect(k->l->map + k->from[part], n, how)) return true;
-    if (errno == ENOMEM) return no_memory(k->e);
+    if (errno == ENOMEM) return no_mapping(k->e);
     err_set(k->e, ERR_LINK, (struct span){0}, "cannot link the object: this process may not make code: %s", strerror(errno));
-    err_hint(k->e, "save the object with qj_save and link it into a program");
+    err_hint(k->e, "save the object with qj_artifact_save and link it into a program");
     return false;
 }
 
@@ -194,7 +200,7 @@ static bool map(struct linking *k)
 {
     struct linked *l = k->l;
     void *at = mmap(NULL, l->size, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-    if (at == MAP_FAILED) return no_memory(k->e);
+    if (at == MAP_FAILED) return no_mapping(k->e);
     l->map = at;
     for (enum part p = 0; p < PARTS; p++)
         if (!protect(k, p, PROT_READ | PROT_WRITE)) return false;
