@@ -74,12 +74,28 @@ neoverse-n2 mmla_u8i8_usmmla dense m=128 n=768 k=768
 neoverse-v2 mmla_i8i8_smmla dense m=384 n=1024 k=1024 act=i8 to=f32
 LAYERS
 
-# This machine as a target, were it one of these: what the emulated kernel says of it.
-printf '#include <stdio.h>\n#include "targets/family.h"\nint main(void) { puts(host_cpu_name()); return 0; }\n' >host.c
+# This machine as a target, were it one of these: what the emulated kernel says of it, in HWCAP and in ID registers.
+cat >host.c <<'C'
+#include <stdio.h>
+#include "targets/family.h"
+#include "targets/probe.h"
+#define READ(name) ({ uint64_t v; __asm__("mrs %0, " name : "=r"(v)); v; })
+int main(void)
+{
+    const uint64_t reg[ID_REGS] = {READ("ID_AA64ISAR0_EL1"), READ("ID_AA64ISAR1_EL1"), READ("ID_AA64PFR0_EL1"), READ("S3_0_C0_C4_4")};
+    for (int i = 0; i < nid_field; i++) {
+        const struct id_field *f = &id_fields[i];
+        bool there = ((int64_t)(reg[f->reg] << (60 - f->bit)) >> 60) >= f->least;
+        if (there != !!(host_features() & family_feature(&family_aarch64, f->name, strlen(f->name))->bit)) return puts(f->name), 1;
+    }
+    return puts(host_cpu_name()), 0;
+}
+C
 $cross -std=gnu11 -static -I"$QJ_SRC" host.c "$QJ_SRC"/targets/*.c -Wl,--unresolved-symbols=ignore-all -o host 2>/dev/null
 [ "$($emulator -cpu neoverse-n1 ./host)" = neoverse-n1 ]
 [ "$($emulator -cpu cortex-a72 ./host)" = cortex-a72 ]
 [ "$($emulator -cpu max ./host)" = generic ]
+[ "$($emulator -cpu a64fx ./host)" = generic ]
 
 # What LLVM would abort on is refused before.
 rc=0
