@@ -28,7 +28,7 @@ done <functions
 if command -v mandoc >/dev/null; then
     for page in qjit.1 $(grep -L '^\.so' man3/*.3); do mandoc -Tlint "$page"; done >lint 2>&1
     [ ! -s lint ] || { fault "mandoc"; head -20 lint; }
-    mandoc -Tascii qjit.1 | col -b >text
+    mandoc -Tutf8 qjit.1 | sed 's/.\x08//g' >text
     for word in tensorize --allow-asm QJRT_THREADS 'no wrong bit\|wrong bit'; do
         grep -q -e "$word" text || fault "qjit(1) lacks $word"
     done

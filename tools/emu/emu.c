@@ -23,7 +23,7 @@ struct emu_machine {
 
 static const struct emu_machine machines[] = {
     {&family_aarch64, NULL, NULL, NULL,
-     {{"aarch64-linux-gnu-gcc", "gcc-aarch64-linux-gnu"}, {"qemu-aarch64-static", "qemu-user-static"}},
+     {{"aarch64-linux-gnu-gcc", "gcc-aarch64-linux-gnu libc6-dev-arm64-cross"}, {"qemu-aarch64-static", "qemu-user-static"}},
      "aarch64-linux-gnu-gcc -std=gnu11 -O1 -static", "qemu-aarch64-static -cpu max"},
     {&family_x86, "tigerlake", "avxvnni", "gfni", /* Bochs 2.7's vgf2p8affineqb inverts */
      {{"x86_64-linux-gnu-gcc", "gcc"}, {"bochs-bin", "bochs"},
