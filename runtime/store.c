@@ -277,7 +277,7 @@ static void artifact_io(struct io *io, struct artifact *a)
     args_io(io, &a->nembedded, &a->embedded, MOST_EMBEDDED);
     number(io, &a->workspace, 0, most_bytes, "a workspace");
     number(io, &a->pack_workspace, 0, most_bytes, "a workspace");
-    number(io, &a->macs, 0, INT64_MAX, "a number of operations");
+    number(io, &a->macs, 0, INT64_MAX / 2, "a number of operations");
     externs_io(io, a);
     notes_io(io, a);
     versions_io(io, a);

@@ -274,8 +274,10 @@ static const struct func *lower_func(struct lower *w, enum place place, const ch
     return make_func(w, name, &l, body);
 }
 
+/* Twice it is an int64 as well. */
 static int64_t count_macs(const struct program *p)
 {
+    const int64_t most = INT64_MAX / 2;
     int64_t total = 0;
     for (int i = 0; i < p->ntensor; i++) {
         const struct tensor *t = p->tensor[i];
@@ -283,8 +285,10 @@ static int64_t count_macs(const struct program *p)
         enum combiner k = (enum combiner)t->body->val.i;
         if ((k != RED_SUM && k != RED_FMA) || t->body->kid[0]->op != OP_MUL) continue;
         int64_t n = 1;
-        for (int d = 0; d < t->ndim; d++) n *= t->shape[d];
-        for (int d = 1; d < t->body->nkid; d++) n *= t->body->kid[d]->val.var->extent;
+        bool fits = true;
+        for (int d = 0; d < t->ndim; d++) fits = fits && ck_mul(n, t->shape[d], &n);
+        for (int d = 1; d < t->body->nkid; d++) fits = fits && ck_mul(n, t->body->kid[d]->val.var->extent, &n);
+        if (!fits || n > most - total) return most;
         total += n;
     }
     return total;

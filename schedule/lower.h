@@ -47,7 +47,7 @@ struct lowered {
     const char *unbound, *unbound_loop; /* on a GPU: a stage without bound loops, one to bind; NULL: there is none */
     int nnote;                          /* of the main function: packing is done once, ahead */
     const struct note *note;
-    int64_t macs;                       /* multiply-accumulates of the program (reductions over a product) */
+    int64_t macs;                       /* multiply-accumulates of the program (reductions over a product); INT64_MAX / 2 stands for more */
 };
 
 /* Arguments of the C functions. */

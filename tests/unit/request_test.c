@@ -163,9 +163,33 @@ static void refused(void **state)
     assert_null(qj_reproducer(NULL));
 }
 
+/* A number of operations of which twice is none; a program that has more than any number. */
+static void too_many_operations(void **state)
+{
+    qj_ctx *q = qj_ctx_new(NULL);
+    assert_true(qj_define(q, "input A[n:4] : u8\nC[n] : i32 = sum(a:1048576, b:1048576, c:1048576, d:1048576) "
+                             "i32(A[n]) * i32(u8(a + b + c + d))"));
+    qj_artifact *a = qj_compile(q, QJ_OBJ);
+    if (!a) fail_msg("%s", qj_last_error(q)->text);
+    assert_int_equal(a->a->macs, INT64_MAX / 2);
+    store_round_trip(a);
+    a->a->macs = INT64_MAX / 2 + 1;
+    void *bytes;
+    size_t n;
+    struct err_state e;
+    err_init(&e);
+    assert_true(store_write(&e, a, &bytes, &n));
+    assert_null(store_read(&e, bytes, n));
+    free(bytes);
+    err_release(&e);
+    qj_artifact_free(a);
+    qj_ctx_free(q);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(random_programs), cmocka_unit_test(typed_calls), cmocka_unit_test(refused)};
+        cmocka_unit_test(random_programs), cmocka_unit_test(typed_calls), cmocka_unit_test(too_many_operations),
+        cmocka_unit_test(refused)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
