@@ -158,9 +158,21 @@ bool qj_name(qj_ctx *q, const char *name) { return api_run(q, API_KEEP, body_nam
 
 /* ---- targets ---- */
 
+/* "cuda", "cuda,+ptx78": the GPU at hand, by its name. */
+static const char *name_gpu(struct qj_ctx *q, const char *text)
+{
+    static const char word[] = "cuda";
+    size_t n = sizeof word - 1;
+    if (strncmp(text, word, n) || (text[n] && text[n] != ',')) return text;
+    struct cuda *d = api_cuda(q);
+    const char *cpu = d ? cuda_target(d, &q->ir.err) : NULL;
+    return cpu ? arena_printf(&q->ir.arena, "%s%s", cpu, text + n) : NULL;
+}
+
 bool api_set_target(struct qj_ctx *q, const char *given)
 {
     const char *text = take_text(q, given);
+    if (text) text = name_gpu(q, text);
     if (!text) return false;
     struct span at = {NULL, text, 0, strlen(text)};
     q->target = target_parse(&q->ir, text, strlen(text), at);

@@ -45,29 +45,57 @@ struct cuda_kernel {
 
 /* ---- errors ---- */
 
-static const char *text_of(const struct cuda *d, int error)
+/* "CUDA_ERROR_OUT_OF_MEMORY (2), out of memory" */
+struct words { char at[600]; };
+static struct words words_of(const struct cuda *d, int error)
 {
-    const char *text = NULL;
-    if (d->api.error_text && d->api.error_text(error, &text) == 0 && text) return text;
-    if (d->api.error_name && d->api.error_name(error, &text) == 0 && text) return text;
-    return "unknown error";
+    struct words w;
+    const char *name = NULL, *text = NULL;
+    if (!d->api.error_name || d->api.error_name(error, &name) || !name) name = "CUDA error";
+    if (!d->api.error_text || d->api.error_text(error, &text) || !text) text = "which this driver has no words for";
+    snprintf(w.at, sizeof w.at, "%s (%d), %s", name, error, text);
+    return w;
 }
+
+/* What is known to help, beside the driver's words. */
+static const struct { int from, to; const char *hint; } help[] = {
+    {3, 3, "CUDA cannot be used in a child of fork that has used it before the fork"},
+    {100, 100, "the driver sees no GPU: `nvidia-smi -L` lists them, and CUDA_VISIBLE_DEVICES hides some"},
+    {101, 101, "`nvidia-smi -L` lists the GPUs; QJIT_CUDA_DEVICE counts from 0"},
+    {200, 200, "a .cubin is for GPUs of one generation; .ptx runs on later ones"},
+    {209, 209, "a .cubin is for GPUs of one generation; .ptx runs on later ones"},
+    {222, 222, "the driver is older than this PTX: update it, take a target without `+ptxNN`, or an older one, as sm_75"},
+    {802, 803, "the driver's library and its kernel module differ in version: load the module again, or restart"},
+    {804, 804, "the library is newer than the driver: LD_LIBRARY_PATH may find one for other GPUs"},
+};
+static const char *hint_for(int error)
+{
+    for (size_t i = 0; i < ARRAY_LEN(help); i++)
+        if (error >= help[i].from && error <= help[i].to) return help[i].hint;
+    return NULL;
+}
+
+/* Errors of a kernel after which the driver refuses everything in the process's context. */
+static bool is_final(int error) { return error == 700 || error == 702 || (error >= 714 && error <= 719); }
 
 static bool why(struct why *w, const struct cuda *d, const char *what, int error)
 {
-    return why_set(w, "%s: CUDA error %d, %s", what, error, text_of(d, error));
+    return why_set(w, "%s: %s%s", what, words_of(d, error).at,
+                   is_final(error) ? "; the process cannot use this GPU any more, a new one can" : "");
 }
 
-static bool no_device(struct err_state *e, const char *fmt, ...) QJ_PRINTF(2, 3);
-static bool no_device(struct err_state *e, const char *fmt, ...)
+/* error: the driver's, or 0. */
+static bool no_device(struct err_state *e, int error, const char *fmt, ...) QJ_PRINTF(3, 4);
+static bool no_device(struct err_state *e, int error, const char *fmt, ...)
 {
-    char text[400];
+    char text[700];
+    const char *hint = hint_for(error);
     va_list ap;
     va_start(ap, fmt);
     vsnprintf(text, sizeof text, fmt, ap);
     va_end(ap);
     err_set(e, ERR_NO_HOST, (struct span){0}, "no GPU to run on: %s", text);
-    err_hint(e, "PTX can be written without one: `emit`, or qj_compile");
+    err_hint(e, "%s", hint ? hint : "PTX can be written without one: `emit`, or qj_compile");
     return false;
 }
 
@@ -77,11 +105,11 @@ static bool open_library(struct cuda *d, struct err_state *e)
 {
     const char *name = secure_getenv("QJIT_CUDA_DRIVER");
     if (!name || !*name) name = "libcuda.so.1";
-    d->library = dlopen(name, RTLD_NOW | RTLD_LOCAL);
-    if (!d->library) return no_device(e, "CUDA's driver cannot be opened: %s", dlerror());
+    d->library = dlopen(name, RTLD_NOW | RTLD_LOCAL | RTLD_NODELETE); /* it has threads of its own */
+    if (!d->library) return no_device(e, 0, "CUDA's driver cannot be opened: %s", dlerror());
     for (size_t i = 0; i < ARRAY_LEN(api_row); i++) {
         void *at = dlsym(d->library, api_row[i].symbol);
-        if (!at) return no_device(e, "%s has no %s", name, api_row[i].symbol);
+        if (!at) return no_device(e, 0, "%s has no %s", name, api_row[i].symbol);
         memcpy((char *)&d->api + api_row[i].at, &at, sizeof at);
     }
     return true;
@@ -94,15 +122,16 @@ static bool choose_device(struct cuda *d, struct err_state *e)
     int n = 0, rc;
     errno = 0;
     long wish = text && *text ? strtol(text, &end, 10) : 0;
-    if (end && (*end || errno)) return no_device(e, "QJIT_CUDA_DEVICE is \"%.40s\", not a number", text);
+    if (end && (*end || errno)) return no_device(e, 0, "QJIT_CUDA_DEVICE is \"%.40s\", not a number", text);
     if ((rc = d->api.init(0)) || (rc = d->api.device_count(&n)))
-        return no_device(e, "CUDA's driver answers with error %d, %s", rc, text_of(d, rc));
-    if (wish < 0 || wish >= n) return no_device(e, "there is no device %ld of %d", wish, n);
+        return no_device(e, rc, "CUDA's driver answers %s", words_of(d, rc).at);
+    if (n == 0) return no_device(e, 100, "CUDA's driver has no device");
+    if (wish < 0 || wish >= n) return no_device(e, 101, "there is no device %ld of %d", wish, n);
     d->facts.ordinal = (int)wish;
     rc = d->api.device_get(&d->device, (int)wish);
     if (!rc) rc = d->api.context_retain(&d->context, d->device);
     if (rc) d->context = NULL;
-    return rc == 0 || no_device(e, "device %ld: CUDA error %d, %s", wish, rc, text_of(d, rc));
+    return rc == 0 || no_device(e, rc, "device %ld: %s", wish, words_of(d, rc).at);
 }
 
 static void ask(struct cuda *d)
@@ -146,6 +175,23 @@ void cuda_close(struct cuda *d)
 
 const struct cuda_facts *cuda_facts(const struct cuda *d) { return &d->facts; }
 
+/* "sm_80" runs on 8.0 and later, "sm_90a" on 9.0 alone. */
+static bool fits(const struct cuda *d, const char *cpu)
+{
+    char *end;
+    if (strncmp(cpu, "sm_", 3)) return false;
+    long sm = strtol(cpu + 3, &end, 10);
+    return *end == 'a' ? sm == d->facts.sm : sm <= d->facts.sm;
+}
+
+const char *cuda_target(const struct cuda *d, struct err_state *e)
+{
+    for (int i = family_nvptx.ncpu; i-- > 0;)
+        if (fits(d, family_nvptx.cpus[i].name)) return family_nvptx.cpus[i].name;
+    err_set(e, ERR_NO_HOST, (struct span){0}, "the GPU here, %s, is sm_%d, older than all that we compile for", d->facts.name, d->facts.sm);
+    return NULL;
+}
+
 /* The context is made current for the length of a call: the host may have another one. */
 static bool enter(struct cuda *d, struct why *w)
 {
@@ -167,7 +213,7 @@ uint64_t cuda_new(struct cuda *d, int64_t bytes, struct why *w)
     if (!enter(d, w)) return 0;
     int rc = d->api.memory_new(&at, bytes > 0 ? (size_t)bytes : 1);
     leave(d);
-    if (rc) why_set(w, "no %lld bytes on the device: CUDA error %d, %s", (long long)bytes, rc, text_of(d, rc));
+    if (rc) why_set(w, "no %lld bytes on the device: %s", (long long)bytes, words_of(d, rc).at);
     return rc ? 0 : at;
 }
 
@@ -227,29 +273,24 @@ bool cuda_between(struct cuda *d, uint64_t to, uint64_t from, int64_t bytes, str
 
 /* ---- kernels ---- */
 
-/* "sm_80" runs on 8.0 and later, "sm_90a" on 9.0 alone. */
-static bool fits(const struct cuda *d, const char *cpu)
-{
-    char *end;
-    if (strncmp(cpu, "sm_", 3)) return false;
-    long sm = strtol(cpu + 3, &end, 10);
-    return *end == 'a' ? sm == d->facts.sm : sm <= d->facts.sm;
-}
-
 static bool load_module(struct cuda_kernel *k, struct err_state *e, const struct artifact *a)
 {
     char log[2048] = "";
     int option[] = {JIT_ERROR_LOG, JIT_ERROR_LOG_SIZE};
     void *value[] = {log, (void *)(uintptr_t)(sizeof log - 1)};
     int rc = k->d->api.module_load(&k->module, a->bytes, ARRAY_LEN(option), option, value);
-    if (rc)
-        return err_set(e, ERR_LINK, (struct span){0}, "the GPU's driver refuses %s: CUDA error %d, %s%s%.1500s", a->name, rc,
-                       text_of(k->d, rc), *log ? "\n" : "", log);
+    if (rc) {
+        const char *hint = hint_for(rc);
+        err_set(e, ERR_LINK, (struct span){0}, "the GPU's driver (CUDA %d.%d) refuses %s: %s%s%.1500s", k->d->facts.driver / 1000,
+                k->d->facts.driver % 1000 / 10, a->name, words_of(k->d, rc).at, *log ? "\n" : "", log);
+        err_hint(e, "%s", hint ? hint : "the driver compiles the PTX; ptxas, where it is installed, says more about what it refuses");
+        return false;
+    }
     for (k->n = 0; k->n < a->nkernel; k->n++) {
         const struct artifact_kernel *from = &a->kernel[k->n];
         struct one *to = &k->at[k->n];
         rc = k->d->api.module_function(&to->function, k->module, from->name);
-        if (rc) return err_set(e, ERR_LINK, (struct span){0}, "%s: CUDA error %d, %s", from->name, rc, text_of(k->d, rc));
+        if (rc) return err_set(e, ERR_LINK, (struct span){0}, "%s: %s", from->name, words_of(k->d, rc).at);
         to->pack = from->pack;
         for (int i = 0; i < 3; i++) {
             to->grid[i] = (unsigned)from->grid[i];
@@ -259,7 +300,7 @@ static bool load_module(struct cuda_kernel *k, struct err_state *e, const struct
     rc = k->d->api.stream_new(&k->stream, 1); /* waits for no other stream */
     if (!rc) rc = k->d->api.event_new(&k->from, 0);
     if (!rc) rc = k->d->api.event_new(&k->to, 0);
-    return rc == 0 || err_set(e, ERR_LINK, (struct span){0}, "a stream: CUDA error %d, %s", rc, text_of(k->d, rc));
+    return rc == 0 || err_set(e, ERR_LINK, (struct span){0}, "a stream: %s", words_of(k->d, rc).at);
 }
 
 struct cuda_kernel *cuda_load(struct cuda *d, struct err_state *e, const struct artifact *a)

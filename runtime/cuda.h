@@ -29,6 +29,7 @@ void cuda_close(struct cuda *d);                /* one reference fewer; NULL is 
 
 struct cuda_facts { char name[64]; int ordinal, sm, processors, clock_khz, driver; };    /* sm: 90 for capability 9.0 */
 const struct cuda_facts *cuda_facts(const struct cuda *d);
+const char *cuda_target(const struct cuda *d, struct err_state *e);      /* the best that it runs, as "sm_80"; NULL: ERR_NO_HOST */
 
 /* Has the driver compile the PTX. NULL: ERR_NO_HOST (another GPU's), ERR_LINK with the driver's own log. */
 struct cuda_kernel *cuda_load(struct cuda *d, struct err_state *e, const struct artifact *a);

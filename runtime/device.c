@@ -90,11 +90,17 @@ qj_tensor *device_tensor(struct cuda *d, qj_dtype t, int ndim, const int64_t *sh
     return NULL;
 }
 
+/* What says that it lies there is believed: a driver in trouble knows no pointers. */
+static bool on_device(struct cuda *d, const qj_tensor *t)
+{
+    return t->device.type == DL_CUDA || cuda_is_device(d, (uint64_t)(uintptr_t)qj_tensor_data(t));
+}
+
 bool device_move(struct cuda *d, qj_tensor *to, const qj_tensor *from, struct why *w)
 {
     int64_t bytes = qj_tensor_bytes(from);
     uint64_t target = (uint64_t)(uintptr_t)qj_tensor_data(to), source = (uint64_t)(uintptr_t)qj_tensor_data(from);
-    bool there = cuda_is_device(d, target), here = cuda_is_device(d, source);
+    bool there = on_device(d, to), here = on_device(d, from);
     if (there && here) return cuda_between(d, target, source, bytes, w);
     if (there) return cuda_to(d, target, qj_tensor_data(from), bytes, w);
     if (here) return cuda_from(d, qj_tensor_data(to), source, bytes, w);

@@ -215,8 +215,9 @@ QJ_API char *qj_reproducer(qj_ctx *q);
 
 /* ---- for which machine ---- */
 
-/* "native", "generic", "x86-64-v3", "x86-64-v4,+avx512vnni", "x86-64,cpu=znver3". Steps stay, and are checked
- * against the new target. Errors: unknown-target, missing-feature, and those of steps. */
+/* "native", "generic", "x86-64-v3", "x86-64-v4,+avx512vnni", "x86-64,cpu=znver3", "sm_80"; "cuda" is the GPU at hand, by its
+ * name. Steps stay, and are checked against the new target. Errors: unknown-target, missing-feature, cannot-run-here ("cuda",
+ * with the reason), and those of steps. */
 QJ_API bool qj_target(qj_ctx *q, const char *target);
 /* The target's canonical name, until it changes. */
 QJ_API const char *qj_target_name(qj_ctx *q);

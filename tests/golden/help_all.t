@@ -48,7 +48,7 @@ Commands:
   emit [FILE] [for TARGET ...] Writes FILE by its extension: .o (with .h and .json beside it), .s, .ll or .bc. Default: KERNEL.o. For several targets: one object that asks the CPU.
   embed NAME FILE.npy     Gives a weight its values, from a file: they become part of the program and of the object.
   run NAME=FILE.npy ...   Runs the kernel on tensors from files; for an output the file is written.
-  target [NAME]           Sets what to compile for, as x86-64-v3 or native; without NAME, prints it.
+  target [NAME]           Sets what to compile for, as x86-64-v3, native, or cuda for the GPU here; without NAME, prints it.
   explain [ERROR]         What an error means; without ERROR, which instructions fit which loops, and why the others do not.
   help [WORD]             Explains a command, a schedule primitive, or: definitions, limits, intrinsic, environment, exit.
   intrinsic NAME ...       Adds an instruction of your own to the target.

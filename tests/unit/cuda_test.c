@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* cuda: kernels of a GPU through the public interface, on the interpreter of PTX behind CUDA's driver interface: host
  * tensors, device tensors, packed weights, time, and every function of the driver failing once. */
+#include <dlfcn.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -116,6 +117,128 @@ static void gpu_tensor_on_cpu(void **s)
     qj_ctx_free(q);
 }
 
+/* `cuda` is the GPU at hand: the latest target that it runs. */
+static void target_cuda(void **s)
+{
+    static const struct { const char *sm, *text, *name; } row[] = {
+        {"61", "cuda", "sm_61"}, {"72", "cuda", "sm_70"}, {"80", "cuda", "sm_80"}, {"80", "cuda,+ptx78", "sm_80,+ptx78"},
+        {"87", "cuda", "sm_86"}, {"90", "cuda", "sm_90a"}, {"120", "cuda", "sm_90"}};
+    for (size_t i = 0; i < sizeof row / sizeof *row; i++) {
+        setenv("QJIT_EMU_SM", row[i].sm, 1);
+        qj_ctx *q = qj_ctx_new(NULL);
+        if (!qj_target(q, row[i].text)) fail_msg("%s", qj_last_error(q)->text);
+        assert_string_equal(qj_target_name(q), row[i].name);
+        qj_ctx_free(q);
+    }
+    setenv("QJIT_EMU_SM", "52", 1);
+    qj_ctx *q = qj_ctx_new(NULL);
+    assert_false(qj_target(q, "cuda"));
+    assert_string_equal(qj_last_error(q)->code, "cannot-run-here");
+    assert_non_null(strstr(qj_last_error(q)->message, "sm_52, older"));
+    qj_clear_error(q);
+    assert_false(qj_target(q, "cudart")); /* another word */
+    assert_string_equal(qj_last_error(q)->code, "unknown-target");
+    qj_ctx_free(q);
+    setenv("QJIT_EMU_SM", "86", 1);
+}
+
+/* What goes wrong on machines with GPUs: by which name it is told, and what helps. A second context works afterwards. */
+static void troubles(void **s)
+{
+    static const struct { const char *key, *value, *code, *message, *hint; } row[] = {
+        {"QJIT_EMU_FAIL", "cuInit:100", "cannot-run-here", "CUDA_ERROR_NO_DEVICE (100)", "nvidia-smi"},
+        {"QJIT_EMU_DEVICES", "0", "cannot-run-here", "has no device", "CUDA_VISIBLE_DEVICES"},
+        {"QJIT_CUDA_DEVICE", "3", "cannot-run-here", "no device 3 of 1", "counts from 0"},
+        {"QJIT_CUDA_DEVICE", "x", "cannot-run-here", "\"x\", not a number", "PTX can be written"},
+        {"QJIT_EMU_FAIL", "cuInit:803", "cannot-run-here", "CUDA_ERROR_SYSTEM_DRIVER_MISMATCH (803)", "differ in version"},
+        {"QJIT_EMU_FAIL", "cuInit:4711", "cannot-run-here", "CUDA error (4711)", ""},
+        {"QJIT_EMU_DRIVER", "10020", "link", "(CUDA 10.2) refuses kernel: CUDA_ERROR_UNSUPPORTED_PTX_VERSION (222)", "update it"},
+        {"QJIT_EMU_FAIL", "cuModuleLoadDataEx:209", "link", "CUDA_ERROR_NO_BINARY_FOR_GPU", "one generation"},
+        {"QJIT_EMU_MEMORY", "1000", "device", "CUDA_ERROR_OUT_OF_MEMORY (2), out of memory", ""},
+        {"QJIT_EMU_FAIL", "cuLaunchKernel:701", "device", "CUDA_ERROR_LAUNCH_OUT_OF_RESOURCES", ""},
+        {"QJIT_EMU_FAIL", "cuLaunchKernel:700", "device", "CUDA_ERROR_ILLEGAL_ADDRESS (700)", ""},
+        {"QJIT_EMU_FAIL", "cuLaunchKernel:700", "device", "a new one can", ""},
+        {"QJIT_EMU_FAIL", "cuStreamSynchronize:719", "device", "CUDA_ERROR_LAUNCH_FAILED (719)", ""},
+        {"QJIT_EMU_LIMIT", "100", "device", "CUDA_ERROR_LAUNCH_TIMEOUT (702)", ""},
+    };
+    for (size_t i = 0; i < sizeof row / sizeof *row; i++) {
+        setenv(row[i].key, row[i].value, 1);
+        qj_ctx *q = open_ctx();
+        qj_kernel *k = qj_build(q);
+        const qj_error *e = (!k || !qj_check(q, k, NULL)) ? qj_last_error(q) : NULL;
+        if (!e) fail_msg("%s=%s: no error", row[i].key, row[i].value);
+        if (strcmp(e->code, row[i].code) || !strstr(e->message, row[i].message) || !strstr(e->hint, row[i].hint))
+            fail_msg("%s=%s gives\n%s", row[i].key, row[i].value, e->text);
+        qj_kernel_free(k);
+        qj_ctx_free(q);
+        unsetenv(row[i].key);
+        q = open_ctx();
+        assert_true((k = qj_build(q)) != NULL && qj_check(q, k, NULL));
+        qj_kernel_free(k);
+        qj_ctx_free(q);
+    }
+}
+
+/* A kernel that faulted takes the context with it: everything is refused, in any order, and nothing is read or freed that
+ * is not there. */
+static void lost_context(void **s)
+{
+    qj_ctx *q = open_ctx();
+    qj_kernel *k = qj_build(q);
+    qj_tensor *on[3], *back = qj_tensor_new(QJ_I32, 2, (int64_t[]){M, N});
+    char why[300] = "";
+    for (int i = 0; i < 3; i++) assert_non_null(on[i] = qj_tensor_to_gpu(q, arg[i]));
+    setenv("QJIT_EMU_FAIL", "cuLaunchKernel:700", 1);
+    assert_false(qj_kernel_call(k, on, 3, &(qj_call){.size = sizeof(qj_call), .why = why, .why_size = sizeof why}));
+    assert_non_null(strstr(why, "CUDA_ERROR_ILLEGAL_ADDRESS"));
+    unsetenv("QJIT_EMU_FAIL");
+    assert_false(qj_kernel_call(k, on, 3, NULL));
+    assert_false(qj_kernel_call(k, arg, 3, NULL));
+    assert_false(qj_tensor_copy(q, back, on[2]));
+    assert_string_equal(qj_last_error(q)->code, "device");
+    qj_clear_error(q);
+    assert_null(qj_tensor_to_gpu(q, arg[0]));
+    qj_clear_error(q);
+    assert_null(qj_build(q));
+    qj_ctx_free(q);
+    for (int i = 0; i < 3; i++) qj_tensor_free(on[i]);
+    qj_kernel_free(k);
+    qj_tensor_free(back);
+}
+
+/* All that is made is freed, whoever goes last: context, kernel, packed weights, tensor. */
+static void cycles(void **s)
+{
+    enum { CYCLES = 1000 };
+    void *driver = dlopen(QJ_CUDA_EMU, RTLD_NOW);
+    assert_non_null(driver);
+    void (*live)(int *) = (void (*)(int *))(uintptr_t)dlsym(driver, "emu_live");
+    int before[5], after[5];
+    live(before);
+    qj_ctx *first = open_ctx();
+    qj_artifact *a = qj_compile(first, QJ_PTX);
+    qj_ctx_free(first);
+    for (int i = 0; i < CYCLES; i++) {
+        qj_ctx *q = qj_ctx_new(NULL);
+        qj_kernel *k = qj_link(q, a);
+        qj_packed *p = qj_kernel_pack(k, arg, 3, NULL);
+        qj_tensor *on = qj_tensor_to_gpu(q, arg[0]);
+        assert_true(k && p && on);
+        if (i % 100 == 0) assert_true(qj_kernel_call(k, (qj_tensor *[]){on, arg[1], arg[2]}, 3, NULL));
+        for (int n = 0; n < 4; n++)
+            switch ((i + n) % 4) {
+            case 0: qj_ctx_free(q); break;
+            case 1: qj_kernel_free(k); break;
+            case 2: qj_packed_free(p); break;
+            case 3: qj_tensor_free(on); break;
+            }
+    }
+    live(after);
+    for (int i = 0; i < 5; i++) assert_int_equal(after[i], before[i]);
+    qj_artifact_free(a);
+    dlclose(driver);
+}
+
 /* One function of the driver fails: an error, nothing lost, and everything works afterwards. */
 static void failures(void **s)
 {
@@ -166,7 +289,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(host_tensors), cmocka_unit_test(device_tensors), cmocka_unit_test(gpu_tensor_on_cpu),
-        cmocka_unit_test(failures), cmocka_unit_test(no_driver),
+        cmocka_unit_test(target_cuda), cmocka_unit_test(failures), cmocka_unit_test(troubles), cmocka_unit_test(lost_context),
+        cmocka_unit_test(cycles), cmocka_unit_test(no_driver),
     };
     return cmocka_run_group_tests(tests, setup, teardown);
 }

@@ -157,6 +157,7 @@ static void add_step_arguments(struct names *v, struct session *s, const struct 
 static void add_targets(struct names *v)
 {
     add(v, "native");
+    add(v, "cuda");
     for (int i = 0; families[i]; i++) {
         const struct family *f = families[i];
         add(v, "%s", f->name);

@@ -123,7 +123,7 @@ static void print_man(void)
 
 static void words_of_targets(void)
 {
-    fputs("native", stdout);
+    fputs("native cuda", stdout);
     for (int i = 0; families[i]; i++) {
         printf(" %s", families[i]->name);
         if (families[i]->alias) printf(" %s", families[i]->alias);

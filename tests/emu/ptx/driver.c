@@ -3,9 +3,14 @@
  * GPU runs kernels with QJIT_CUDA_DRIVER=.../libcuda_emu.so, and an access out of bounds or a race is an error of the
  * launch, in words.
  *
- * $QJIT_EMU_SM is the compute capability it says it has (90), $QJIT_EMU_FAIL the name of a function that fails. One
- * device, one context; copies and launches are done when the call returns. Times are made up: a nanosecond an
- * instruction. */
+ * $QJIT_EMU_SM is the compute capability it says it has (90), $QJIT_EMU_DEVICES how many devices there are (1),
+ * $QJIT_EMU_DRIVER the CUDA version (12000): PTX that is newer is refused. $QJIT_EMU_FAIL is the name of a function that
+ * fails, "cuMemAlloc_v2" or with an error "cuLaunchKernel:700"; an error of a kernel is final until the context is released,
+ * as it is on a GPU. $QJIT_EMU_MEMORY bounds its memory in bytes, $QJIT_EMU_LIMIT the instructions of a launch: a time-out.
+ * emu_live counts what has not been freed.
+ *
+ * Devices share one context and memory; copies and launches are done when the call returns. Times are made up: a
+ * nanosecond an instruction. */
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -14,62 +19,148 @@
 #include "tests/emu/ptx/ptx.h"
 
 #define EXPORT __attribute__((visibility("default")))
-enum { OK = 0, INVALID_VALUE = 1, NO_MEMORY = 2, INVALID_PTX = 218, NOT_FOUND = 500, LAUNCH_FAILED = 719, MOST_BUFFERS = 4096 };
+enum {
+    OK = 0, INVALID_VALUE = 1, NO_MEMORY = 2, NO_DEVICE = 100, INVALID_DEVICE = 101, INVALID_IMAGE = 200, INVALID_CONTEXT = 201,
+    INVALID_PTX = 218, UNSUPPORTED_PTX = 222, NOT_FOUND = 500, ILLEGAL_ADDRESS = 700, TIMEOUT = 702, LAUNCH_FAILED = 719
+};
+enum { MOST_BUFFERS = 4096, FIRST_DEVICE = 7 };
 
-struct module { struct ptx *p; };
-struct function { struct module *m; struct ptx_entry e; };
+static const struct { int error; const char *name, *text; } errors[] = {
+    {INVALID_VALUE, "CUDA_ERROR_INVALID_VALUE", "invalid argument"},
+    {NO_MEMORY, "CUDA_ERROR_OUT_OF_MEMORY", "out of memory"},
+    {3, "CUDA_ERROR_NOT_INITIALIZED", "initialization error"},
+    {NO_DEVICE, "CUDA_ERROR_NO_DEVICE", "no CUDA-capable device is detected"},
+    {INVALID_DEVICE, "CUDA_ERROR_INVALID_DEVICE", "invalid device ordinal"},
+    {INVALID_IMAGE, "CUDA_ERROR_INVALID_IMAGE", "device kernel image is invalid"},
+    {INVALID_CONTEXT, "CUDA_ERROR_INVALID_CONTEXT", "invalid device context"},
+    {209, "CUDA_ERROR_NO_BINARY_FOR_GPU", "no kernel image is available for execution on the device"},
+    {UNSUPPORTED_PTX, "CUDA_ERROR_UNSUPPORTED_PTX_VERSION", "the provided PTX was compiled with an unsupported toolchain."},
+    {INVALID_PTX, "CUDA_ERROR_INVALID_PTX", NULL},  /* NULL: what the interpreter said */
+    {NOT_FOUND, "CUDA_ERROR_NOT_FOUND", "named symbol not found"},
+    {ILLEGAL_ADDRESS, "CUDA_ERROR_ILLEGAL_ADDRESS", "an illegal memory access was encountered"},
+    {701, "CUDA_ERROR_LAUNCH_OUT_OF_RESOURCES", "too many resources requested for launch"},
+    {TIMEOUT, "CUDA_ERROR_LAUNCH_TIMEOUT", "the launch timed out and was terminated"},
+    {LAUNCH_FAILED, "CUDA_ERROR_LAUNCH_FAILED", NULL},
+    {803, "CUDA_ERROR_SYSTEM_DRIVER_MISMATCH", "system has unsupported display driver / cuda driver combination"},
+};
+
+struct module { struct ptx *p; struct function *made; };
+struct function { struct module *m; struct function *next; struct ptx_entry e; };
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static struct ptx_buffer buffer[MOST_BUFFERS];
 static int nbuffer;
-static char why[400] = "CUDA_ERROR_LAUNCH_FAILED";
+static size_t in_use;
+static int contexts, modules, streams, events;      /* that live */
+static int lost;                                    /* the error of a kernel that ended the context */
+static char why[400] = "unspecified launch failure";
 static uint64_t clock_ns;
+
+static long number(const char *name, long otherwise)
+{
+    const char *text = getenv(name);
+    return text && *text ? atol(text) : otherwise;
+}
 
 static int fails(const char *name)
 {
     const char *wish = getenv("QJIT_EMU_FAIL");
-    return wish && !strcmp(wish, name) ? INVALID_VALUE : OK;
+    size_t n = strlen(name);
+    if (!wish || strncmp(wish, name, n) || (wish[n] && wish[n] != ':')) return OK;
+    return wish[n] ? atoi(wish + n + 1) : INVALID_VALUE;
 }
-#define MAY_FAIL() if (fails(__func__)) return INVALID_VALUE
+#define MAY_FAIL() do { int error = fails(__func__); if (error) return error; } while (0)
+
+static void count(int *of, int by)
+{
+    pthread_mutex_lock(&lock);
+    *of += by;
+    pthread_mutex_unlock(&lock);
+}
+
+/* Contexts retained, modules, streams, events, buffers. */
+EXPORT void emu_live(int n[5])
+{
+    pthread_mutex_lock(&lock);
+    memcpy(n, (int[]){contexts, modules, streams, events, 0}, 5 * sizeof *n);
+    for (int i = 0; i < nbuffer; i++) n[4] += buffer[i].at != NULL;
+    pthread_mutex_unlock(&lock);
+}
 
 /* ---- what is said ---- */
 
+static int row_of(int error)
+{
+    for (size_t i = 0; i < sizeof errors / sizeof *errors; i++)
+        if (errors[i].error == error) return (int)i;
+    return -1;
+}
+
 EXPORT int cuInit(unsigned flags) { MAY_FAIL(); return flags ? INVALID_VALUE : OK; }
-EXPORT int cuGetErrorName(int error, const char **text) { return *text = error == NO_MEMORY ? "CUDA_ERROR_OUT_OF_MEMORY" : "CUDA_ERROR", OK; }
+EXPORT int cuGetErrorName(int error, const char **text)
+{
+    int i = row_of(error);
+    return *text = i < 0 ? NULL : errors[i].name, i < 0 ? INVALID_VALUE : OK;
+}
 EXPORT int cuGetErrorString(int error, const char **text)
 {
-    *text = error == LAUNCH_FAILED || error == INVALID_PTX ? why : error == NO_MEMORY ? "out of memory" : "invalid argument";
-    return OK;
+    int i = row_of(error);
+    return *text = i < 0 ? NULL : errors[i].text ? errors[i].text : why, i < 0 ? INVALID_VALUE : OK;
 }
-EXPORT int cuDriverGetVersion(int *v) { return *v = 12000, OK; }
-EXPORT int cuDeviceGetCount(int *n) { MAY_FAIL(); return *n = 1, OK; }
-EXPORT int cuDeviceGet(int *d, int ordinal) { MAY_FAIL(); return *d = 7, ordinal ? INVALID_VALUE : OK; }
+EXPORT int cuDriverGetVersion(int *v) { return *v = (int)number("QJIT_EMU_DRIVER", 12000), OK; }
+EXPORT int cuDeviceGetCount(int *n) { MAY_FAIL(); return *n = (int)number("QJIT_EMU_DEVICES", 1), OK; }
+EXPORT int cuDeviceGet(int *d, int ordinal)
+{
+    MAY_FAIL();
+    *d = FIRST_DEVICE + ordinal;
+    return ordinal < 0 || ordinal >= number("QJIT_EMU_DEVICES", 1) ? INVALID_DEVICE : OK;
+}
+static int known(int d) { return d >= FIRST_DEVICE && d < FIRST_DEVICE + number("QJIT_EMU_DEVICES", 1); }
 EXPORT int cuDeviceGetName(char *name, int size, int d) { return snprintf(name, (size_t)size, "interpreter %d", d), OK; }
 EXPORT int cuDeviceGetAttribute(int *value, int attribute, int d)
 {
-    const char *text = getenv("QJIT_EMU_SM");
-    int sm = text ? atoi(text) : 90;
+    int sm = (int)number("QJIT_EMU_SM", 90);
     *value = attribute == 75 ? sm / 10 : attribute == 76 ? sm % 10 : attribute == 16 ? 1 : attribute == 13 ? 1000000 : 0;
-    return d == 7 ? OK : INVALID_VALUE;
+    return known(d) ? OK : INVALID_DEVICE;
 }
 
-/* ---- contexts, streams, events: there is nothing to them ---- */
+/* ---- contexts, streams, events ---- */
 
-EXPORT int cuDevicePrimaryCtxRetain(void **c, int d) { MAY_FAIL(); return *c = &lock, d == 7 ? OK : INVALID_VALUE; }
-EXPORT int cuDevicePrimaryCtxRelease_v2(int d) { return d == 7 ? OK : INVALID_VALUE; }
-EXPORT int cuCtxPushCurrent_v2(void *c) { MAY_FAIL(); return c == &lock ? OK : INVALID_VALUE; }
+EXPORT int cuDevicePrimaryCtxRetain(void **c, int d)
+{
+    MAY_FAIL();
+    if (!known(d)) return INVALID_DEVICE;
+    count(&contexts, 1);
+    return *c = &lock, OK;
+}
+EXPORT int cuDevicePrimaryCtxRelease_v2(int d)
+{
+    if (!known(d) || contexts == 0) return INVALID_CONTEXT;
+    count(&contexts, -1);
+    if (contexts == 0) lost = OK;
+    return OK;
+}
+EXPORT int cuCtxPushCurrent_v2(void *c) { MAY_FAIL(); return c == &lock && contexts ? OK : INVALID_CONTEXT; }
 EXPORT int cuCtxPopCurrent_v2(void **c) { return *c = &lock, OK; }
-EXPORT int cuStreamCreate(void **s, unsigned flags) { MAY_FAIL(); return *s = malloc(1), flags > 1 ? INVALID_VALUE : OK; }
-EXPORT int cuStreamDestroy_v2(void *s) { return free(s), OK; }
-EXPORT int cuStreamSynchronize(void *s) { MAY_FAIL(); return s ? OK : INVALID_VALUE; }
-EXPORT int cuEventCreate(void **e, unsigned flags) { MAY_FAIL(); return *e = calloc(1, sizeof clock_ns), flags ? INVALID_VALUE : OK; }
-EXPORT int cuEventDestroy_v2(void *e) { return free(e), OK; }
-EXPORT int cuEventRecord(void *e, void *s) { MAY_FAIL(); return *(uint64_t *)e = clock_ns, s ? OK : INVALID_VALUE; }
-EXPORT int cuEventSynchronize(void *e) { return e ? OK : INVALID_VALUE; }
+EXPORT int cuCtxSetCurrent(void *c) { return c == &lock && contexts ? OK : INVALID_CONTEXT; }
+EXPORT int cuCtxSynchronize(void) { return contexts ? lost : INVALID_CONTEXT; }
+static int make(void **at, int *of, size_t size)
+{
+    if (lost) return lost;
+    if (!(*at = calloc(1, size))) return NO_MEMORY;
+    return count(of, 1), OK;
+}
+EXPORT int cuStreamCreate(void **s, unsigned flags) { MAY_FAIL(); return flags > 1 ? INVALID_VALUE : make(s, &streams, 1); }
+EXPORT int cuStreamDestroy_v2(void *s) { return free(s), count(&streams, -1), OK; }
+EXPORT int cuStreamSynchronize(void *s) { MAY_FAIL(); return lost; }
+EXPORT int cuEventCreate(void **e, unsigned flags) { MAY_FAIL(); return flags > 2 ? INVALID_VALUE : make(e, &events, sizeof clock_ns); }
+EXPORT int cuEventDestroy_v2(void *e) { return free(e), count(&events, -1), OK; }
+EXPORT int cuEventRecord(void *e, void *s) { MAY_FAIL(); return *(uint64_t *)e = clock_ns, lost; }
+EXPORT int cuEventSynchronize(void *e) { return e ? lost : INVALID_VALUE; }
 EXPORT int cuEventElapsedTime(float *ms, void *from, void *to)
 {
     *ms = (float)(*(uint64_t *)to - *(uint64_t *)from) * 1e-6f;
-    return OK;
+    return lost;
 }
 
 /* ---- memory: buffer i begins at ptx_address(i) ---- */
@@ -85,12 +176,15 @@ static void *find(uint64_t at, size_t n)
 EXPORT int cuMemAlloc_v2(uint64_t *at, size_t n)
 {
     MAY_FAIL();
-    int i = 0, rc = OK;
+    int i = 0, rc = lost;
+    size_t most = (size_t)number("QJIT_EMU_MEMORY", 1L << 34);
     if (!n) return INVALID_VALUE;
+    if (rc) return rc;
     pthread_mutex_lock(&lock);
     while (i < nbuffer && buffer[i].at) i++;
-    if (i == MOST_BUFFERS || n > (size_t)1 << 34 || !(buffer[i].at = malloc(n))) rc = NO_MEMORY;
+    if (i == MOST_BUFFERS || n > most || in_use > most - n || !(buffer[i].at = malloc(n))) rc = NO_MEMORY;
     if (!rc) {
+        in_use += n;
         memset(buffer[i].at, 0xa5, buffer[i].n = n);
         if (i == nbuffer) nbuffer++;
         *at = ptx_address(i);
@@ -106,6 +200,7 @@ EXPORT int cuMemFree_v2(uint64_t at)
     for (int i = 0; i < nbuffer; i++)
         if (buffer[i].at && at == ptx_address(i)) {
             free(buffer[i].at);
+            in_use -= buffer[i].n;
             buffer[i] = (struct ptx_buffer){0};
             rc = OK;
         }
@@ -115,6 +210,7 @@ EXPORT int cuMemFree_v2(uint64_t at)
 
 static int copy(void *to, const void *from, size_t n)
 {
+    if (lost) return lost;
     if (!to || !from) return INVALID_VALUE;
     memmove(to, from, n);
     return OK;
@@ -123,6 +219,9 @@ static int copy(void *to, const void *from, size_t n)
 EXPORT int cuMemcpyHtoD_v2(uint64_t to, const void *from, size_t n) { MAY_FAIL(); return copy(find(to, n), from, n); }
 EXPORT int cuMemcpyDtoH_v2(void *to, uint64_t from, size_t n) { MAY_FAIL(); return copy(to, find(from, n), n); }
 EXPORT int cuMemcpyDtoD_v2(uint64_t to, uint64_t from, size_t n) { MAY_FAIL(); return copy(find(to, n), find(from, n), n); }
+EXPORT int cuMemcpyHtoDAsync_v2(uint64_t to, const void *from, size_t n, void *s) { MAY_FAIL(); return copy(find(to, n), from, n); }
+EXPORT int cuMemcpyDtoHAsync_v2(void *to, uint64_t from, size_t n, void *s) { MAY_FAIL(); return copy(to, find(from, n), n); }
+EXPORT int cuMemcpyDtoDAsync_v2(uint64_t to, uint64_t from, size_t n, void *s) { MAY_FAIL(); return copy(find(to, n), find(from, n), n); }
 EXPORT int cuMemsetD8_v2(uint64_t at, unsigned char byte, size_t n)
 {
     MAY_FAIL();
@@ -134,6 +233,7 @@ EXPORT int cuMemsetD8_v2(uint64_t at, unsigned char byte, size_t n)
 EXPORT int cuPointerGetAttribute(void *value, int attribute, uint64_t at)
 {
     unsigned device = 2;
+    if (lost) return lost;
     if (attribute != 2 || !find(at, 0)) return INVALID_VALUE;
     memcpy(value, &device, sizeof device);
     return OK;
@@ -141,41 +241,63 @@ EXPORT int cuPointerGetAttribute(void *value, int attribute, uint64_t at)
 
 /* ---- kernels ---- */
 
+/* A version as the text says it, 78 for 7.8, that this driver would know: CUDA 11.0 has PTX 7.0, 12.0 has 8.0, 13.0 has 9.0. */
+static int too_new(const char *text)
+{
+    const char *at = strstr(text, "\n.version ");
+    int major, minor, v;
+    cuDriverGetVersion(&v);
+    return at && sscanf(at, "\n.version %d.%d", &major, &minor) == 2 && major * 10 + minor > (v / 1000 - 4) * 10 + v % 1000 / 10;
+}
+
 EXPORT int cuModuleLoadDataEx(void **module, const void *image, unsigned n, int *option, void **value)
 {
     MAY_FAIL();
-    struct module *m = calloc(1, sizeof *m);
     char text[300] = "";
-    m->p = ptx_load(image, text, sizeof text);
-    if (m->p) return *module = m, OK;
+    if (lost) return lost;
+    if (!memcmp(image, "\177ELF", 4)) return INVALID_IMAGE; /* a real one is for real GPUs */
+    if (too_new(image)) return UNSUPPORTED_PTX;
+    struct ptx *p = ptx_load(image, text, sizeof text);
+    struct module *m = p ? calloc(1, sizeof *m) : NULL;
+    if (m) {
+        m->p = p;
+        count(&modules, 1);
+        return *module = m, OK;
+    }
     for (unsigned i = 0; i + 1 < n; i++)
         if (option[i] == 5 && option[i + 1] == 6) snprintf(value[i], (size_t)(uintptr_t)value[i + 1], "%s", text);
     snprintf(why, sizeof why, "%s", text);
-    free(m);
-    return INVALID_PTX;
+    if (p) ptx_free(p);
+    return p ? NO_MEMORY : INVALID_PTX;
 }
+EXPORT int cuModuleLoadData(void **module, const void *image) { return cuModuleLoadDataEx(module, image, 0, NULL, NULL); }
 
 EXPORT int cuModuleUnload(void *module)
 {
-    struct module *m = module; /* its functions are given up with the process: they are few */
+    struct module *m = module;
+    for (struct function *f = m->made, *next; f; f = next) {
+        next = f->next;
+        free(f);
+    }
     ptx_free(m->p);
     free(m);
+    count(&modules, -1);
     return OK;
 }
 
 EXPORT int cuModuleGetFunction(void **function, void *module, const char *name)
 {
     MAY_FAIL();
-    static struct function made[1024]; /* in turn */
-    static int next;
     struct module *m = module;
     struct ptx_entry e;
     for (int i = 0; ptx_entry(m->p, i, &e); i++) {
         if (strcmp(e.name, name)) continue;
+        struct function *f = malloc(sizeof *f);
+        if (!f) return NO_MEMORY;
         pthread_mutex_lock(&lock);
-        struct function *f = &made[next++ % 1024];
+        *f = (struct function){m, m->made, e};
+        m->made = f;
         pthread_mutex_unlock(&lock);
-        *f = (struct function){m, e};
         return *function = f, OK;
     }
     return NOT_FOUND;
@@ -190,18 +312,24 @@ EXPORT int cuFuncGetAttribute(int *value, int attribute, void *function)
 EXPORT int cuLaunchKernel(void *function, unsigned gx, unsigned gy, unsigned gz, unsigned bx, unsigned by, unsigned bz,
                           unsigned shared, void *stream, void **param, void **extra)
 {
-    MAY_FAIL();
+    int asked = fails(__func__);
+    if (asked >= ILLEGAL_ADDRESS && asked != 701) lost = asked; /* of the kernel, not of the call */
+    if (asked) return asked;
     struct function *f = function;
     uint64_t value[1100];
     struct ptx_report r;
-    if (!stream || extra || f->e.nparam > 1100) return INVALID_VALUE;
+    if (lost) return lost;
+    if (extra || f->e.nparam > 1100) return INVALID_VALUE;
     for (int i = 0; i < f->e.nparam; i++) memcpy(&value[i], param[i], sizeof value[i]);
     pthread_mutex_lock(&lock);
     struct ptx_launch l = {.entry = f->e.name, .grid = {gx, gy, gz}, .block = {bx, by, bz}, .nparam = f->e.nparam,
-                           .param = value, .nbuffer = nbuffer, .buffer = buffer, .dynamic_shared = shared};
+                           .param = value, .nbuffer = nbuffer, .buffer = buffer, .dynamic_shared = shared, .limit = (uint64_t)number("QJIT_EMU_LIMIT", 0)};
     bool ok = ptx_run(f->m->p, &l, &r);
     clock_ns += r.instructions;
-    if (!ok) snprintf(why, sizeof why, "%s: %s", f->e.name, r.why);
+    if (!ok) {
+        snprintf(why, sizeof why, "%s: %s", f->e.name, r.why);
+        lost = l.limit && r.instructions >= l.limit ? TIMEOUT : LAUNCH_FAILED;
+    }
     pthread_mutex_unlock(&lock);
-    return ok ? OK : LAUNCH_FAILED;
+    return lost;
 }

@@ -12,11 +12,11 @@ asm
 target sm_90
 check
 # expect
-<stdin>:9:1: error: cannot check kernel: no 128 bytes on the device: CUDA error 1, invalid argument [device]
+<stdin>:9:1: error: cannot check kernel: no 128 bytes on the device: CUDA_ERROR_INVALID_VALUE (1), invalid argument [device]
   check
   ^^^^^
   hint: the GPU or its driver failed: the message has its words; nothing was changed on the host
-<stdin>:10:1: error: no 128 bytes on the device: CUDA error 1, invalid argument [device]
+<stdin>:10:1: error: no 128 bytes on the device: CUDA_ERROR_INVALID_VALUE (1), invalid argument [device]
   time
   ^^^^
   hint: the GPU or its driver failed: the message has its words; nothing was changed on the host
