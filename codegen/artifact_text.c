@@ -31,10 +31,11 @@ static bool is_written(const struct artifact_arg *a, bool pack)
     return a->role == ARG_OUTPUT || (pack && a->role == ARG_PACKED);
 }
 
-/* Names are identifiers of the program's language, so no keyword of C or C++ may pass unchanged. */
-static const char *param_name(struct arena *arena, const struct artifact_arg *a)
+/* Tensors have any names: a keyword, a macro of whoever includes the header. None ends in one _ alone but those that the
+ * compiler defines, __linux__, which begin with it as well. */
+static const char *param_name(struct arena *arena, const struct artifact_arg *a, int i)
 {
-    return arena_printf(arena, "%s_", a->name);
+    return *a->name == '_' ? arena_printf(arena, "arg%d", i) : arena_printf(arena, "%s_", a->name);
 }
 
 static void put_prototype(struct str *s, const char *name, const struct artifact_arg *a, int n,
@@ -43,7 +44,7 @@ static void put_prototype(struct str *s, const char *name, const struct artifact
     str_printf(s, "int %s(", name);
     for (int i = 0; i < n; i++)
         str_printf(s, "%s%s%s *%s", i ? ", " : "", is_written(&a[i], pack) ? "" : "const ", c_type(a[i].dt),
-                   param_name(s->arena, &a[i]));
+                   param_name(s->arena, &a[i], i));
     if (workspace) str_printf(s, "%svoid *workspace", n ? ", " : "");
     else if (!n) str_put(s, "void");
     str_put(s, ");\n");

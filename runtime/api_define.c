@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* api_define.c - what to compute, for which machine, and the texts of all that. */
 #include "runtime/api.h"
+#include "runtime/cnames.h"
 #include "runtime/explain.h"
 #include "runtime/request.h"
 
@@ -25,16 +26,22 @@ bool api_replay(struct qj_ctx *q)
 
 /* ---- definitions ---- */
 
-static bool is_taken(const char *name);
+static bool name_taken(struct qj_ctx *q, const char *name, enum cname what, const char *as)
+{
+    err_set(&q->ir.err, ERR_SYNTAX, (struct span){0}, "\"%s\" cannot be %s: it is %s", name, as, cname_what[what]);
+    return err_hint(&q->ir.err, "objects and headers are for programs in C and C++: a name that is free there, e.g. conv_1"), false;
+}
 
+/* One of the C library's may be called, but not those that code calls by itself. */
 static bool check_externs(struct qj_ctx *q, size_t from)
 {
     for (size_t i = from; i < q->env.externs.n; i++) {
         const char *name = q->env.externs.at[i]->name;
         if (!api_identifier(q, "a function's name", name)) return false;
-        if (!is_taken(name)) continue;
-        err_set(&q->ir.err, ERR_SYNTAX, (struct span){0}, "\"%s\" cannot be a function of the host's", name);
-        return err_hint(&q->ir.err, "it is a word of C or C++, or a function that kernels call"), false;
+        enum cname what = cname_of(name);
+        bool called = !strcmp(name, "memcpy") || !strcmp(name, "memset") || !strcmp(name, "memmove") || !strcmp(name, "main");
+        if (what == CNAME_FREE || (what == CNAME_LIBRARY && !called)) continue;
+        return name_taken(q, name, what, "a function of the host's");
     }
     return true;
 }
@@ -125,30 +132,11 @@ bool qj_compute(qj_ctx *q, const char *axes, qj_dtype t, const char *body)
     return api_run(q, API_KEEP, body_compute, &(struct computation){axes, body, t});
 }
 
-/* Names that the header could not declare in C or C++, or that the object calls itself. */
-static bool is_taken(const char *name)
-{
-    static const char words[] =
-        " alignas alignof and and_eq asm auto bitand bitor bool break case catch char class compl const const_cast"
-        " constexpr continue decltype default delete do double dynamic_cast else enum explicit export extern false"
-        " float for friend goto if inline int long mutable namespace new noexcept not not_eq nullptr operator or or_eq"
-        " private protected public register reinterpret_cast restrict return short signed sizeof static static_assert"
-        " static_cast struct switch template this thread_local throw true try typedef typeid typename union unsigned"
-        " using virtual void volatile wchar_t while xor xor_eq int8_t uint8_t int16_t uint16_t int32_t int64_t"
-        " memcpy memmove memset qjrt_parallel_for main linux unix "; /* the last two: macros of GNU C */
-    char key[80];
-    snprintf(key, sizeof key, " %s ", name);
-    return strstr(words, key) != NULL;
-}
-
 bool api_name(struct qj_ctx *q, const char *name)
 {
     if (!api_identifier(q, "a kernel's name", name)) return false;
-    if (is_taken(name)) {
-        err_set(&q->ir.err, ERR_SYNTAX, (struct span){0}, "\"%s\" cannot be a kernel's name", name);
-        err_hint(&q->ir.err, "it is a word of C or C++, or a function that kernels call");
-        return false;
-    }
+    enum cname what = cname_of(name);
+    if (what != CNAME_FREE) return name_taken(q, name, what, "a kernel's name");
     q->name = arena_strdup(&q->ir.arena, name);
     return api_replay(q);
 }

@@ -201,8 +201,9 @@ QJ_API bool qj_extern_closure(qj_ctx *q, const char *declaration,
                               void (*fn)(void *user, void *const *args, void *result), void *user,
                               void (*release)(void *user));
 
-/* Names the kernel and so the C functions of its artifact: an identifier of at most 64 characters that is no word of
- * C or C++. The default is "kernel". */
+/* Names the kernel and so the C functions of its artifact: an identifier of at most 64 characters that is free in C
+ * and C++: no keyword, nothing of C's headers, no function of the C library or of POSIX, nor reserved. The default is
+ * "kernel". */
 QJ_API bool qj_name(qj_ctx *q, const char *name);
 
 /* The definitions as text that qj_define reads back. */

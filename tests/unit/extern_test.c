@@ -320,7 +320,7 @@ static void test_names(void **state)
     qj_ctx *q = qj_ctx_new(NULL);
     static const char *const bad[][3] = {
         {"extern double(i8) : i8", "syntax", "word of C"},
-        {"extern memcpy(i8) : i8", "syntax", "word of C"},
+        {"extern memcpy(i8) : i8", "syntax", "C library"},
         {"extern clamp(i8) : i8", "redefined", "word of the language"},
         {"extern g(i8) : i8; extern g(i8) : i8", "redefined", "declared already"},
         {"extern g(i8) : i8; input g[4] : i8", "redefined", "declared already"},
@@ -346,7 +346,10 @@ static void test_names(void **state)
     assert_true(((float *)o->data)[1] == 1.5f);
     qj_tensor_free(a), qj_tensor_free(o);
     qj_kernel_free(k);
-    assert_true(qj_name(q, "sinf"));
+    assert_false(qj_name(q, "sinf"));
+    fails(q, "syntax", "a function of the C library");
+    qj_define(q, "extern own(f32) : f32; P[i] : f32 = own(O[i])");
+    assert_true(qj_name(q, "own"));
     assert_null(qj_compile(q, QJ_OBJ));
     fails(q, "redefined", "give the kernel another name");
     qj_ctx_free(q);
