@@ -160,8 +160,6 @@ void set_fn_attrs(struct emit *m, LLVMValueRef fn)
 
 /* ---- functions ---- */
 
-static int64_t buffer_bytes(const struct buffer *b) { return buffer_elems(b) * dt_bytes(b->dt); }
-
 void set_arg_attrs(struct emit *m, LLVMValueRef fn, unsigned at, const struct buffer *b)
 {
     set_attr(m, fn, at, "noalias", 0);

@@ -32,11 +32,9 @@ const struct expr *flat_index(struct ir_ctx *c, const struct buffer *b, int nidx
 {
     if (nidx == 1) return idx[0];
     const struct expr *at = ir_idx(c, 0);
-    int64_t stride = 1;
     for (int i = nidx - 1; i >= 0; i--) {
-        const struct expr *term = fold_ramp(c, ir_mul(c, idx[i], ir_int(c, idx[i]->type, stride)));
+        const struct expr *term = fold_ramp(c, ir_mul(c, idx[i], ir_int(c, idx[i]->type, buffer_stride(b, i))));
         at = fold_ramp(c, ir_add(c, at, term));
-        stride *= b->shape[i];
     }
     return ir_simplify(c, at, NULL);
 }

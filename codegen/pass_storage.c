@@ -49,9 +49,8 @@ static bool on_stack(struct plan *p, const struct buffer *b, int64_t bytes, stru
 static bool walk_alloc(struct plan *p, const struct stmt *s, struct area *a)
 {
     const struct buffer *b = s->u.alloc.buffer;
-    int64_t bytes = dt_bytes(b->dt), top = a->top;
-    for (int i = 0; i < b->ndim; i++)
-        if (!ck_mul(bytes, b->shape[i], &bytes) || bytes > max_bytes) return too_large(p, b->name);
+    int64_t bytes = buffer_bytes(b), top = a->top;
+    if (bytes < 0) return too_large(p, b->name);
     bytes = ceil_div(bytes, STORAGE_ALIGN) * STORAGE_ALIGN;
     struct place at = {.stack = on_stack(p, b, bytes, a), .offset = a->top};
     if (!at.stack) a->top += bytes;

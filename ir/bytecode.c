@@ -174,7 +174,7 @@ int bc_address(struct bc *b, int mem, int nidx, const struct expr *const *idx)
             int x = (int)b->dim.n - 1;
             VEC_PUSH(b->arena, checks, ((struct bc_ins){.op = BC_DIM, .b = bc_expr(b, idx[i]), .x = x}));
         }
-        stride *= extent;
+        stride = stride * extent + (i && m->gap ? m->gap[i - 1] : 0);
     }
     int reg = cursor_reg(b, &total);
     for (size_t i = checks.n; i-- > 0;) {

@@ -56,7 +56,7 @@ struct bc_mem {
     const char *name;
     enum dtype dt;
     int ndim;
-    const int64_t *shape;
+    const int64_t *shape, *gap; /* gap NULL: none */
     const char *const *dim_name;    /* NULL: by number */
     int64_t elems;
     unsigned char *base, *set;

@@ -67,8 +67,9 @@ static bool trap_bounds(struct bc *b, const struct bc_ins *i)
 
 const char *bc_element(struct arena *a, const struct bc_mem *m, int64_t at)
 {
-    int64_t idx[QJ_MAX_PHYS];
-    for (int k = m->ndim - 1; k >= 0; at /= m->shape[k--]) idx[k] = at % m->shape[k];
+    int64_t idx[QJ_MAX_PHYS], stride[QJ_MAX_PHYS], n = 1;
+    for (int k = m->ndim - 1; k >= 0; n = n * m->shape[k] + (k && m->gap ? m->gap[k - 1] : 0), k--) stride[k] = n;
+    for (int k = 0; k < m->ndim; at %= stride[k++]) idx[k] = at / stride[k];
     struct str s = str_on(a);
     str_printf(&s, "%s[", m->name);
     for (int k = 0; k < m->ndim; k++) str_printf(&s, "%s%" PRId64, k ? ", " : "", idx[k]);

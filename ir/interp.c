@@ -48,7 +48,7 @@ struct interp {
 static struct bc_mem mem_of(const struct buffer *b)
 {
     return (struct bc_mem){.key = b, .name = b->name, .dt = b->dt, .ndim = b->ndim, .shape = b->shape,
-                           .elems = buffer_elems(b)};
+                           .gap = b->gap, .elems = buffer_elems(b)};
 }
 
 /* A pass that copies loops copies allocs: the same buffer may have several, and needs one memory. */

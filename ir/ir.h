@@ -182,12 +182,15 @@ struct buffer {
     enum scope scope;
     int ndim;                               /* physical, after the layout */
     int64_t shape[QJ_MAX_PHYS];             /* row-major; element count fits in 2^47 */
+    int64_t gap[QJ_MAX_PHYS];               /* elements that nobody uses, after each index of a dimension; innermost: 0 */
     struct range range;                     /* of the elements */
     bool written;                           /* ARG: the kernel writes it */
     const struct tensor *tensor;            /* what it stores; NULL in hand-written nests */
     uint32_t uid;
 };
-int64_t buffer_elems(const struct buffer *b);
+int64_t buffer_stride(const struct buffer *b, int d);  /* elements from one index of dimension d to the next */
+int64_t buffer_elems(const struct buffer *b);           /* of its storage, gaps included */
+int64_t buffer_bytes(const struct buffer *b);           /* the same; -1: 2^47 or more */
 
 enum loop_kind { LOOP_SERIAL, LOOP_UNROLLED, LOOP_VECTORIZED, LOOP_PARALLEL,
                  LOOP_BLOCK_X, LOOP_BLOCK_Y, LOOP_BLOCK_Z,
@@ -311,13 +314,12 @@ bool ir_cmp_f32(enum op op, float a, float b);
 
 /* ---- tensors, buffers, statements: made in the context's arena ---- */
 
-struct tensor *ir_tensor(struct ir_ctx *c, const char *name, enum tensor_kind kind, enum dtype dt, int ndim,
-                         const int64_t *shape);   /* fill in the rest before use */
-struct buffer *ir_buffer(struct ir_ctx *c, const char *name, enum dtype dt, enum scope scope, int ndim,
-                         const int64_t *shape);
+/* Fill in the rest before use. */
+struct tensor *ir_tensor(struct ir_ctx *c, const char *name, enum tensor_kind kind, enum dtype dt, int ndim, const int64_t *shape);
+struct buffer *ir_buffer(struct ir_ctx *c, const char *name, enum dtype dt, enum scope scope, int ndim, const int64_t *shape);
 const struct stmt *ir_for(struct ir_ctx *c, const struct var *v, enum loop_kind how, const struct stmt *body);
-const struct stmt *ir_store(struct ir_ctx *c, const struct buffer *b, int nidx, const struct expr *const *idx,
-                            const struct expr *value, const struct expr *mask);
+const struct stmt *ir_store(struct ir_ctx *c, const struct buffer *b, int nidx, const struct expr *const *idx, const struct expr *value,
+                            const struct expr *mask);
 const struct stmt *ir_if(struct ir_ctx *c, const struct expr *cond, const struct stmt *then);
 const struct stmt *ir_seq(struct ir_ctx *c, int n, const struct stmt *const *at); /* flattens; NULLs skipped */
 const struct stmt *ir_alloc(struct ir_ctx *c, const struct buffer *b, const struct stmt *body);
@@ -340,8 +342,7 @@ bool ir_uses(const struct expr *e, const struct var *v);
 /* Statement rewriting: rule is called bottom-up on each statement (its sub-statements rewritten);
  * expr_rule (may be NULL) is applied to every expression inside by ir_rewrite. Loops keep their uid. */
 typedef const struct stmt *ir_stmt_rule(struct ir_ctx *c, const struct stmt *s, void *u);
-const struct stmt *ir_rewrite_stmt(struct ir_ctx *c, const struct stmt *s, ir_stmt_rule *rule, ir_rule *expr_rule,
-                                   void *u);
+const struct stmt *ir_rewrite_stmt(struct ir_ctx *c, const struct stmt *s, ir_stmt_rule *rule, ir_rule *expr_rule, void *u);
 const struct stmt *ir_subst_stmt(struct ir_ctx *c, const struct stmt *s, int n, const struct var *const *var,
                                  const struct expr *const *with);
 void ir_walk_stmt(const struct stmt *s, bool (*fn)(const struct stmt *s, void *u), void *u);

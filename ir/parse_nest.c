@@ -13,12 +13,23 @@ struct nest {
 
 static const struct stmt *parse_block(struct nest *n);
 
-/* NAME "[" int {"," int} "]" ":" dtype ["in" int ".." int] */
+/* ["gap" int]: arguments lie as their callers expect, without. */
+static bool parse_gap(struct lexer *lx, enum scope scope, int64_t *gap)
+{
+    struct span at = lx->tok.span;
+    *gap = 0;
+    if (scope == SCOPE_ARG || !lex_accept(lx, "gap")) return true;
+    if (!lex_int(lx, gap)) return false;
+    if (*gap >= 0 && *gap < INT64_C(1) << 40) return true;
+    return err_set(&lx->ctx->err, ERR_RANGE, at, "a gap is 0 or more elements, below 2^40");
+}
+
+/* NAME "[" int gap {"," int gap} "]" ":" dtype ["in" int ".." int] */
 static struct buffer *parse_buffer(struct nest *n, enum scope scope)
 {
     struct lexer *lx = n->p.lx;
     struct span at = lx->tok.span;
-    int64_t shape[QJ_MAX_PHYS];
+    int64_t shape[QJ_MAX_PHYS], gap[QJ_MAX_PHYS];
     int ndim = 0;
     enum dtype dt;
     bool given;
@@ -30,12 +41,21 @@ static struct buffer *parse_buffer(struct nest *n, enum scope scope)
                 err_set(&lx->ctx->err, ERR_TOO_LARGE, at, "%s has more than %d dimensions", name, QJ_MAX_PHYS);
                 return NULL;
             }
-            if (!parse_extent(lx, &shape[ndim++])) return NULL;
+            if (!parse_extent(lx, &shape[ndim++]) || !parse_gap(lx, scope, &gap[ndim - 1])) return NULL;
         } while (lex_accept(lx, ","));
+    }
+    if (ndim && gap[ndim - 1]) {
+        err_set(&lx->ctx->err, ERR_SYNTAX, at, "elements of the innermost dimension are neighbours, without a gap");
+        return err_hint(&lx->ctx->err, "gaps come between rows: %s[ROWS gap N, COLUMNS]", name), NULL;
     }
     if (!lex_expect(lx, "]") || !lex_expect(lx, ":") || !parse_dtype(lx, &dt)) return NULL;
     if (!parse_check_size(lx->ctx, at, name, dt, ndim, shape)) return NULL;
     struct buffer *b = ir_buffer(lx->ctx, name, dt, scope, ndim, shape);
+    for (int d = 0; d < ndim; d++) b->gap[d] = gap[d];
+    if (buffer_bytes(b) < 0) {
+        err_set(&lx->ctx->err, ERR_TOO_LARGE, at, "%s takes 2^47 bytes or more with its gaps", name);
+        return err_hint(&lx->ctx->err, "make a gap smaller"), NULL;
+    }
     return parse_range(lx, dt, &b->range, &given) ? b : NULL;
 }
 

@@ -350,7 +350,10 @@ static void put_buffer(struct str *s, const struct buffer *b, const char *name)
 {
     struct range all = dtype_range(b->dt);
     str_printf(s, "%s %s[", b->scope == SCOPE_ARG && b->written ? "out" : scope_name[b->scope], name);
-    for (int i = 0; i < b->ndim; i++) str_printf(s, "%s%lld", i ? ", " : "", (long long)b->shape[i]);
+    for (int i = 0; i < b->ndim; i++) {
+        str_printf(s, "%s%lld", i ? ", " : "", (long long)b->shape[i]);
+        if (b->gap[i]) str_printf(s, " gap %lld", (long long)b->gap[i]);
+    }
     str_printf(s, "] : %s", dtype_info[b->dt].name);
     if (b->range.lo != all.lo || b->range.hi != all.hi) put_range(s, b->range);
 }

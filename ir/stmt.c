@@ -46,10 +46,21 @@ struct buffer *ir_buffer(struct ir_ctx *c, const char *name, enum dtype dt, enum
     return b;
 }
 
-int64_t buffer_elems(const struct buffer *b)
+int64_t buffer_stride(const struct buffer *b, int d)
 {
     int64_t n = 1;
-    for (int i = 0; i < b->ndim; i++) n *= b->shape[i];
+    for (int i = b->ndim - 1; i > d; i--) n = n * b->shape[i] + b->gap[i - 1];
+    return n;
+}
+
+int64_t buffer_elems(const struct buffer *b) { return b->ndim ? b->shape[0] * buffer_stride(b, 0) : 1; }
+
+int64_t buffer_bytes(const struct buffer *b)
+{
+    int64_t n = dt_bytes(b->dt);
+    for (int i = b->ndim - 1; i >= 0; i--)
+        if (!ck_mul(n, b->shape[i], &n) || (i && !ck_add(n, b->gap[i - 1] * dt_bytes(b->dt), &n)) || n >= INT64_C(1) << 47)
+            return -1;
     return n;
 }
 

@@ -441,6 +441,9 @@ static bool intrin(struct check *k, const struct stmt *s)
 static bool buffer(struct check *k, const struct buffer *b)
 {
     if (find_buffer(k, b)) return fail_at(k, ERR_SYNTAX, "buffer %s is allocated inside itself", b->name);
+    for (int d = 0; d < b->ndim; d++)
+        if (b->gap[d] < 0 || (b->gap[d] && (d == b->ndim - 1 || b->scope == SCOPE_ARG)))
+            return fail_at(k, ERR_SYNTAX, "%s: a gap of %lld elements after dimension %d", b->name, (long long)b->gap[d], d);
     return shape(k, b->name, b->ndim, QJ_MAX_PHYS, b->shape) && element_range(k, b->name, b->dt, b->range);
 }
 

@@ -356,6 +356,16 @@ bool qj_set_scope(qj_ctx *q, const char *stage, qj_scope scope)
     return apply(q, &g);
 }
 
+bool qj_storage_align(qj_ctx *q, const char *stage, const char *axis, int64_t factor, int64_t offset)
+{
+    struct given g = new_step(PRIM_STORAGE_ALIGN);
+    struct dotted d;
+    add_axis(&g, &d, stage, axis);
+    add_int(&g, NULL, factor);
+    add_int(&g, NULL, offset);
+    return apply(q, &g);
+}
+
 bool qj_pad(qj_ctx *q, const char *stage, const char *axis, int64_t multiple)
 {
     struct given g = new_step(PRIM_PAD);

@@ -90,6 +90,12 @@ struct stage *arg_stage(struct applying *a, int k, int *index)
     return i < 0 ? NULL : a->st->stage[i];
 }
 
+struct stage *arg_stage_named(struct applying *a, const struct step_arg *at, const char *name)
+{
+    int i = find_stage(a, at, name);
+    return i < 0 ? NULL : a->st->stage[i];
+}
+
 const struct tensor *arg_tensor(struct applying *a, int k)
 {
     const struct step_arg *x = arg_word(a, k, "the name of a tensor");

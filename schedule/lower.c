@@ -107,6 +107,27 @@ static struct range stored_range(const struct stage *g)
     return r;
 }
 
+/* storage_align, where the axis is outermost in its layout. */
+static bool leave_gaps(struct lower *w, const struct lstage *x)
+{
+    const struct stage *g = x->g;
+    struct buffer *b = x->buf;
+    int d = 0;
+    if (!g->align.factor) return true;
+    while (g->layout ? g->layout->phys[d].dim != g->align.dim : d != g->align.dim) d++;
+    const char *name = g->tensor->name, *axis = g->tensor->dim_name[g->align.dim];
+    if (b->scope == SCOPE_ARG) {
+        lower_fail(w, ERR_ILLEGAL_STEP, "%s is an argument of a function, which lies in memory without gaps", name);
+        return err_hint(&w->c->err, "storage_align a stage that copies it: cache_read %s shared", name), false;
+    }
+    if (d == b->ndim - 1) {
+        lower_fail(w, ERR_ILLEGAL_STEP, "%s is the innermost axis of %s: its elements are neighbours", axis, name);
+        return err_hint(&w->c->err, "align an axis outside of it: gaps come between rows"), false;
+    }
+    b->gap[d] = ir_apply_int(OP_MOD, DT_I64, g->align.offset - buffer_stride(b, d), g->align.factor, NULL);
+    return true;
+}
+
 static struct buffer *make_buffer(struct lower *w, const struct lstage *x, enum scope scope, bool written)
 {
     const struct stage *g = x->g;
@@ -130,10 +151,9 @@ static bool make_buffers(struct lower *w)
         bool arg = g->output || (g->attach == ATTACH_ROOT && read_later(w, i, x->place));
         bool alone = kernels && g->attach == ATTACH_ROOT; /* a kernel of its own: what it leaves is in global memory */
         x->buf = make_buffer(w, x, arg ? SCOPE_ARG : alone ? SCOPE_GLOBAL : g->scope, arg);
-        int64_t bytes = dt_bytes(x->buf->dt);
-        for (int d = 0; d < x->buf->ndim; d++)
-            if (!ck_mul(bytes, x->buf->shape[d], &bytes) || bytes >= (int64_t)1 << 47)
-                return lower_fail(w, ERR_TOO_LARGE, "stage %s would need 2^47 bytes or more", g->tensor->name);
+        if (!leave_gaps(w, x)) return false;
+        if (buffer_bytes(x->buf) < 0)
+            return lower_fail(w, ERR_TOO_LARGE, "stage %s would need 2^47 bytes or more", g->tensor->name);
         if (arg && !g->output) x->packed = make_buffer(w, x, SCOPE_ARG, false);
     }
     return true;

@@ -70,9 +70,9 @@ static bool check_axes(struct applying *a, const struct stage *g, int first, int
         err_hint(&a->c->err, "cache_write %s local first and merge axes of that stage", name);
         return false;
     }
-    if (!g->iter[first].reduce && (g->layout || g->tensor->layout)) {
-        fail_step(a, ERR_ILLEGAL_STEP, NULL, "%s has a layout, which names the axes to be merged", name);
-        err_hint(&a->c->err, "merge before transform_layout");
+    if (!g->iter[first].reduce && (g->layout || g->tensor->layout || g->align.factor)) {
+        fail_step(a, ERR_ILLEGAL_STEP, NULL, "%s has a layout or gaps, which name the axes to be merged", name);
+        err_hint(&a->c->err, "merge before transform_layout and storage_align");
         return false;
     }
     for (int i = 0; i < 2; i++) {

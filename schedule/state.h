@@ -46,6 +46,7 @@ struct stage {
     enum scope scope;
     bool scope_set;
     const struct layout *layout;
+    struct { int dim; int64_t factor, offset; } align;  /* dim's stride is offset modulo factor; factor 0: as it comes */
     int tensorize_iter;                 /* -1: none */
     const struct intrin *intrin;
     enum tail tensorize_tail;
@@ -118,10 +119,11 @@ struct applying {
 typedef bool prim_fn(struct applying *a);
 prim_fn prim_split, prim_fuse, prim_merge, prim_reorder, prim_tile, prim_mark, prim_bind, prim_compute_at, prim_compute_inline,
     prim_compute_root, prim_cache_read, prim_reindex, prim_offset, prim_cache_write, prim_set_scope, prim_rfactor, prim_pad,
-    prim_transform_layout, prim_slide, prim_tensorize, prim_annotate, prim_winograd, prim_cap;
+    prim_transform_layout, prim_slide, prim_storage_align, prim_tensorize, prim_annotate, prim_winograd, prim_cap;
 
 /* Positional argument k as a stage, an axis ("Out.o", or "o" once a stage is known), a number, a scope. */
 struct stage *arg_stage(struct applying *a, int k, int *index);
+struct stage *arg_stage_named(struct applying *a, const struct step_arg *at, const char *name);
 int arg_axis(struct applying *a, int k, struct stage **g);  /* iter number that is a leaf, or -1; *g in and out */
 bool arg_int(struct applying *a, int k, int64_t lo, int64_t hi, int64_t *out);
 bool arg_scope(struct applying *a, int k, enum scope *out);

@@ -71,7 +71,7 @@ static const struct expr *address(struct ir_ctx *c, const struct expr *load)
 {
     const struct buffer *b = load->val.buffer;
     const struct expr *flat = ir_idx(c, 0);
-    for_kids(load, d) flat = ir_add(c, ir_mul(c, flat, ir_idx(c, b->shape[d])), load->kid[d]);
+    for_kids(load, d) flat = ir_add(c, flat, ir_mul(c, load->kid[d], ir_idx(c, buffer_stride(b, d))));
     return ir_simplify(c, flat, NULL);
 }
 

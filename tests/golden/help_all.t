@@ -26,6 +26,7 @@ Schedule steps:
   pad STAGE.AXIS MULTIPLE
   slide STAGE.TAP AXIS FACTOR [-> KERNEL]
   transform_layout TENSOR LAYOUT [axes=LETTERS]
+  storage_align STAGE.AXIS FACTOR OFFSET
   tensorize STAGE.AXIS [with] INTRINSIC [tail=error|pad|peel]
   annotate STAGE[.AXIS] KEY VALUE
   cap STAGE.K GROUPS N BLOCK [most=PERCENT] [-> FAST REST]

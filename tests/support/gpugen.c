@@ -88,6 +88,8 @@ static void fetch(struct gpugen *g, const char *copy, const char *into, const in
     int gi = stage_named(g->s, into), me = stage_named(g->s, copy);
     if (gi < 0 || me < 0 || !take(g, "compute_at %s %s.%s", copy, into, axis(g, gi))) return;
     if (N(0, 3) == 0) take(g, "set_scope %s %s", copy, PICK(r, "shared", "local"));
+    const struct tensor *t = g->s->state->stage[me]->tensor;
+    if (N(0, 2) == 0 && t->ndim) take(g, "storage_align %s.%s %d %d", copy, t->dim_name[N(0, t->ndim - 1)], 16 << N(0, 3), N(0, 15));
     if (N(0, 2) == 0) return;
     struct str all = str_on(&g->s->c->arena);
     for (int i = 0; i < sch_naxes(g->s, me); i++) str_printf(&all, " %s", sch_axis_name(g->s, me, i));

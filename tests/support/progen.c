@@ -173,12 +173,20 @@ static const char *gen_cap(struct arena *a, struct rng *r)
     return arena_printf(a, "cap %s.%s %d o %d most=%d", PICK(r, "Acc", "Out"), PICK(r, "k", "c"), N(1, 2), N(1, 4), 50 * N(0, 2));
 }
 
+static const char *gen_gaps(struct arena *a, struct rng *r, const struct sched *s, int gi)
+{
+    const struct tensor *t = s->state->stage[gi]->tensor;
+    int factor = N(1, 40);
+    return arena_printf(a, "storage_align %s.%s %d %d", t->name, t->ndim ? t->dim_name[N(0, t->ndim - 1)] : "x", factor, N(0, factor - 1));
+}
+
 static const char *gen_structural(struct arena *a, struct rng *r, const struct sched *s, const char *g, int gi)
 {
     int other;
     const char *consumer = stage(r, s, &other), *scope = PICK(r, "global", "local", "shared");
     const struct program *p = sch_program(s);
-    switch (N(0, 16)) {
+    switch (N(0, 18)) {
+    case 17: return gen_gaps(a, r, s, gi);
     case 0: return arena_printf(a, "compute_inline %s", g);
     case 1: case 2: case 3: return arena_printf(a, "compute_at %s %s.%s", g, consumer, axis(r, s, other));
     case 4: return arena_printf(a, "compute_root %s", g);

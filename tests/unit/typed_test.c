@@ -51,6 +51,7 @@ TYPED(cache_write, qj_cache_write(q, "Acc", QJ_LOCAL, "L"))
 TYPED(set_scope, qj_set_scope(q, "Acc", QJ_LOCAL))
 TYPED(rfactor, qj_rfactor(q, "Acc", "k", "R"))
 TYPED(pad, qj_pad(q, "Acc", "k", 48))
+TYPED(storage_align, qj_storage_align(q, "P", "m", 16, 4))
 TYPED(transform_layout, qj_transform_layout(q, "W", "NK4n2k", NULL))
 TYPED(transform_letters, qj_transform_layout(q, "W", "XY4x2y", "XY"))
 TYPED(annotate_axis, qj_annotate(q, "Acc", "k", "note", -3))
@@ -90,6 +91,7 @@ static const struct both { const char *program, *text; bool (*typed)(qj_ctx *); 
     {stages, "set_scope Acc local", set_scope, NULL},
     {dense, "rfactor Acc.k -> R", rfactor, NULL},
     {stages, "pad Acc.k 48", pad, NULL},
+    {stages, "storage_align P.m 16 4", storage_align, NULL},
     {dense, "transform_layout W NK4n2k", transform_layout, NULL},
     {dense, "transform_layout W XY4x2y axes=XY", transform_letters, NULL},
     {dense, "annotate Acc.k note -3", annotate_axis, NULL},

@@ -132,7 +132,7 @@ qjit> merge C.r t
   hint: the schedule is unchanged; `show` prints its loop nest
 qjit> transform_layout Wp ORT4o2t
 qjit> merge Wp.o r
-<stdin>:17:1: error: merge: Wp has a layout, which names the axes to be merged [illegal-step]
+<stdin>:17:1: error: merge: Wp has a layout or gaps, which name the axes to be merged [illegal-step]
   merge Wp.o r
   ^^^^^^^^^^^^
   func kernel(arg A[5, 6, 3] : u8, arg Wp[4, 2, 5, 4, 2] : i16 in -128..127, out C[4, 3, 16] : i32 in -587520..582930) {
@@ -156,7 +156,7 @@ qjit> merge Wp.o r
       }
     }
   }
-  hint: merge before transform_layout
+  hint: merge before transform_layout and storage_align
 qjit> split C.o 4 -> o2 o1
 qjit> split C.t 2 -> t2 t1
 qjit> merge C.y x

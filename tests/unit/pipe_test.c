@@ -1,0 +1,82 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Memory and pipelines of kernels: gaps against bank conflicts. Every schedule is run by interp, thread by thread, and its
+ * PTX by tests/emu/ptx, on full-range data. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include "codegen/codegen.h"
+#include "ir/interp.h"
+#include "tests/support/ptxrun.h"
+
+/* A tile of 32 by 32 a block, 4 by 2 a thread; both operands in shared memory, rows of 32 bytes of k. */
+static const char gemm[] = "input  A[m:64, k:96] : i8\nweight W[n:64, k:96] : i8\n"
+                           "C[m, n] : i32 = sum(k) i32(A[m, k]) * i32(W[n, k])\n";
+static const char tiles[] = "cache_write C local -> L; cache_read A shared L -> As; cache_read W shared L -> Ws\n"
+                            "split C.m 32 -> mb mt; split C.n 32 -> nb nt; split C.nt 2 -> nt nv; split C.mt 4 -> mt mv\n"
+                            "reorder C mb nb mt nt mv nv; bind C.mb blockIdx.y; bind C.nb blockIdx.x\n"
+                            "bind C.mt threadIdx.y; bind C.nt threadIdx.x; compute_at L C.nt\n"
+                            "split L.k 32 -> ko kr; split L.kr 4 -> kg kk; reorder L ko kg m n kk\n"
+                            "tensorize L.kk dot4_i8i8_dp4a; unroll L.m; unroll L.n\n"
+                            "compute_at As L.ko; compute_at Ws L.ko\n"
+                            "fuse As.m k -> f; split As.f 4 -> f fv; vectorize As.fv; split As.f 16 -> fo ft\n"
+                            "bind As.ft threadIdx.x; split As.fo 8 -> fo fy; bind As.fy threadIdx.y\n"
+                            "fuse Ws.n k -> f; split Ws.f 4 -> f fv; vectorize Ws.fv; split Ws.f 16 -> fo ft\n"
+                            "bind Ws.ft threadIdx.x; split Ws.fo 8 -> fo fy; bind Ws.fy threadIdx.y\n";
+
+static bool by_interp(void *u, bool pack, void *const *arg)
+{
+    void *const *two = u;
+    const struct lowered *l = two[1];
+    if (interp_run(two[0], pack ? l->pack : l->main, arg)) return true;
+    show_error(two[0]);
+    return false;
+}
+
+/* The schedule is exact, in interp and as PTX, which has all the words of `has`. */
+static struct ptx_counts exact(const char *program, const char *target, const char *steps, const char *more, const char *const *has)
+{
+    struct ir_ctx c;
+    struct oracle o = {0};
+    struct ptx_counts n = {0};
+    ir_ctx_init(&c, 0);
+    const struct program *p = parse_program(&c, program);
+    const struct target *t = p ? target_parse(&c, target, strlen(target), (struct span){0}) : NULL;
+    struct sched *s = sch_new(&c, p, t);
+    bool ok = s && sch_text_steps(s, steps) && sch_text_steps(s, more);
+    const struct lowered *l = ok ? sch_lower(s) : NULL;
+    void *two[2] = {&c, (void *)(uintptr_t)l};
+    ok = l && oracle_init(&c, &o, p, 7) && harness_check(l, &o, true, by_interp, two) && ptx_check(&c, l, &o, false, &n);
+    if (!ok) {
+        if (err_is(&c.err)) show_error(&c);
+        fail_msg("%s%s", steps, more);
+    }
+    struct artifact *a = has ? cg_compile(&c, l, &(struct cg_options){.kind = CG_PTX}) : NULL;
+    for (; has && *has; has++)
+        if (!strstr(a->bytes, *has)) fail_msg("no %s in\n%s", *has, a->bytes);
+    if (a) artifact_free(a);
+    oracle_free(&o);
+    ir_ctx_release(&c);
+    return n;
+}
+
+/* Threads read rows that lie 32 bytes apart, two a thread, so two in 16 words meet in each bank 8 times over; 4 bytes
+ * more, and each lies in a bank of its own. */
+static void gaps_part_the_banks(void **state)
+{
+    (void)state;
+    struct ptx_counts plain = exact(gemm, "sm_75", tiles, "", NULL);
+    struct ptx_counts apart = exact(gemm, "sm_75", tiles, "storage_align As.m 32 4; storage_align Ws.n 32 4", NULL);
+    assert_int_equal(plain.accesses, apart.accesses);
+    assert_true(plain.passes > 2 * plain.accesses);
+    assert_true(apart.passes < plain.passes / 2);
+    print_message("gaps: %d passes for %d accesses, %d without\n", (int)apart.passes, (int)apart.accesses, (int)plain.passes);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {cmocka_unit_test(gaps_part_the_banks)};
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
