@@ -30,6 +30,11 @@ static bool holds(enum dtype dt, const struct tensor *t)
     return t->dt == dt || (dt_is_int(t->dt) && dt_bytes(dt) > dt_bytes(t->dt) && dt_holds(dt, t->range));
 }
 
+static bool takes(const struct lanes_row *d, const struct contraction *k)
+{
+    return holds(d->b, k->w) && (holds(d->a, k->x) || (tmpl_offset(k->x, d->a) && k->w->kind == TENSOR_WEIGHT));
+}
+
 /* ---- shape ---- */
 
 /* Axes in k->data, taps in k->over, dimensions of x and w. -1: there is none. */
@@ -88,7 +93,6 @@ static bool find_window(const struct contraction *k, struct window *w, const cha
     if (w->mult >= 0) w->wm = plain_dim(k->wread, k->sum->root_var[w->mult]);
     if (w->xc < 0 || w->wc < 0 || (w->mult >= 0 && w->wm < 0))
         return *why = "the channels do not index one dimension of each operand by themselves", false;
-    if (k->data[w->channel].extent < 4) return *why = "there are fewer than 4 channels to fill lanes with", false;
     if (k->wread->nkid >= QJ_MAX_RANK || k->ndata > 6) return *why = "it has too many axes", false;
     for (int i = k->ndata - 1; i >= 0 && w->tile < 0; i--)
         for (int j = k->nsum - 1; j >= 0 && w->tile < 0; j--)
@@ -124,13 +128,27 @@ static int64_t spread_taps(const struct window *w, int g)
 
 /* ---- candidates ---- */
 
-enum { MAX_VECTOR = 64, MAX_COPIES = 512, UNROLL_TAPS = 32 };
+enum { MAX_VECTOR = 64, MAX_COPIES = 512, UNROLL_TAPS = 8 };
+
+static int64_t multiplier(const struct contraction *k, const struct window *w)
+{
+    return w->mult < 0 ? 1 : k->data[w->mult].extent;
+}
+
+/* Groups of taps written out: those along the tile, or all. Few serve where operands come from memory for nothing. Where they
+ * take registers, weights of all taps would be kept in them over many tiles, and there are not enough. */
+static int64_t taps_unrolled(const struct contraction *k, const struct window *w, const struct lanes_row *d)
+{
+    int64_t along = spread_taps(w, d->k) / d->k;
+    if (!k->s->target->lane_bytes && along * w->others * multiplier(k, w) <= UNROLL_TAPS) return along * w->others;
+    return along <= UNROLL_TAPS ? along : 1;
+}
 
 /* Instructions of a tile, written out. */
-static int64_t copies(const struct window *w, const struct lanes_row *d, int mr, int nr, int64_t mult)
+static int64_t copies(const struct contraction *k, const struct window *w, const struct lanes_row *d, int mr, int nr)
 {
-    int64_t taps = w->others * spread_taps(w, d->k) / d->k;
-    return (taps <= UNROLL_TAPS ? taps : 1) * mr * (nr / d->lanes) * (mult <= 8 ? mult : 1);
+    int64_t mult = multiplier(k, w);
+    return taps_unrolled(k, w, d) * mr * (nr / d->lanes) * (mult <= 8 ? mult : 1);
 }
 
 /* Cycles, by operations at about 4.5 a cycle: groups of taps, the tile's loads, what follows a sum, the copy of x. */
@@ -143,11 +161,24 @@ static double cycles(const struct contraction *k, const struct window *w, const 
     int64_t x = k->data[w->tile].extent;
     double waste = (double)(ceil_div(x, c->mr) * c->mr) / (double)x, groups = (double)(w->others * spread_taps(w, d->k) / d->k);
     double madd = c->row->row->mac_per_cycle > 0 ? d->lanes * d->k / c->row->row->mac_per_cycle : 1;
-    double sums = groups * (madd + 0.45 * (1 + (double)sharing(w, d->k) / c->mr)) * (c->mr > 4 ? 1.05 : waste);
-    double follow = 2.0 * (c->nr % 32 ? c->nr % 16 ? 1.5 : 1.15 : 1.0) * d->lanes / 8;
+    bool narrow = k->s->target->lane_bytes; /* two vectors of sums are as good as eight */
+    double sums = groups * (madd + 0.45 * (1 + (double)sharing(w, d->k) / c->mr)) * (narrow ? 1.0 : c->mr > 4 ? 1.05 : waste);
+    double odd = c->nr % 16 && !(narrow && c->nr % 8 == 0) ? 1.5 : 1.0;
+    double follow = 2.0 * (c->nr % 32 && !narrow && odd == 1.0 ? 1.15 : odd) * d->lanes / 8;
+    if (c->offset) follow += 0.3 * d->lanes / 8;
     if (w->block >= 0) rows = ((c->rows - 1) * (double)w->step + 3) / c->rows;
-    double copy = 1.2 * rows * (double)w->step * d->lanes / 8 * (c->nr % 16 ? 1.5 : 1.0);
+    double copy = 1.2 * rows * (double)w->step * d->lanes / 8 * odd;
     return pixels * outputs / d->lanes * (sums + follow + copy);
+}
+
+/* Where operands come from registers alone, sums in memory cost twice, and pixels of a row's window, which are read well
+ * ahead, put them there. */
+static bool in_registers(const struct contraction *k, const struct window *w, const struct lanes_row *d, int mr, int nr)
+{
+    const struct target *t = k->s->target;
+    int64_t sums = mr * nr * multiplier(k, w) * 32 / t->vector_bits;
+    int64_t pixels = ((mr - 1) * w->step + w->dilation * (w->taps - 1) + 1) / d->k;
+    return !t->lane_bytes || (2 * sums <= t->vector_regs && sums + pixels <= t->vector_regs);
 }
 
 /* Rows of a block: as many as keep the copy of x in L1, and evenly cut. */
@@ -166,20 +197,20 @@ static void candidates(const struct contraction *k, struct candidates *out)
     const char *why;
     struct window w;
     if (!find_window(k, &w, &why)) return;
-    int64_t channels = k->data[w.channel].extent, mult = w.mult < 0 ? 1 : k->data[w.mult].extent;
+    int64_t channels = k->data[w.channel].extent, mult = multiplier(k, &w);
     for (int i = 0; i < k->s->target->nintrin; i++) {
         const struct intrin *in = &k->s->target->intrin[i];
         struct lanes_row d;
-        if (!lanes_row(in, &d) || !holds(d.a, k->x) || !holds(d.b, k->w) || in->row->pair_i16) continue;
+        if (!lanes_row(in, &d) || !takes(&d, k) || in->row->pair_i16) continue;
         for (size_t n = 0; n < ARRAY_LEN(widths); n++) {
             int nr = widths[n];
             bool whole = channels % nr == 0, padded = channels % 8 && (nr == 8 || nr == 16) && nr < channels + 8;
             if (nr % d.lanes || !(whole || padded) || (nr * mult > MAX_VECTOR && nr > 8)) continue;
             for (size_t t = 0; t < ARRAY_LEN(tiles); t++) {
-                if (tiles[t] % sharing(&w, d.k) || copies(&w, &d, tiles[t], nr, mult) > MAX_COPIES) continue;
-                /* where operands come from registers alone, sums in memory cost twice */
-                if (k->s->target->lane_bytes && tiles[t] * nr * 32 / k->s->target->vector_bits > k->s->target->vector_regs / 2) continue;
+                if (tiles[t] % sharing(&w, d.k) || copies(k, &w, &d, tiles[t], nr) > MAX_COPIES) continue;
+                if (tiles[t] > 1 && !in_registers(k, &w, &d, tiles[t], nr)) continue;
                 struct choice c = {.row = in, .mr = tiles[t], .nr = nr, .rows = block_rows(k, &w, &d, nr)};
+                c.offset = holds(d.a, k->x) ? 0 : tmpl_offset(k->x, d.a);
                 c.cycles = cycles(k, &w, &d, &c);
                 cand_add(out, c);
             }
@@ -260,7 +291,7 @@ static void order_loops(const struct contraction *k, const struct window *w, con
     else if (second) str_printf(out, "split %s.%s1 -> blocks one\n", last, all);
     if (second) str_printf(out, "parallel %s.blocks\n", last);
     str_printf(out, "unroll %s.%s_u\n", last, t);
-    int64_t mult = m ? k->data[w->mult].extent : 1;
+    int64_t mult = multiplier(k, w);
     if (m && c->nr * mult <= MAX_VECTOR && !tail)
         str_printf(out, "fuse %s.%s_v %s -> lanes\nvectorize %s.lanes\n", last, o, m, last);
     else if (m) str_printf(out, "reorder %s %s %s_v\nvectorize %s.%s_v\n", last, m, o, last, o);
@@ -276,14 +307,22 @@ static void steps(const struct contraction *k, const struct choice *c, struct st
     if (!lanes_row(c->row, &d) || !find_window(k, &w, &why)) return;
     const char *x = tmpl_fresh(k, arena_printf(&ctx->arena, "%s_x", k->xroot->name));
     const char *packed = tmpl_fresh(k, arena_printf(&ctx->arena, "%s_w", k->w->name));
-    if (k->last == k->sum) {
+    if (c->offset) {
+        const char *sums = tmpl_fresh(k, arena_printf(&ctx->arena, "%s_sums", k->w->name));
+        sum = tmpl_fresh(k, arena_printf(&ctx->arena, "%s_acc", sum));
+        str_printf(out, "offset %s %s %d as=%s -> %s %s %s\nset_scope %s local\n", k->x->name, k->sum->tensor->name, c->offset,
+                   dtype_info[d.a].name, x, sum, sums, x);
+        if (k->last != k->sum) str_printf(out, "compute_inline %s\n", k->sum->tensor->name);
+    } else if (k->last == k->sum) {
         sum = tmpl_fresh(k, arena_printf(&ctx->arena, "%s_acc", last));
         str_printf(out, "cache_write %s local -> %s\n", last, sum);
     }
     for (int i = 0; i < k->ninline; i++) str_printf(out, "compute_inline %s\n", k->inlined[i]->name);
-    str_printf(out, "cache_read %s local %s", k->x->name, sum);
-    if (d.a != k->x->dt) str_printf(out, " as=%s", dtype_info[d.a].name);
-    str_printf(out, " -> %s\n", x);
+    if (!c->offset) {
+        str_printf(out, "cache_read %s local %s", k->x->name, sum);
+        if (d.a != k->x->dt) str_printf(out, " as=%s", dtype_info[d.a].name);
+        str_printf(out, " -> %s\n", x);
+    }
     for (int i = 0; i < k->nxchain; i++) str_printf(out, "compute_inline %s\n", k->xchain[i]->name);
     pack(k, &w, c, &d, sum, packed, out);
     str_printf(out, "transform_layout %s ", x);
@@ -312,9 +351,10 @@ static void steps(const struct contraction *k, const struct choice *c, struct st
         if (i != w.tap) str_printf(out, " %s", k->over[i].name);
     str_printf(out, " %s_g %s_i %s_o %s_l %s_k\nunroll %s.%s_n\nunroll %s.%s_i\nunroll %s.%s_o\n", s, t, t, o, s, sum, o, sum, t,
                sum, t);
-    if (w.mult >= 0 && k->data[w.mult].extent <= 8) str_printf(out, "unroll %s.%s\n", sum, k->data[w.mult].name);
-    if (w.others * spread_taps(&w, d.k) / d.k <= UNROLL_TAPS)
-        for (int i = 0; i < k->nsum; i++)
+    if (w.mult >= 0 && multiplier(k, &w) <= 8) str_printf(out, "unroll %s.%s\n", sum, k->data[w.mult].name);
+    int64_t along = spread_taps(&w, d.k) / d.k, unrolled = taps_unrolled(k, &w, &d);
+    for (int i = 0; i < k->nsum; i++)
+        if (i == w.tap ? unrolled >= along : unrolled > along)
             str_printf(out, "unroll %s.%s%s\n", sum, k->over[i].name, i == w.tap ? "_g" : "");
     str_printf(out, "tensorize %s.%s_l with %s\n", sum, o, c->row->row->name);
 }

@@ -129,13 +129,6 @@ static bool fits_dense(const struct contraction *k, const char **why)
     return fits_any(k, why);
 }
 
-/* 8 bits of the other sign: what moves x there. */
-static int offset_to(const struct tensor *x, enum dtype to)
-{
-    if (x->dt == DT_I8 && to == DT_U8) return 128;
-    return x->dt == DT_U8 && to == DT_I8 ? -128 : 0;
-}
-
 /* How many values the index of x's dimension d takes: its axes' extents together. */
 static int64_t span_of(const struct contraction *k, int d)
 {
@@ -150,7 +143,7 @@ static int64_t span_of(const struct contraction *k, int d)
 static bool sparse(const struct contraction *k, const struct part *p)
 {
     bool strided = false;
-    if (offset_to(k->x, p->as) || k->planes) return false;
+    if (tmpl_offset(k->x, p->as) || k->planes) return false;
     for (int i = 0; i < k->nsum; i++)
         if (i != k->group && k->over[i].extent > 1) return false;
     for_kids(k->xread, d) {
@@ -285,7 +278,7 @@ static void pass_over(struct candidates *out, const struct intrin_row *row, cons
 static bool row_serves(const struct contraction *k, const struct intrin *in, const struct dot *d, struct candidates *out, bool *capped)
 {
     const struct tensor *x = k->x, *w = k->w;
-    int64_t offset = offset_to(x, d->a);
+    int64_t offset = tmpl_offset(x, d->a);
     struct range r = {x->range.lo + offset, x->range.hi + offset};
     if (x->dt != d->a && !offset && (dt_bytes(d->a) <= dt_bytes(x->dt) || !dt_holds(d->a, x->range)))
         return pass_over(out, in->row, "it takes %s activations, %s holds %s", dtype_info[d->a].name, x->name, dtype_info[x->dt].name), false;
@@ -304,7 +297,7 @@ static bool row_serves(const struct contraction *k, const struct intrin *in, con
  * registers, these and one or two vectors of weights at a time. */
 static bool tile_fits(const struct target *t, const struct intrin *in, const struct dot *d, int taken, int mr, int nr)
 {
-    int vectors = nr / d->lanes, own = in->row->pair_i16 || t->lane_bytes ? 2 : 0;
+    int vectors = nr / d->lanes, own = t->lane_bytes ? 3 : in->row->pair_i16 ? 2 : 0;
     if (taken) return mr / d->rows * vectors + ceil_div(mr / d->rows * d->rows * taken * dt_bytes(d->a), t->vector_bits / 8) + 3 <= t->vector_regs;
     if (strstr(in->row->recipe, "ashr") || strstr(in->row->recipe, "lshr")) own = 4;    /* even and odd parts */
     if (strstr(in->row->recipe, "xor")) own = 3;
@@ -382,7 +375,7 @@ static void candidates(const struct contraction *k, struct candidates *out)
             for (int mr = d.rows; mr <= 14 && mr <= m; mr += d.rows) {
                 if (!tile_fits(t, in, &d, taken, mr, nr) || (nr > step && nr >= o + step)) continue;
                 if (plan.rest && (nr > d.lanes || o % nr)) continue; /* narrow blocks have less of a rest */
-                struct choice c = {.row = in, .mr = mr, .nr = nr, .taken = taken, .offset = offset_to(k->x, d.a), .chain = plan};
+                struct choice c = {.row = in, .mr = mr, .nr = nr, .taken = taken, .offset = tmpl_offset(k->x, d.a), .chain = plan};
                 c.rows = out->fixed.rows ? out->fixed.rows : block_rows(k, &p, &d, mr);
                 c.outer = pixel_blocks(k, &p, c.rows) < 4 && ceil_div(o, nr) >= 8;
                 c.outer |= p.tile < 0;
@@ -425,7 +418,7 @@ static void pack_layout(const struct contraction *k, const struct choice *c, con
 /* x, padded and widened; its vectors run along memory. */
 static void convert(const struct contraction *k, const struct part *p, const char *sum, const char *name, struct str *out)
 {
-    if (!offset_to(k->x, p->as)) { /* else `offset` has made the copy */
+    if (!tmpl_offset(k->x, p->as)) { /* else `offset` has made the copy */
         str_printf(out, sparse(k, p) ? "reindex %s %s" : "cache_read %s global %s", k->x->name, sum);
         if (p->as != k->x->dt) str_printf(out, " as=%s", dtype_info[p->as].name);
         str_printf(out, " -> %s\n", name);

@@ -43,6 +43,12 @@ const char *tmpl_fresh(const struct contraction *k, const char *base)
     }
 }
 
+int tmpl_offset(const struct tensor *x, enum dtype to)
+{
+    if (x->dt == DT_I8 && to == DT_U8) return 128;
+    return x->dt == DT_U8 && to == DT_I8 ? -128 : 0;
+}
+
 bool cand_add(struct candidates *to, struct choice c)
 {
     const struct choice *f = &to->fixed;

@@ -59,6 +59,8 @@ bool tmpl_takes(struct sched *s, const char *stage, const struct intrin *row);
 bool cand_add(struct candidates *to, struct choice c);     /* false: not among the fixed knobs */
 /* A name for a new stage that is not taken: BASE, BASE2 ... */
 const char *tmpl_fresh(const struct contraction *k, const char *base);
+/* 8 bits of the other sign: what moves x there. 0: nothing does. */
+int tmpl_offset(const struct tensor *x, enum dtype to);
 /* The steps of k's side sums, within `at` of the last stage (NULL: before it). channels_lie: as neighbours in memory. */
 void tmpl_sides(const struct contraction *k, const char *at, bool channels_lie, struct str *out);
 
