@@ -201,6 +201,7 @@ bool con_of(const struct sched *s, int stage, struct contraction *k, const char 
     }
     k->xread = a;
     k->wread = b;
+    k->wfixed = wa || wb;
     k->x = a->val.tensor;
     k->w = b->val.tensor;
     k->ndata = g->nroot_data;

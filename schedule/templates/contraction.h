@@ -28,6 +28,7 @@ struct contraction {
     const struct stage *sum, *last;             /* last: the sum itself where nothing follows it */
     const struct tensor *x, *w;                 /* read by the sum */
     const struct expr *xread, *wread;           /* the READ nodes */
+    bool wfixed;                                /* w follows from weights alone: it may be packed ahead */
     int ndata, nsum;
     struct con_axis data[QJ_MAX_RANK];
     struct con_sum over[QJ_MAX_PHYS];

@@ -8,19 +8,21 @@
 static const struct tmpl *const templates[] = {&tmpl_stem, &tmpl_depthwise, &tmpl_conv2d, &tmpl_dense, &tmpl_plain, &tmpl_gpu};
 
 const struct prim_info sch_template = {
-    "template", "[NAME] [stage=STAGE] [row=INTRINSIC] [mr=N] [nr=N] [rows=N] [outer=0|1] [tile=0|2|4] [nth=N] [pick=N]",
+    "template", "[NAME] [stage=STAGE] [row=INTRINSIC] [mr=N] [nr=N] [rows=N] [cols=N] [step=N] [outer=0|1] [tile=0|2|4] "
+    "[nth=N] [pick=N]",
     "Chooses the steps of every sum of products that has none yet: by the first template that fits, or by NAME, and the "
     "candidate that the model expects to be fastest among those with the given knobs. mr by nr: pixels (rows of a matrix) by "
     "channels (columns) of a register tile. rows: how many rows of activations are converted together. outer: threads share "
-    "out blocks of pixels (0) or panels of channels (1). tile: a side of Winograd's output tile, 0 for none. nth: not the "
+    "out blocks of pixels (0) or panels of channels (1). On GPUs mr by nr are a thread's, rows by cols the threads of a block, and "
+    "step is how many channels are fetched at a time. tile: a side of Winograd's output tile, 0 for none. nth: not the "
     "best but the N-th in the model's order; pick: the fastest on this machine of the best N. `explain` shows "
     "what it would choose and why, `steps` what it chose; they are steps like others, to be edited and undone.",
     "for m { for n { for k } }", "parallel m_b { for n_p { for m_t { dot4_u8i8_vnni512(...) x 24 } } }",
 };
 
 /* Those of struct choice, in its order; then those of the statement itself. */
-enum { CHOICE_KNOBS = 6 };
-static const char *const knobs[] = {"row", "mr", "nr", "rows", "outer", "tile", "stage", "nth", "pick"};
+enum { CHOICE_KNOBS = 8 };
+static const char *const knobs[] = {"row", "mr", "nr", "rows", "cols", "step", "outer", "tile", "stage", "nth", "pick"};
 
 const char *sch_template_word(int i, bool *is_knob)
 {
@@ -53,6 +55,7 @@ bool cand_add(struct candidates *to, struct choice c)
 {
     const struct choice *f = &to->fixed;
     if ((f->row && f->row != c.row) || (f->mr && f->mr != c.mr) || (f->nr && f->nr != c.nr) || (f->rows && f->rows != c.rows) ||
+        (f->cols && f->cols != c.cols) || (f->step && f->step != c.step) ||
         (f->outer >= 0 && f->outer != c.outer) || (f->tile >= 0 && f->tile != c.tile))
         return false;
     int same = 0, worst = -1;
@@ -161,7 +164,8 @@ static bool unknown(struct sched *s, const struct step_arg *a, const char *what,
 
 static bool knob(struct sched *s, const struct step_arg *a, struct wish *w)
 {
-    int *const number[CHOICE_KNOBS] = {NULL, &w->fixed.mr, &w->fixed.nr, &w->fixed.rows, &w->fixed.outer, &w->fixed.tile};
+    int *const number[CHOICE_KNOBS] = {NULL, &w->fixed.mr, &w->fixed.nr, &w->fixed.rows, &w->fixed.cols, &w->fixed.step,
+                                       &w->fixed.outer, &w->fixed.tile};
     if (!strcmp(a->key, "stage")) {
         for (int i = 0; a->word && i < s->state->nstage; i++)
             if (!strcmp(s->state->stage[i]->tensor->name, a->word)) w->stage = i;
@@ -244,7 +248,8 @@ static void put_choice(struct str *out, const struct choice *c)
 {
     str_printf(out, "%s", c->row ? c->row->row->name : "plain loops");
     if (c->mr) str_printf(out, " mr=%d nr=%d", c->mr, c->nr);
-    if (c->rows) str_printf(out, " rows=%d outer=%d", c->rows, c->outer);
+    if (c->cols) str_printf(out, " rows=%d cols=%d step=%d", c->rows, c->cols, c->step);
+    else if (c->rows) str_printf(out, " rows=%d outer=%d", c->rows, c->outer);
     if (c->tile) str_printf(out, " tile=%d", c->tile);
     if (c->offset) str_printf(out, " by activations %+d", c->offset);
 }

@@ -19,7 +19,9 @@ struct choice {
     const struct intrin *row;       /* the instruction; NULL: plain loops */
     int mr, nr;                     /* register tile: pixels by channels */
     int taken;                      /* terms of a pixel held in registers at once; 0: an instruction's own */
-    int rows;                       /* extent of the block axis whose activations are converted together */
+    int rows;                       /* extent of the block axis whose activations are converted together; GPUs: threads of a
+                                       block along pixels */
+    int cols, step;                 /* GPUs: threads along channels; channels fetched at a time */
     int outer;                      /* parallel loop: 0 blocks of pixels, 1 panels of channels */
     int tile;                       /* Winograd's output tile; 0: direct */
     int offset;                     /* added to the activations for the instruction's sake: 0, 128, -128 */

@@ -31,7 +31,7 @@ Schedule steps:
   annotate STAGE[.AXIS] KEY VALUE
   cap STAGE.K GROUPS N BLOCK [most=PERCENT] [-> FAST REST]
   winograd STAGE.Y X tile=2|4 [parts=N] [-> U V M]
-  template [NAME] [stage=STAGE] [row=INTRINSIC] [mr=N] [nr=N] [rows=N] [outer=0|1] [tile=0|2|4] [nth=N] [pick=N]
+  template [NAME] [stage=STAGE] [row=INTRINSIC] [mr=N] [nr=N] [rows=N] [cols=N] [step=N] [outer=0|1] [tile=0|2|4] [nth=N] [pick=N]
 
 Commands:
   show                    Prints the loop nest that the steps so far give.
