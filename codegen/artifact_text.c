@@ -401,6 +401,14 @@ static void put_json_externs(struct json_out *o, const struct artifact *a)
 
 const char *artifact_json(struct arena *arena, const struct artifact *a)
 {
+    char header[DIGEST_HEX];
+    const char *text = artifact_header(arena, a);
+    digest_hex(text, strlen(text), header);
+    return artifact_json_beside(arena, a, header, NULL);
+}
+
+const char *artifact_json_beside(struct arena *arena, const struct artifact *a, const char *header, const char *library)
+{
     static const char *const kind_name[] = {"object", "assembly", "llvm-ir", "bitcode", "ptx"};
     struct str s = str_on(arena);
     struct json_out o = json_on(&s);
@@ -413,6 +421,8 @@ const char *artifact_json(struct arena *arena, const struct artifact *a)
     digest_hex(a->bytes, a->size, sha256);
     json_put_int(&o, "bytes", (int64_t)a->size);
     json_put_text(&o, "sha256", sha256);
+    json_put_text(&o, "header_sha256", header);
+    if (library) json_put_text(&o, "library_sha256", library);
     json_put_text(&o, "name", a->name);
     json_put_text(&o, "target", a->target);
     json_put_text(&o, "triple", a->triple);

@@ -90,6 +90,8 @@ void artifact_free(struct artifact *a);
 bool artifact_note(struct artifact *a, const struct note *note);     /* adds a copy; false: no memory */
 const char *artifact_header(struct arena *arena, const struct artifact *a);  /* the C header's text (C99, C++) */
 const char *artifact_json(struct arena *arena, const struct artifact *a);    /* the metadata's text */
+/* The same with the SHA-256 of a header that is not the artifact's own and of the library it is in (NULL: none). */
+const char *artifact_json_beside(struct arena *arena, const struct artifact *a, const char *header, const char *library);
 
 struct artifact *cg_compile(struct ir_ctx *c, const struct lowered *l, const struct cg_options *o);
 

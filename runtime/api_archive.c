@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* api_archive.c - several objects as one library with one header and one file of metadata. */
 #include "codegen/codegen.h"
+#include "ir/base/digest.h"
 #include "runtime/api.h"
 #include "runtime/archive.h"
 #include "runtime/file.h"
@@ -99,10 +100,9 @@ static bool all_fit(struct qj_ctx *q, int n, const qj_artifact *const *w, const 
     return true;
 }
 
-static bool gather(struct qj_ctx *q, const struct archiving *v, struct archive_member *m, struct str *header, struct str *json)
+static bool gather(struct qj_ctx *q, const struct archiving *v, struct archive_member *m, struct str *header)
 {
     struct arena *arena = &q->ir.arena;
-    str_put(json, "[\n");
     for (int i = 0; i < v->n; i++) {
         if (!v->a[i]) return err_set(&q->ir.err, ERR_USAGE, (struct span){0}, "artifact %d is missing (NULL)", i + 1);
         const struct artifact *a = v->a[i]->a;
@@ -115,10 +115,21 @@ static bool gather(struct qj_ctx *q, const struct archiving *v, struct archive_m
         const char **symbol = ARENA_ARRAY(arena, const char *, SYMBOLS_MAX);
         m[i] = (struct archive_member){arena_printf(arena, "%s.o", a->name), a->bytes, a->size, symbols_of(arena, a, symbol), symbol};
         str_printf(header, "%s%s", i ? "\n" : "", artifact_header(arena, a));
-        str_printf(json, "%s%s", i ? "," : "", artifact_json(arena, a));
     }
-    str_put(json, "]\n");
     return all_differ(q, v->n, m) && all_fit(q, v->n, v->a, m);
+}
+
+/* The metadata of all, with what tells that library and header are those they were written with. */
+static void describe(struct arena *arena, const struct archiving *v, const struct file_part *library, const struct file_part *header,
+                     struct str *json)
+{
+    char of_library[DIGEST_HEX], of_header[DIGEST_HEX];
+    digest_hex(library->bytes, library->n, of_library);
+    digest_hex(header->bytes, header->n, of_header);
+    str_put(json, "[\n");
+    for (int i = 0; i < v->n; i++)
+        str_printf(json, "%s%s", i ? "," : "", artifact_json_beside(arena, v->a[i]->a, of_header, of_library));
+    str_put(json, "]\n");
 }
 
 static bool body_archive(struct qj_ctx *q, void *u)
@@ -136,12 +147,19 @@ static bool body_archive(struct qj_ctx *q, void *u)
         return false;
     }
     struct archive_member *m = ARENA_ARRAY(arena, struct archive_member, v->n);
-    if (!gather(q, v, m, &header, &json)) return false;
+    if (!gather(q, v, m, &header)) return false;
     const void *bytes = archive_bytes(arena, v->n, m, &size);
+    if (!bytes) {
+        err_set(&q->ir.err, ERR_TOO_LARGE, (struct span){0}, "%s would be larger than 4 GiB", v->path);
+        return err_hint(&q->ir.err, "an archive's index has 32 bits a place: make several libraries"), false;
+    }
     int stem = (int)(strlen(v->path) - strlen(ext));
     struct file_part all[] = {{v->path, bytes, size},
                               {arena_printf(arena, "%.*s.h", stem, v->path), str_text(&header), header.n},
-                              {arena_printf(arena, "%.*s.json", stem, v->path), str_text(&json), json.n}};
+                              {arena_printf(arena, "%.*s.json", stem, v->path), NULL, 0}};
+    describe(arena, v, &all[0], &all[1], &json);
+    all[2].bytes = str_text(&json);
+    all[2].n = json.n;
     return file_write(&q->ir.err, all, 3);
 }
 

@@ -49,6 +49,7 @@ const void *archive_bytes(struct arena *a, int n, const struct archive_member *m
         for (int k = 0; k < m[i].nsymbol; k++) put_number(&index, at);
         at += HEAD + even(m[i].size);
     }
+    if (at > UINT32_MAX) return NULL;
     for (int i = 0; i < n; i++)
         for (int k = 0; k < m[i].nsymbol; k++) str_putn(&index, m[i].symbol[k], strlen(m[i].symbol[k]) + 1);
     str_put(&out, magic);

@@ -13,7 +13,7 @@ struct archive_member {
     int nsymbol;
     const char *const *symbol;      /* what it defines for others */
 };
-/* In the arena. */
+/* In the arena; NULL, no error set: it would be larger than 4 GiB, beyond what its index can tell. */
 const void *archive_bytes(struct arena *a, int n, const struct archive_member *m, size_t *size);
 
 #endif

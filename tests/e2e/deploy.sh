@@ -51,7 +51,10 @@ for round in half_even tflite_double tflite_single shift; do
 done
 layer blocked conv2d h=9 w=10 c=16 o=32 k=3 pad=1 in=NCHW8c out=NCHW8c weights=OIHW4i8o4i
 layer limited dense m=9 n=16 k=64 actrange=0..127 weightrange=-63..63 to=i32
-cp first/layer.so first/layer.json first/layer.o .
+cp first/layer.so first/layer.json first/layer.o first/layer.qj .
+"$QJIT" compile layer.qj dense_shift.qj tensor_tflite_double.qj -o libnet.a >/dev/null 2>&1
+"$CC" -shared -o net.so -Wl,--whole-archive libnet.a -Wl,--no-whole-archive
+"$QJIT" verify libnet.json dense_shift.json >/dev/null 2>&1
 cat >use.py <<'PY'
 import importlib.util, json, os, sys
 import numpy as np
@@ -213,6 +216,23 @@ for path, value in changes:
 for text in ("", "[]", "{", "7", '{"format": 1}'):
     open("lie.json", "w").write(text)
     refused("", load.Kernel, "./limited.so", "lie.json")
+
+# A library: its kernels by name, from one shared object.
+named = load.kernels("libnet.json")
+assert list(named) == ["layer", "dense_shift", "tensor_tflite_double"], list(named)
+refused("describes several kernels", load.Kernel, "./net.so", "libnet.json")
+refused("describes no kernel dense", load.Kernel, "./net.so", "libnet.json", "dense")
+for name in ("dense_shift", "tensor_tflite_double"):
+    kernel = load.Kernel("./net.so", "libnet.json", name)
+    assert kernel.describes("libnet.a") and not kernel.describes(f"{name}.o")
+    given = data_for(kernel)
+    acc = given["A"].astype(np.int64) @ given["W"].astype(np.int64).T + given.get("B", np.int32(0)).astype(np.int64)
+    check(name, run(kernel, given)["Out"], requantise(kernel, acc, given))
+both = json.load(open("libnet.json"))
+json.dump([both[0], both[0]], open("lie.json", "w"))
+refused("two of one name", load.Kernel, "./net.so", "lie.json", "layer")
+json.dump([both[0], 7], open("lie.json", "w"))
+refused("not metadata of format 1", load.Kernel, "./net.so", "lie.json", "layer")
 print(f"load.py: {layers + 3} layers numpy's bits, {len(changes) + 5} lies refused")
 PY
 "$PYTHON" -B use.py
@@ -231,6 +251,11 @@ PY
 import numpy as np
 a, w, b, out = (np.load(f + ".npy").astype(np.int64) for f in ("A", "W", "B", "Out"))
 assert (out == a @ w.T + b).all()'
+"$QJIT" compile limited.qj dense_shift.qj -o libtwo.a >/dev/null 2>&1
+"$CC" -shared -o two.so -Wl,--whole-archive libtwo.a -Wl,--no-whole-archive
+mv Out.npy Alone.npy
+"$PYTHON" -B "$examples/load.py" ./two.so libtwo.json:limited A=A.npy W=W.npy B=B.npy Out=Out.npy
+cmp Out.npy Alone.npy
 if "$PYTHON" -B "$examples/load.py" ./limited.so limited.json A=short.npy W=W.npy B=B.npy Out=Out.npy 2>err; then echo "short.npy was taken"; exit 1; fi
 grep -q '^load.py: A has shape (9, 63), not (9, 64)$' err
 

@@ -12,6 +12,7 @@
 #include <cmocka.h>
 
 #include "runtime/api.h"
+#include "runtime/archive.h"
 #include "runtime/qjit.h"
 
 #if defined(QJ_DEBUG)
@@ -323,6 +324,24 @@ static void test_limit_holds(void **state)
     }
 }
 
+/* Places in an archive's index have 32 bits: what lies behind them is refused before a byte is copied. */
+static void test_archive(void **state)
+{
+    (void)state;
+    static const char *const symbol[] = {"f"};
+    struct archive_member m[] = {{"a.o", "12345678", 8, 1, symbol}, {"b.o", "12345678", 8, 1, symbol}};
+    struct arena a;
+    size_t n;
+    arena_init(&a, NULL);
+    assert_non_null(archive_bytes(&a, 2, m, &n));
+    assert_int_equal(n, 8 + 60 + 16 + 2 * (60 + 8));
+    m[1].size = UINT32_MAX - (size_t)200; /* ends just behind */
+    assert_null(archive_bytes(&a, 2, m, &n));
+    m[0].size = m[1].size = (size_t)3 << 30;
+    assert_null(archive_bytes(&a, 2, m, &n));
+    arena_release(&a);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -335,6 +354,7 @@ int main(void)
         cmocka_unit_test(test_undo_keeps_the_rest),
         cmocka_unit_test(test_too_much),
         cmocka_unit_test(test_limit_holds),
+        cmocka_unit_test(test_archive),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -5,6 +5,9 @@
     qjit compile layer.qj -o layer.o && cc -shared -o layer.so layer.o
     load.py ./layer.so layer.json A=a.npy W=w.npy B=b.npy M=m.npy Out=out.npy     inputs are read, outputs written
 
+    qjit compile a.qj b.qj -o libnet.a && cc -shared -o net.so -Wl,--whole-archive libnet.a -Wl,--no-whole-archive
+    load.py ./net.so libnet.json:conv1 A=a.npy ...                                one of several kernels, by its name
+
     kernel = Kernel("./layer.so", "layer.json")
     packed = kernel.pack(W=w)                       # once
     out = kernel(A=a, B=b, M=m, **packed)["Out"]    # pointers of the arrays are passed: nothing is copied
@@ -127,20 +130,36 @@ class Function:
         return {a.name: arrays[a.name] for a in self.args if a.role in written}
 
 
+def kernels(metadata):
+    """What is described there, by name: one kernel, or those of a library."""
+    with open(metadata, encoding="utf-8") as f:
+        described = json.load(f)
+    described = described if isinstance(described, list) else [described]
+    for meta in described:
+        _demand(isinstance(meta, dict) and meta.get("format") == 1, f"{metadata}: not metadata of format 1")
+        _demand(isinstance(meta.get("name"), str), f"{metadata}: a kernel has no name")
+    named = {meta["name"]: meta for meta in described}
+    _demand(0 < len(named) == len(described), f"{metadata}: no kernel, or two of one name")
+    return named
+
+
 class Kernel:
-    def __init__(self, library, metadata):
-        with open(metadata, encoding="utf-8") as f:
-            self.meta = json.load(f)
-        _demand(isinstance(self.meta, dict) and self.meta.get("format") == 1, f"{metadata}: not metadata of format 1")
+    def __init__(self, library, metadata, name=None):
+        """`name`: which of a library's; a file that describes one kernel needs none."""
+        named = kernels(metadata)
+        _demand(name is not None or len(named) == 1, f"{metadata} describes several kernels: {', '.join(named)}; say which")
+        name = next(iter(named)) if name is None else name
+        _demand(name in named, f"{metadata} describes no kernel {name}; it has {', '.join(named)}")
+        self.meta = named[name]
         library = ctypes.CDLL(library)
         align = self.meta.get("workspace_align")
         self.main = Function(library, self.meta, align)
         self.packer = Function(library, self.meta["pack"], align) if self.meta.get("pack") else None
 
     def describes(self, path):
-        """Is that file the one the metadata were written with?"""
+        """Is that file, an object or a library, the one the metadata were written with?"""
         with open(path, "rb") as f:
-            return hashlib.sha256(f.read()).hexdigest() == self.meta.get("sha256")
+            return hashlib.sha256(f.read()).hexdigest() == self.meta.get("library_sha256", self.meta.get("sha256"))
 
     def pack(self, check_range=True, **weights):
         """What a call wants packed, from the weights: once for many calls."""
@@ -179,7 +198,8 @@ class Kernel:
 
 
 def main(library, metadata, *words):
-    kernel = Kernel(library, metadata)
+    path, colon, name = metadata.rpartition(":")
+    kernel = Kernel(library, path, name) if colon and path.endswith(".json") else Kernel(library, metadata)
     files = {}
     for word in words:
         name, equals, path = word.partition("=")

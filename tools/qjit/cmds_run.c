@@ -106,7 +106,7 @@ static bool save_object(struct session *s, const qj_artifact *a, const char *ste
     const char *slash = strrchr(stem, '/'), *base = slash ? slash + 1 : stem;
     if (!strchr(base, '.')) return qj_artifact_save(s->q, a, stem);
     char path[4096];
-    const char *const ext[] = {".h", ".json", own};
+    const char *const ext[] = {own, ".h", ".json"}; /* what tells the others last, as in a set */
     for (size_t i = 0; i < ARRAY_LEN(ext); i++) {
         snprintf(path, sizeof path, "%s%s", stem, ext[i]);
         if (!qj_artifact_save(s->q, a, path)) return false;

@@ -42,6 +42,8 @@ const struct sub_row subs[] = {
      OPT_SESSION | OPT_TEXT | OPT_OUTPUT, sub_compile},
     {"check", "FILE.qj | - | -c TEXT  [--emulate]", "checks what the script defines, every bit; its own check, time, emit ... are passed over",
      OPT_SESSION | OPT_TEXT | OPT_EMULATE, sub_check},
+    {"verify", "FILE.json ...", "are the files beside it those it was written with: the object or library, the header",
+     OPT_JSON | OPT_HELP, sub_verify},
     {"layer", "conv2d | depthwise | dense | batched  [KEY=VALUE ...]",
      "prints the program of an int8 layer, as `layer conv2d h=56 w=56 c=64 o=64 k=3 pad=1`; of a kind alone its settings",
      OPT_JSON | OPT_TARGET | OPT_HELP, sub_layer},

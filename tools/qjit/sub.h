@@ -17,7 +17,7 @@ struct command_line {
 
 /* Each ends with out_finish and returns the exit status; a usage error is set in e and printed here. */
 typedef int sub_fn(struct command_line *c, struct out *out, struct err_state *e);
-sub_fn sub_docs, sub_repl, sub_run, sub_compile, sub_check, sub_archive, sub_layer, sub_targets, sub_explain, sub_help, sub_version;
+sub_fn sub_docs, sub_repl, sub_run, sub_compile, sub_check, sub_archive, sub_layer, sub_targets, sub_explain, sub_help, sub_verify, sub_version;
 
 /* The tables of main.c. */
 extern const struct opt_row {
