@@ -314,7 +314,8 @@ static LLVMValueRef round_to_int(struct emit *m, const struct expr *e)
     if (from->op != OP_RINT) return NULL;
     const struct expr *x = from->kid[0];
     while (n-- > 0) x = ir_bin(m->c, side[n], x, bound[n]);
-    return rint_to_int(m, emit_expr(m, x), l_type(m, e->type));
+    LLVMValueRef v = emit_by_row(m, ir_cast(m->c, DT_I32, ir_un(m->c, OP_RINT, x)));
+    return v ? v : rint_to_int(m, emit_expr(m, x), l_type(m, e->type));
 }
 
 static LLVMValueRef int_to_f32(struct emit *m, const struct expr *from, LLVMValueRef x)
@@ -458,7 +459,8 @@ static LLVMValueRef ramp(struct emit *m, const struct expr *e)
 
 static LLVMValueRef compute(struct emit *m, const struct expr *e)
 {
-    LLVMValueRef k[3] = {0}, v = e->op == OP_CAST ? round_to_int(m, e) : NULL;
+    LLVMValueRef k[3] = {0}, v = emit_by_row(m, e);
+    if (!v && e->op == OP_CAST) v = round_to_int(m, e);
     if (!v && e->op == OP_CAST) v = narrow_sum(m, e);
     if (v) return v;
     bool plain = op_info[e->op].cls == OPC_ALU || op_info[e->op].cls == OPC_CMP;

@@ -7,6 +7,7 @@
  *   llvm_extern.c   calls of the host's functions
  *   llvm_stmt.c     loops, ifs, allocations, parallel bodies
  *   llvm_intrin.c   instructions: interprets recipes
+ *   llvm_rows.c     instructions inside vector expressions
  *   llvm_kernel.c   kernels of a GPU: launches, bound loops, shared memory
  *   emit.c          target machine, LLVM's passes, bytes
  *
@@ -125,6 +126,9 @@ LLVMValueRef load_run(struct emit *m, const struct buffer *b, const struct expr 
 void store_run(struct emit *m, const struct buffer *b, const struct expr *at, LLVMValueRef v);
 bool emit_stmt(struct emit *m, const struct stmt *s);
 bool emit_intrin(struct emit *m, const struct stmt *s);
+/* A row's recipe of operands that are values, [0] unused; NULL: error set. */
+LLVMValueRef emit_recipe(struct emit *m, const struct intrin *in, const LLVMValueRef *operand);
+LLVMValueRef emit_by_row(struct emit *m, const struct expr *e);     /* NULL: no row means it */
 void set_arg_attrs(struct emit *m, LLVMValueRef fn, unsigned at, const struct buffer *b);
 
 /* ---- llvm_kernel.c ---- */

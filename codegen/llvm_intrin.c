@@ -280,6 +280,14 @@ static LLVMValueRef eval(struct row *r, const struct recipe *p, LLVMTypeRef want
     return NULL;
 }
 
+LLVMValueRef emit_recipe(struct emit *m, const struct intrin *in, const LLVMValueRef *operand)
+{
+    struct row r = {.m = m, .meaning = in->meaning};
+    for (int k = 0; k < r.meaning->nop; k++) r.operand[k] = operand[k];
+    LLVMTypeRef out = operand_type(&r, 0);
+    return fit(&r, eval(&r, in->recipe, out), out);
+}
+
 bool emit_intrin(struct emit *m, const struct stmt *s)
 {
     struct row r = {.m = m, .meaning = s->u.intrin.meaning, .arg = s->u.intrin.arg};

@@ -22,7 +22,7 @@ static bool wrong(struct reading *r, struct span at, const char *what, const cha
 
 /* ---- operands ---- */
 
-/* "C: i32[8], A: u8[4], S: i32" */
+/* "C: i32[8], A: u8[4], S: i32 in 1..31" */
 static bool parse_operands(struct reading *r, struct lexer *lx, struct ir_env *env)
 {
     struct meaning *m = r->m;
@@ -43,7 +43,11 @@ static bool parse_operands(struct reading *r, struct lexer *lx, struct ir_env *e
             if (!lex_expect(lx, "]")) return false;
         }
         if (!parse_check_size(lx->ctx, at, name, dt, n, shape)) return false;
-        m->op[m->nop] = ir_tensor(lx->ctx, name, TENSOR_OPERAND, dt, n, shape);
+        struct tensor *x = ir_tensor(lx->ctx, name, TENSOR_OPERAND, dt, n, shape);
+        at = lx->tok.span;
+        if (!parse_range(lx, dt, &x->range, &x->range_declared)) return false;
+        if (x->range_declared && !m->nop) return wrong(r, at, "a range of the result", "what it is follows from the operands read");
+        m->op[m->nop] = x;
         VEC_PUSH(&lx->ctx->arena, env->tensors, m->op[m->nop]);
         m->nop++;
     } while (lex_accept(lx, ","));

@@ -5,7 +5,8 @@
  *
  * Operand 0 is written. Each operand lies contiguous and row-major at the address it is given; axes
  * take their extents from the operands they index alone. Axes that do not index operand 0 are reduced,
- * in order of first appearance. `=` assigns, `+=` `max=` `min=` `fma=` accumulate into operand 0.
+ * in order of first appearance. `=` assigns, `+=` `max=` `min=` `fma=` accumulate into operand 0. `B: i32[4] in 1..31`: the
+ * meaning holds for operands within that range.
  */
 #ifndef QJ_IR_MEANING_H
 #define QJ_IR_MEANING_H

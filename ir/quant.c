@@ -203,7 +203,7 @@ static const struct expr *tflite_single(const struct finish *f, const struct exp
 {
     struct ir_ctx *c = f->c;
     const struct expr *total = ir_sub(c, i64c(c, 31), ir_cast(c, DT_I64, shift));
-    const struct expr *half = ir_bin(c, OP_SHL, i64c(c, 1), ir_sub(c, total, i64c(c, 1)));
+    const struct expr *half = ir_bin(c, OP_SHR, ir_bin(c, OP_SHL, i64c(c, 1), total), i64c(c, 1));
     const struct expr *v = mul_round(c, acc, mult, half, total);
     /* Shifted right by 31 or more the product of two i32 is an i32 again. */
     return s.hi <= 0 ? finish_i32(f, ir_cast(c, DT_I32, v)) : finish_wide(f, v);

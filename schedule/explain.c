@@ -299,7 +299,8 @@ void sch_explain(struct sched *s, struct explained *out)
         if (of >= 0) ask_sharing(&a, fresh, of);
         if (!a.x->g->intrin) VEC_PUSH(&s->c->arena, out->row, ((struct explain_row){.stage = a.x->g->tensor->name, .taken = true, .fits = true}));
         const struct family *f = s->target->family;
-        for (int k = 0; k < f->nrow; k++) ask(&a, &f->rows[k]);
+        for (int k = 0; k < f->nrow; k++)
+            if (f->rows[k].mac_per_cycle > 0) ask(&a, &f->rows[k]);
         for (int k = 0; k < s->target->nintrin; k++)
             if (s->target->intrin[k].user) ask(&a, s->target->intrin[k].row);
     }

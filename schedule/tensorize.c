@@ -3,7 +3,7 @@
  *
  * Three questions, in order; the first that fails is the reason given:
  *  1. Is the value the same expression, up to the order of commutative operands, with the instruction's
- *     operands in the place of loads (same element type)?
+ *     operands in the place of loads (same element type, inside the range declared)?
  *  2. Is there an assignment of the region's loops to the instruction's axes (same extent, same kind) under
  *     which every operand's address moves as the instruction reads it: contiguous, row-major?
  *  3. Do the value ranges, or what a tensor knows of its chains (ir.h), keep an instruction with narrow intermediate
@@ -45,6 +45,13 @@ static bool unify(struct match *t, const struct expr *want, const struct expr *h
             if (!t->why)
                 t->why = arena_printf(&t->c->arena, "operand %s is %s, but %s is %s", t->m->op[k]->name,
                                       dtype_info[want->type.dt].name, have->val.buffer->name, dtype_info[have->type.dt].name);
+            return false;
+        }
+        const struct range r = want->val.tensor->range, b = have->val.buffer->range;
+        if (want->val.tensor->range_declared && (b.lo < r.lo || b.hi > r.hi)) {
+            if (!t->why)
+                t->why = arena_printf(&t->c->arena, "operand %s lies in %lld..%lld, but %s in %lld..%lld", t->m->op[k]->name,
+                                      (long long)r.lo, (long long)r.hi, have->val.buffer->name, (long long)b.lo, (long long)b.hi);
             return false;
         }
         if (t->load[k] && t->load[k] != have) return differ(t, want, have);

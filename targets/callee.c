@@ -118,6 +118,8 @@ static const struct callee {
     {"llvm.aarch64.neon.sqdmulh.", "neon", NULL},
     {"llvm.aarch64.neon.sqrdmulh.", "neon", NULL},
     {"llvm.aarch64.neon.srshl.", "neon", NULL},
+    {"llvm.aarch64.neon.sqshl.", "neon", NULL},
+    {"llvm.aarch64.neon.fcvtns.", "neon", NULL},
     {"llvm.aarch64.neon.sqxtn.", "neon", NULL},
     {"llvm.aarch64.neon.sqxtun.", "neon", NULL},
     {"llvm.aarch64.neon.uqxtn.", "neon", NULL},

@@ -37,7 +37,7 @@ struct intrin_row {
     int pair_i16;           /* n > 0: sums n products of a lane in 16 bits - two neighbours along the last summed axis,
                                for each of n / 2 steps along the summed axes before it - so exact only if such sums
                                fit i16; checked when matched */
-    double mac_per_cycle;   /* sustained, rough: for ranking */
+    double mac_per_cycle;   /* sustained, rough: for ranking; 0: it sums nothing */
     const char *mnemonic;   /* must occur in the assembly of the row alone */
     const char *help;
 };

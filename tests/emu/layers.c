@@ -104,6 +104,6 @@ int emu_layers(const struct emu_layers *f)
     printf("%ld of %ld with an instruction, %ld refused with knobs\n", tally.fast, tally.cases, tally.refused);
     for (int i = 0; tally.family && i < tally.family->nrow; i++) printf("%6ld %s\n", tally.row[i], tally.family->rows[i].name);
     for (int i = 0; f->every_row && i < f->family->nrow; i++)
-        if (!tally.row[i] && strncmp(f->family->rows[i].name, "fma", 3)) bad = fprintf(stderr, "%s was never used\n", f->family->rows[i].name);
+        if (!tally.row[i] && f->family->rows[i].mac_per_cycle > 0 && strncmp(f->family->rows[i].name, "fma", 3)) bad = fprintf(stderr, "%s was never used\n", f->family->rows[i].name);
     return bad != 0;
 }

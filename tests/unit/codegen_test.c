@@ -274,6 +274,7 @@ static void rows_of(const struct target *t)
             int64_t n = 1;
             for (int d = 0; d < x->ndim; d++) n *= x->shape[d];
             str_printf(&text, "%s%s X%d[3, %" PRId64 "] : %s", o ? ", " : "", o ? "arg" : "out", o, n, dtype_info[x->dt].name);
+            if (x->range_declared) str_printf(&text, " in %" PRId64 "..%" PRId64, x->range.lo, x->range.hi);
             if (in->row->pair_i16 && o && x->dt == DT_I8)
                 str_printf(&text, " in %d..%d", -128 / in->row->pair_i16, 128 / in->row->pair_i16);
             str_printf(&args, "%sX%d[i, 0]", o ? ", " : "", o);

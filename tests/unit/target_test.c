@@ -104,7 +104,7 @@ static void rows_are_complete(void **state)
         const struct family *f = families[k];
         for (int i = 0; i < f->nrow; i++) {
             const struct intrin_row *r = &f->rows[i];
-            assert_true(r->mac_per_cycle > 0);
+            assert_true(r->mac_per_cycle > 0 || !strstr(r->meaning, "+="));
             assert_true(*r->mnemonic && *r->help && r->needs);
             for (int j = 0; j < i; j++) assert_string_not_equal(f->rows[j].name, r->name);
             /* the only instructions of ours that add in 16 bits */
@@ -134,7 +134,7 @@ static void every_row_parses(void **state)
             assert_ptr_equal(r->row, &families[k]->rows[i]);
             assert_non_null(r->meaning);
             assert_non_null(r->recipe);
-            assert_true(r->meaning->accumulate);
+            assert_int_equal(r->meaning->accumulate, r->row->mac_per_cycle > 0);
             assert_false(r->user);
             assert_ptr_equal(target_intrin(t, r->row->name), r);
             if (!strncmp(r->row->name, "dot", 3)) { /* the name says what the last axis is */
