@@ -194,6 +194,7 @@ void artifact_free(struct artifact *a)
     for (int i = 0; i < a->nnote; i++) free_note(&a->note[i]);
     for (int i = 0; i < a->nkernel; i++) free(a->kernel[i].name);
     free(a->kernel);
+    free(a->ptxas);
     free(a->note);
     artifact_free_quants(a);
     for (int i = 0; i < a->next; i++) free(a->ext[i].name);

@@ -365,6 +365,17 @@ static void put_json_quants(struct json_out *o, const struct artifact *a)
     json_close(o);
 }
 
+static void put_json_ptxas(struct json_out *o, const struct artifact *a, const struct artifact_kernel *k)
+{
+    json_open(o, "ptxas", '{');
+    json_put_text(o, "version", a->ptxas);
+    json_put_int(o, "registers", k->registers);
+    json_put_int(o, "stack", k->stack);
+    json_put_int(o, "spill_stores", k->spill_stores);
+    json_put_int(o, "spill_loads", k->spill_loads);
+    json_close(o);
+}
+
 /* In the order they are launched; those that pack weights first, which is done once. */
 static void put_json_kernels(struct json_out *o, const struct artifact *a)
 {
@@ -379,6 +390,7 @@ static void put_json_kernels(struct json_out *o, const struct artifact *a)
             put_numbers(o, "grid", 3, k->grid);
             put_numbers(o, "block", 3, k->block);
             json_put_int(o, "shared", k->shared);
+            if (a->ptxas) put_json_ptxas(o, a, k);
             json_close(o);
         }
     json_close(o);
@@ -409,7 +421,7 @@ const char *artifact_json(struct arena *arena, const struct artifact *a)
 
 const char *artifact_json_beside(struct arena *arena, const struct artifact *a, const char *header, const char *library)
 {
-    static const char *const kind_name[] = {"object", "assembly", "llvm-ir", "bitcode", "ptx"};
+    static const char *const kind_name[] = {"object", "assembly", "llvm-ir", "bitcode", "ptx", "cubin"};
     struct str s = str_on(arena);
     struct json_out o = json_on(&s);
     json_open(&o, NULL, '{');

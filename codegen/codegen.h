@@ -15,7 +15,7 @@
 
 enum { CG_WORKSPACE_ALIGN = 64 };
 
-enum cg_kind { CG_OBJ, CG_ASM, CG_LL, CG_BC, CG_PTX };     /* OBJ and ASM of a CPU, PTX of a GPU */
+enum cg_kind { CG_OBJ, CG_ASM, CG_LL, CG_BC, CG_PTX, CG_CUBIN }; /* OBJ and ASM of a CPU, PTX of a GPU; CUBIN: not made here */
 
 struct cg_options {
     enum cg_kind kind;
@@ -60,6 +60,7 @@ struct artifact_kernel {
     bool pack;                               /* of the pack function */
     int64_t grid[3], block[3];               /* blocks and threads of a block along x, y, z */
     int64_t shared;                          /* bytes of a block; in the PTX already, nothing to be asked for */
+    int64_t registers, stack, spill_stores, spill_loads; /* of a thread, bytes but for the first; where `ptxas` is not NULL */
 };
 struct artifact {
     enum cg_kind kind;
@@ -78,6 +79,7 @@ struct artifact {
     int64_t macs;
     int nkernel;                             /* 0: a CPU's */
     struct artifact_kernel *kernel;
+    char *ptxas;                             /* the version of who told what kernels take; NULL: nobody has */
     int next;
     struct artifact_extern *ext;             /* functions of the host's that it may call: undefined symbols */
     int nnote;

@@ -15,11 +15,12 @@
 #include "runtime/kernel.h"
 #include "runtime/measure.h"
 #include "runtime/npy.h"
+#include "runtime/ptxas.h"
 #include "runtime/room.h"
 #include "runtime/rt/qjrt.h"
 
 _Static_assert((int)QJ_OBJ == (int)CG_OBJ && (int)QJ_ASM == (int)CG_ASM && (int)QJ_LL == (int)CG_LL
-                   && (int)QJ_BC == (int)CG_BC && (int)QJ_PTX == (int)CG_PTX, "the public formats are codegen's");
+                   && (int)QJ_BC == (int)CG_BC && (int)QJ_PTX == (int)CG_PTX && (int)QJ_CUBIN == (int)CG_CUBIN, "the public formats are codegen's");
 _Static_assert((int)QJ_BOOL == (int)DT_BOOL && (int)QJ_I8 == (int)DT_I8 && (int)QJ_U8 == (int)DT_U8
                    && (int)QJ_I16 == (int)DT_I16 && (int)QJ_U16 == (int)DT_U16 && (int)QJ_I32 == (int)DT_I32
                    && (int)QJ_I64 == (int)DT_I64 && (int)QJ_F32 == (int)DT_F32,
@@ -39,13 +40,26 @@ static bool missing(struct qj_ctx *q, const char *what)
 
 struct compiling { qj_format format; qj_artifact *out; };
 
+/* After the cache, which keeps what depends on us alone. */
+static bool ask_ptxas(struct qj_ctx *q, qj_format format, struct artifact *a)
+{
+    int told = a->nnote;
+    if (format == QJ_CUBIN && !ptxas_assemble(&q->ir, a)) return false;
+    const char *trouble = format == QJ_PTX ? ptxas_describe(&q->ir, a) : NULL;
+    if (err_is(&q->ir.err)) return false;
+    if (q->opt.log && trouble) q->opt.log(q->opt.user, "ptxas", trouble);
+    for (int i = told; q->opt.log && i < a->nnote; i++) q->opt.log(q->opt.user, a->note[i].code, a->note[i].text);
+    return true;
+}
+
 static bool body_compile(struct qj_ctx *q, void *u)
 {
     struct compiling *c = u;
-    if ((unsigned)c->format > QJ_PTX) return err_set(&q->ir.err, ERR_USAGE, (struct span){0}, "no such format");
-    c->out = compile_artifact(q, c->format);
+    if ((unsigned)c->format > QJ_CUBIN) return err_set(&q->ir.err, ERR_USAGE, (struct span){0}, "no such format");
+    c->out = compile_artifact(q, c->format == QJ_CUBIN ? QJ_PTX : c->format);
+    if (!c->out || (c->out->a->kind == CG_PTX && !ask_ptxas(q, c->format, c->out->a))) return false;
     defer_cancel(&q->ir.defers, c->out);
-    return c->out != NULL;
+    return true;
 }
 
 qj_artifact *qj_compile(qj_ctx *q, qj_format format)
@@ -76,7 +90,7 @@ char *qj_artifact_json(const qj_artifact *a) { return text_of(a, artifact_json);
 /* ---- saving ---- */
 
 static const char *const extension[] = {[CG_OBJ] = ".o", [CG_ASM] = ".s", [CG_LL] = ".ll", [CG_BC] = ".bc",
-                                        [CG_PTX] = ".ptx"};
+                                        [CG_PTX] = ".ptx", [CG_CUBIN] = ".cubin"};
 
 struct saving { const struct qj_artifact *a; const char *path; };
 
@@ -161,7 +175,7 @@ static bool body_link(struct qj_ctx *q, void *u)
 {
     struct linking *l = u;
     if (!l->a) return missing(q, "the artifact");
-    if (l->a->a->kind == CG_PTX) {
+    if (l->a->a->kind == CG_PTX || l->a->a->kind == CG_CUBIN) {
         struct cuda *d = api_cuda(q);
         if (d) l->out = kernel_load(&q->ir, d, l->a);
     } else {

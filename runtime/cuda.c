@@ -175,19 +175,19 @@ void cuda_close(struct cuda *d)
 
 const struct cuda_facts *cuda_facts(const struct cuda *d) { return &d->facts; }
 
-/* "sm_80" runs on 8.0 and later, "sm_90a" on 9.0 alone. */
-static bool fits(const struct cuda *d, const char *cpu)
+/* PTX of "sm_80" runs on 8.0 and later, its machine code on 8.x alone; either of "sm_90a" on 9.0 alone. */
+static bool fits(const struct cuda *d, const char *cpu, bool code)
 {
     char *end;
     if (strncmp(cpu, "sm_", 3)) return false;
     long sm = strtol(cpu + 3, &end, 10);
-    return *end == 'a' ? sm == d->facts.sm : sm <= d->facts.sm;
+    return *end == 'a' ? sm == d->facts.sm : sm <= d->facts.sm && (!code || sm / 10 == d->facts.sm / 10);
 }
 
 const char *cuda_target(const struct cuda *d, struct err_state *e)
 {
     for (int i = family_nvptx.ncpu; i-- > 0;)
-        if (fits(d, family_nvptx.cpus[i].name)) return family_nvptx.cpus[i].name;
+        if (fits(d, family_nvptx.cpus[i].name, false)) return family_nvptx.cpus[i].name;
     err_set(e, ERR_NO_HOST, (struct span){0}, "the GPU here, %s, is sm_%d, older than all that we compile for", d->facts.name, d->facts.sm);
     return NULL;
 }
@@ -307,10 +307,10 @@ struct cuda_kernel *cuda_load(struct cuda *d, struct err_state *e, const struct 
 {
     char text[200] = "";
     struct why w = {text, sizeof text};
-    if (!fits(d, a->cpu)) {
+    if (!fits(d, a->cpu, a->kind == CG_CUBIN)) {
         err_set(e, ERR_NO_HOST, (struct span){0}, "%s is compiled for %s, and the GPU here, %s, is sm_%d", a->name, a->cpu,
                 d->facts.name, d->facts.sm);
-        err_hint(e, "PTX runs on its own and on later GPUs; that of sm_90a on no other");
+        err_hint(e, "PTX runs on its own and on later GPUs, a .cubin on those of its generation, code for sm_90a on no other");
         return NULL;
     }
     struct cuda_kernel *k = calloc(1, sizeof *k);

@@ -330,7 +330,7 @@ QJ_API char *qj_explain_json(qj_ctx *q);
 /* ---- to bytes ---- */
 
 typedef struct qj_artifact qj_artifact;
-typedef enum qj_format { QJ_OBJ, QJ_ASM, QJ_LL, QJ_BC, QJ_PTX } qj_format;    /* .o .s .ll .bc; .ptx of a GPU */
+typedef enum qj_format { QJ_OBJ, QJ_ASM, QJ_LL, QJ_BC, QJ_PTX, QJ_CUBIN } qj_format;  /* .o .s .ll .bc; .ptx, .cubin of a GPU */
 typedef enum qj_role { QJ_ROLE_INPUT, QJ_ROLE_WEIGHT, QJ_ROLE_PACKED, QJ_ROLE_OUTPUT } qj_role;
 
 /* An argument of a function; all pointers live as long as the object it was asked of. */
@@ -355,6 +355,9 @@ typedef struct qj_arg {
  *     int NAME_pack(...), NAME_pack_call          makes the PACKED arguments from weights, when there are any
  *
  * and refers to nothing but qjrt_parallel_for (weakly), memcpy, memset, memmove and what the program declares extern.
+ * For a GPU it is kernels instead, to be launched with the sizes in the header and the metadata. Where NVIDIA's ptxas is found
+ * ($QJIT_PTXAS, $PATH, /usr/local/cuda/bin) the metadata say what registers and memory they take and spills are noted; PTX
+ * never needs it. QJ_CUBIN is what ptxas makes of it, for GPUs of that generation: `unsupported` without one.
  * Errors: llvm, unsupported, nothing-defined. */
 QJ_API qj_artifact *qj_compile(qj_ctx *q, qj_format format);
 /* The schedule compiled for each of n (1 to 8) targets of x86-64, or of AArch64, as one object: a call runs the last of them
@@ -480,7 +483,7 @@ QJ_API bool qj_tensor_copy(qj_ctx *q, qj_tensor *to, const qj_tensor *from);
 typedef struct qj_kernel qj_kernel;
 typedef struct qj_packed qj_packed;
 
-/* Links an artifact (format QJ_OBJ) into this process. Errors: link, cannot-run-here. */
+/* Links an artifact (format QJ_OBJ, or QJ_PTX or QJ_CUBIN on a GPU) into this process. Errors: link, cannot-run-here. */
 QJ_API qj_kernel *qj_link(qj_ctx *q, const qj_artifact *a);
 /* qj_compile and qj_link in one. */
 QJ_API qj_kernel *qj_build(qj_ctx *q);

@@ -11,7 +11,6 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
-#include <spawn.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/auxv.h>
@@ -21,6 +20,7 @@
 #include <unistd.h>
 
 #include "runtime/compile.h"
+#include "runtime/process.h"
 #include "runtime/request.h"
 #include "runtime/store.h"
 #include "runtime/worker_error.h"
@@ -73,35 +73,6 @@ static const char *find_program(struct qj_ctx *q)
     return secure ? NULL : "qjit";
 }
 
-/* With nothing of the host's but the socket, as its standard input; no signal of a terminal reaches it. */
-static int spawn(const char *program, int socket, pid_t *pid)
-{
-    static const char name[] = "qjit", command[] = "worker";
-    union { const char *in[3]; char *out[3]; } arg = {{name, command, NULL}}; /* posix_spawn's signature lacks const */
-    posix_spawn_file_actions_t files;
-    posix_spawnattr_t how;
-    sigset_t none, all;
-    sigemptyset(&none);
-    sigfillset(&all);
-    if (posix_spawn_file_actions_init(&files)) return ENOMEM;
-    if (posix_spawnattr_init(&how)) {
-        posix_spawn_file_actions_destroy(&files);
-        return ENOMEM;
-    }
-    int bad = posix_spawn_file_actions_adddup2(&files, socket, 0);
-    if (!bad) bad = posix_spawn_file_actions_addopen(&files, 1, "/dev/null", O_WRONLY, 0);
-    if (!bad) bad = posix_spawn_file_actions_addopen(&files, 2, "/dev/null", O_WRONLY, 0);
-    if (!bad) bad = posix_spawn_file_actions_addclosefrom_np(&files, 3);
-    posix_spawnattr_setsigmask(&how, &none);
-    posix_spawnattr_setsigdefault(&how, &all);
-    posix_spawnattr_setpgroup(&how, 0);
-    posix_spawnattr_setflags(&how, POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETPGROUP);
-    if (!bad) bad = posix_spawnp(pid, program, &files, &how, arg.out, environ);
-    posix_spawnattr_destroy(&how);
-    posix_spawn_file_actions_destroy(&files);
-    return bad;
-}
-
 static bool cannot_start(struct qj_ctx *q, const char *program, int error)
 {
     char text[128];
@@ -123,7 +94,10 @@ static bool start(struct qj_ctx *q)
         free(w);
         return cannot_start(q, program, errno);
     }
-    int bad = spawn(program, pair[1], &w->pid);
+    static const char *const word[] = {"qjit", "worker", NULL};
+    int high = pair[1] < 3 ? fcntl(pair[1], F_DUPFD_CLOEXEC, 3) : pair[1]; /* as process_spawn wants it */
+    int bad = high < 0 ? errno : process_spawn(program, word, (const int[]){high, -1, -1}, &w->pid);
+    if (high != pair[1] && high >= 0) close(high);
     close(pair[1]);
     if (bad) {
         close(pair[0]);

@@ -45,13 +45,20 @@ for gpu in sm_61 sm_70 sm_75 sm_80 sm_86 sm_89 sm_90 sm_90a; do
     lacks $gpu.ptx '\.local'
     assembles $gpu.ptx $gpu
     "$PYTHON" - $gpu <<'END'
-import json, sys
+import json, shutil, sys
 j = json.load(open(sys.argv[1] + ".json"))
 assert j["kind"] == "ptx" and j["target"] == sys.argv[1], j
+told = [k.pop("ptxas", None) for k in j["kernels"]]
 assert j["kernels"] == [{"entry": "dense", "of": "dense", "grid": [8, 7, 1], "block": [16, 16, 1], "shared": 0}], j["kernels"]
 assert all(a["align"] == 16 for a in j["args"])
+if shutil.which("ptxas") and sys.argv[1] not in ("sm_61", "sm_70"):
+    assert 8 <= told[0]["registers"] <= 128 and told[0]["stack"] == told[0]["spill_stores"] == told[0]["spill_loads"] == 0, told
 END
     has $gpu.h 'X("dense", 8, 7, 1, 16, 16, 1)'
+    cp $gpu.ptx with.ptx
+    QJIT_PTXAS='' "$QJIT" compile dense.qj --target $gpu -o $gpu.ptx
+    cmp $gpu.ptx with.ptx
+    lacks $gpu.json ptxas
 done
 
 # Layers, by their template.

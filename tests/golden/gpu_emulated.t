@@ -19,4 +19,4 @@ exact: 3072 outputs under 8 patterns of data, every element
 <stdin>:16:1: error: kernel is compiled for sm_90a, and the GPU here, interpreter 7, is sm_86 [cannot-run-here]
   check
   ^^^^^
-  hint: PTX runs on its own and on later GPUs; that of sm_90a on no other
+  hint: PTX runs on its own and on later GPUs, a .cubin on those of its generation, code for sm_90a on no other

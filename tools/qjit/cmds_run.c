@@ -97,7 +97,7 @@ bool cmd_time(struct session *s, const struct words *arg)
 /* ---- emit ---- */
 
 static const struct format { const char *ext; qj_format format; } formats[] = {
-    {".o", QJ_OBJ}, {".s", QJ_ASM}, {".ll", QJ_LL}, {".bc", QJ_BC}, {".ptx", QJ_PTX},
+    {".o", QJ_OBJ}, {".s", QJ_ASM}, {".ll", QJ_LL}, {".bc", QJ_BC}, {".ptx", QJ_PTX}, {".cubin", QJ_CUBIN},
 };
 
 /* The object with its header and metadata: one set where the library names them itself. */
@@ -124,7 +124,7 @@ static bool emit_to(struct session *s, const struct word *w, const char *path, i
         if (dot && (!slash || dot > slash + 1) && !strcmp(dot, formats[i].ext)) f = &formats[i];
     if (!f) {
         fail_at(s, ERR_FILE, w, "what to write is told by the extension, and %s has none that says so", path);
-        err_hint(&s->err, "FILE.o or FILE.ptx (with .h and .json beside it), FILE.s, FILE.ll or FILE.bc");
+        err_hint(&s->err, "FILE.o, FILE.ptx or FILE.cubin (with .h and .json beside it), FILE.s, FILE.ll or FILE.bc");
         return false;
     }
     if (strlen(path) > 3000) return fail_at(s, ERR_FILE, w, "a path of %zu characters", strlen(path));
@@ -132,7 +132,7 @@ static bool emit_to(struct session *s, const struct word *w, const char *path, i
     if (!a) return session_ok(s);
     char stem[4096];
     snprintf(stem, sizeof stem, "%.*s", (int)(dot - path), path);
-    bool object = f->format == QJ_OBJ || f->format == QJ_PTX;
+    bool object = f->format == QJ_OBJ || f->format == QJ_PTX || f->format == QJ_CUBIN;
     if (object) save_object(s, a, stem, f->ext);
     else qj_artifact_save(s->q, a, path);
     size_t size = 0;
@@ -150,7 +150,7 @@ static bool emit_to(struct session *s, const struct word *w, const char *path, i
         if (object && asprintf(&beside, "%s.json", stem) >= 0) out_str(o, "metadata", beside);
         free(beside);
         out_talk(o, object ? "wrote %s, .h and .json: %s%s(...)" : "wrote %s: %s%s(...)", path,
-                 f->format == QJ_PTX ? "kernels of " : "int ", qj_artifact_name(a));
+                 f->format != QJ_OBJ && object ? "kernels of " : "int ", qj_artifact_name(a));
         put_notes(s, a);
     } else {
         place_error(s, word_span(s, w));

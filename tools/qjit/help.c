@@ -39,6 +39,7 @@ static const struct { const char *name, *text; } topics[] = {
      "  a script                    64 MiB; load in load 16 deep\n"},
     {"environment",
      "  QJRT_THREADS        threads for parallel loops, as --threads\n"
+     "  QJIT_PTXAS          NVIDIA's ptxas, for .cubin files and register counts; empty: none\n"
      "  QJIT_PROFILE        map, dump, gdb or all: tell perf and gdb where kernels lie (runtime/README.md)\n"
      "  JITDUMPDIR          where dump writes .debug/jit; else HOME\n"
      "  QJIT_HISTORY        file of typed lines; empty: none. Else in XDG_STATE_HOME or HOME\n"

@@ -78,7 +78,7 @@ void place_error(struct session *s, struct span at)
 /* Notes about kernels come from the artifact (out.c); what the cache says has no other way. */
 static void on_log(void *out, const char *code, const char *text)
 {
-    if (!strcmp(code, "cache")) out_note(out, "%s [cache]", text);
+    if (!strcmp(code, "cache") || !strcmp(code, "ptxas")) out_note(out, "%s [%s]", text, code);
 }
 
 bool session_open(struct session *s, const struct session_options *o, struct out *out)

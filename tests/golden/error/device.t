@@ -27,4 +27,4 @@ check
 <stdin>:13:1: error: kernel is compiled for sm_90, and the GPU here, interpreter 7, is sm_80 [cannot-run-here]
   check
   ^^^^^
-  hint: PTX runs on its own and on later GPUs; that of sm_90a on no other
+  hint: PTX runs on its own and on later GPUs, a .cubin on those of its generation, code for sm_90a on no other

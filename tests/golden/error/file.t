@@ -23,7 +23,7 @@ run A=none.npy W=none.npy
 <stdin>:8:6: error: what to write is told by the extension, and file.xyz has none that says so [file]
   emit file.xyz
        ^^^^^^^^
-  hint: FILE.o or FILE.ptx (with .h and .json beside it), FILE.s, FILE.ll or FILE.bc
+  hint: FILE.o, FILE.ptx or FILE.cubin (with .h and .json beside it), FILE.s, FILE.ll or FILE.bc
 <stdin>:9:5: error: cannot read none.npy: No such file or directory [file]
   run A=none.npy W=none.npy
       ^^^^^^^^^^
