@@ -51,7 +51,7 @@ static bool same_digest(struct err_state *e, const char *metadata, const char *p
 /* What `kind` is written as; NULL: error set. */
 static const char *extension(struct err_state *e, const struct json *kind)
 {
-    static const char *const known[][2] = {{"object", ".o"}, {"ptx", ".ptx"}};
+    static const char *const known[][2] = {{"object", ".o"}, {"ptx", ".ptx"}, {"cubin", ".cubin"}};
     const char *word = json_text(e, kind);
     for (size_t i = 0; word && i < ARRAY_LEN(known); i++)
         if (!strcmp(word, known[i][0])) return known[i][1];
