@@ -17,8 +17,8 @@ try() { "$@" >log 2>&1 || { fault "$*"; sed 's/^/    /' log | head -20; return 1
 # ---- DESTDIR is honoured, and what was installed may be moved ---------------------------------
 DESTDIR=$tmp/stage try cmake --install "$QJ_BUILD" --prefix /opt/first || exit 1
 [ ! -e /opt/first ] || fault "written outside DESTDIR"
-mkdir moved && mv stage/opt/first moved/second
-at=$tmp/moved/second
+mkdir moved && mv stage/opt/first "moved/a & b"
+at="$tmp/moved/a & b"
 if grep -rIl -e "$tmp/stage" -e /opt/first -e "$QJ_BUILD" "$at"; then fault "these name a place of the build"; fi
 lib=$(dirname "$(dirname "$(find "$at" -name qjit.pc)")")
 export PKG_CONFIG_PATH="$lib/pkgconfig" LD_LIBRARY_PATH="$lib"
@@ -26,6 +26,13 @@ try "$at/bin/qjit" --version
 
 for f in man/man1/qjit.1 man/man3/qj_build.3 bash-completion/completions/qjit; do
     [ -s "$at/share/$f" ] || fault "share/$f is missing"
+done
+
+# ---- any place will do but what no compiler is told of: that is refused before a file is written -------
+for name in "it's" 'c"d' 'a;b' 'a$b' 'a\b'; do
+    if cmake --install "$QJ_BUILD" --prefix "$tmp/$name" >log 2>&1; then fault "installed into $name"; fi
+    tr -s '\n ' ' ' <log | grep -q 'Choose a prefix without them' || { fault "no word about $name"; cat log; }
+    [ ! -e "$tmp/$name" ] || fault "$name was begun"
 done
 
 # ---- exports ----------------------------------------------------------------------------------
@@ -99,10 +106,10 @@ int main(int argc, char **argv)
 }
 C
 strict='-std=c99 -pedantic -Wall -Wextra -Werror'
-# shellcheck disable=SC2046,SC2086  # flags are words
+# What pkg-config prints is a shell's words: blanks in them are escaped.
 {
-    try $CC $strict host.c -o shared $(pkg-config --cflags --libs qjit) && try ./shared && try ./shared isolate
-    try $CC $strict host.c -o static $(pkg-config --cflags --libs qjit-static) && try ./static
+    eval "try $CC $strict host.c -o shared $(pkg-config --cflags --libs qjit)" && try ./shared && try ./shared isolate
+    eval "try $CC $strict host.c -o static $(pkg-config --cflags --libs qjit-static)" && try ./static
     ldd static | grep -qE 'qjit|LLVM' && fault "the static program still needs $(ldd static | grep -E 'qjit|LLVM')"
     # an emitted object with parallel loops, and the pool
     cat >emit.qj <<'Q'
@@ -122,13 +129,13 @@ int main(void)
     return flip(in, out) == 0 && out[511] == 255 && qjrt_threads() == 2 ? 0 : 1;
 }
 C
-    try $CC $strict pool.c flip.o -o pool $(pkg-config --cflags --libs qjrt) && try ./pool
-    try $CC $strict pool.c flip.o -o pool $(pkg-config --cflags qjrt) "$lib/libqjrt.a" -pthread && try ./pool
+    eval "try $CC $strict pool.c flip.o -o pool $(pkg-config --cflags --libs qjrt)" && try ./pool
+    eval "try $CC $strict pool.c flip.o -o pool $(pkg-config --cflags qjrt) \"$lib/libqjrt.a\" -pthread" && try ./pool
     # a program that calls no function of the pool's has it nevertheless
     printf '#include "flip.h"\nint main(void)\n{\n    static unsigned char in[512], out[512];\n    return flip(in, out);\n}\n' >only.c
-    try $CC only.c flip.o -o only -Wl,--as-needed $(pkg-config --libs qjrt) && try ./only
+    eval "try $CC only.c flip.o -o only -Wl,--as-needed $(pkg-config --libs qjrt)" && try ./only
     readelf -d only | grep -q 'NEEDED.*libqjrt' || fault "pkg-config: the linker dropped libqjrt.so"
-    try $CC only.c flip.o -static -o only $(pkg-config --libs --static qjrt) && try ./only
+    eval "try $CC only.c flip.o -static -o only $(pkg-config --libs --static qjrt)" && try ./only
     nm only | grep -q ' T qjrt_parallel_for' || fault "pkg-config --static: no qjrt_parallel_for in the program"
 }
 

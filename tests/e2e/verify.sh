@@ -86,4 +86,17 @@ for text in '' '{}' '[]' '[7]' '{"kind": 3}' '{"kind": "object", "sha256": "x"}'
 done
 mkfifo pipe.json
 bad 'not a regular file' "'$QJIT' verify pipe.json"
+# Any path that a file may have; what has control characters is refused with that word.
+for d in 'a b' "it's" 'q"x' 'a&b' '$x' 'a;b' 'a#b' '%s' 'a\b' 'x\\' '*' 'k.v2/..dir'; do
+    mkdir -p "$d"
+    "$QJIT" compile old.qj -o "$d/k.o" 2>log || { cat log; fail "-o '$d/k.o'"; }
+    "$QJIT" verify "$d/k.json" 2>log || { cat log; fail "$d"; }
+    "$QJIT" compile old.qj two.qj -o "$d/libk.a" 2>log || { cat log; fail "-o '$d/libk.a'"; }
+    [ "$(ls "$d" | tr '\n' ' ')" = 'k.h k.json k.o libk.a libk.h libk.json ' ] || fail "in '$d': $(ls "$d")"
+done
+tab=$(printf 'a\tb') line=$(printf 'a\nb')
+bad 'control character' "'$QJIT' compile old.qj -o '$tab.o'"
+bad 'line break' "'$QJIT' compile old.qj -o '$line.o'"
+bad 'not a file name' "'$QJIT' compile old.qj two.qj -o '$tab.a'"
+
 echo "verify: $refused mixed sets refused"

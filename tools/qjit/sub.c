@@ -115,11 +115,20 @@ static int define_then(struct command_line *c, struct out *out, const struct sou
     return status;
 }
 
+/* As words_cut reads it back. */
+static void put_quoted(FILE *f, const char *word)
+{
+    fputs(" \"", f);
+    for (; *word; word++) fprintf(f, strchr("\"\\", *word) ? "\\%c" : "%c", *word);
+    putc('"', f);
+}
+
 int sub_compile(struct command_line *c, struct out *out, struct err_state *e)
 {
     struct source src;
-    if (c->output && strpbrk(c->output, "\"\\\n")) {
-        err_set(e, ERR_USAGE, (struct span){0}, "a quote, a backslash or a newline in the name of the output");
+    if (c->output && strpbrk(c->output, "\n\r")) { /* a statement ends there */
+        err_set(e, ERR_FILE, (struct span){0}, "a line break in the name of the output");
+        err_hint(e, "a name has any characters but control characters");
         return fail(out, e);
     }
     size_t n = c->output ? strlen(c->output) : 0;
@@ -135,7 +144,7 @@ int sub_compile(struct command_line *c, struct out *out, struct err_state *e)
     FILE *f = open_memstream(&text, &n);
     if (!f) exit(EXIT_OURS);
     fputs("emit", f);
-    if (c->output) fprintf(f, " \"%s\"", c->output);
+    if (c->output) put_quoted(f, c->output);
     for (int i = 0; c->ntarget > 1 && i < c->ntarget; i++) fprintf(f, "%s %s", i ? "" : " for", c->target[i]);
     fclose(f);
     int status = define_then(c, out, &src, text);
