@@ -77,6 +77,13 @@ static bool see_stmt(const struct stmt *s, void *u)
         check_intrin(k, s->u.intrin.meaning);
         for (int i = 0; i < s->u.intrin.meaning->nop; i++) ir_walk(s->u.intrin.arg[i], see_expr, k);
         break;
+    case STMT_COMBINE:
+        ir_walk(s->u.combine.at, see_expr, k);
+        if (is_gpu(k)) break;
+        unsupported(k, arena_printf(&k->c->arena, "threads combine %s, which %s does not have",
+                                    s->u.combine.at->val.buffer->name, k->t->name),
+                    "on a CPU rfactor the reduce loop instead of binding it");
+        break;
     case STMT_SEQ: case STMT_SYNC: break;
     }
     return !err_is(&k->c->err);

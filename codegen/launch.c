@@ -71,7 +71,28 @@ static bool see_stmt(const struct stmt *s, void *u)
 {
     struct planner *p = u;
     if (s->kind == STMT_FOR) return see_loop(p, s);
+    if (s->kind == STMT_COMBINE) {
+        int64_t *n = &p->now->block[s->u.combine.axis - LOOP_THREAD_X];
+        *n = i64_max(*n, s->u.combine.width);
+    }
     return s->kind == STMT_ALLOC ? see_alloc(p, s) : true;
+}
+
+/* Lanes of a warp that are a power of two apart exchange registers; when all sizes of the block are known. */
+static bool see_combine(const struct stmt *s, void *u)
+{
+    struct planner *p = u;
+    if (s->kind != STMT_COMBINE || err_is(&p->c->err)) return true;
+    int64_t stride = 1, width = s->u.combine.width;
+    int axis = (int)s->u.combine.axis - LOOP_THREAD_X;
+    for (int d = 0; d < axis; d++) stride *= p->now->block[d];
+    const int64_t *n = p->now->block;
+    bool powers = !(stride & (stride - 1)) && !(width & (width - 1));
+    if (powers && stride * width <= p->most->warp && n[axis] % width == 0) return true;
+    return refuse(p, "bind the loop to threadIdx.x, by a power of two",
+                  "%lld threads along %s, %lld apart, in a block of %lld x %lld x %lld are no part of a warp of %d",
+                  (long long)width, loop_kind_name[s->u.combine.axis], (long long)stride, (long long)n[0], (long long)n[1],
+                  (long long)n[2], p->most->warp);
 }
 
 static bool add_kernel(struct planner *p, const struct stmt *s)
@@ -84,6 +105,8 @@ static bool add_kernel(struct planner *p, const struct stmt *s)
     if (threads > p->most->threads)
         return refuse(p, "split a loop that is bound to threadIdx further", "a block of %lld x %lld x %lld is %lld threads, %d at most",
                       (long long)k.block[0], (long long)k.block[1], (long long)k.block[2], (long long)threads, p->most->threads);
+    ir_walk_stmt(s, see_combine, p);
+    if (err_is(&p->c->err)) return false;
     if (k.shared > p->most->shared)
         return refuse(p, "compute shared stages for a smaller part at a time",
                       "a block needs %lld bytes of shared memory, %d at most", (long long)k.shared, p->most->shared);

@@ -9,6 +9,7 @@
  *   llvm_intrin.c   instructions: interprets recipes
  *   llvm_rows.c     instructions inside vector expressions
  *   llvm_kernel.c   kernels of a GPU: launches, bound loops, shared memory
+ *   llvm_combine.c  what the threads of a warp do together
  *   emit.c          target machine, LLVM's passes, bytes
  *
  * Functions come here after the passes: flat indices, no unrolled or vectorized loops, and checked
@@ -137,6 +138,9 @@ bool emit_kernels(struct emit *m, const struct func *f, int64_t *workspace, stru
 bool emit_bound(struct emit *m, const struct stmt *s);
 void emit_barrier(struct emit *m);
 LLVMValueRef shared_room(struct emit *m, const struct buffer *b);
+LLVMValueRef axis_number(struct emit *m, enum loop_kind how);   /* i64: a block's or thread's number */
+/* ---- llvm_combine.c ---- */
+void emit_combine(struct emit *m, const struct stmt *s);
 
 /* A loop over [from, to) that runs at least once, or `maybe` not at all: returns its variable, to be closed. */
 struct loop_blocks { LLVMValueRef i, to; LLVMBasicBlockRef body, done; };

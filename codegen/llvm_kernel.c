@@ -23,7 +23,7 @@ static void require_threads(struct emit *m, LLVMValueRef fn, const char *key, in
 
 /* ---- bound loops ---- */
 
-static LLVMValueRef axis_number(struct emit *m, enum loop_kind how)
+LLVMValueRef axis_number(struct emit *m, enum loop_kind how)
 {
     bool thread = how >= LOOP_THREAD_X;
     char axis = "xyz"[(int)how - (thread ? LOOP_THREAD_X : LOOP_BLOCK_X)];

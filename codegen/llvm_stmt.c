@@ -365,6 +365,7 @@ bool emit_stmt(struct emit *m, const struct stmt *s)
     case STMT_SYNC:
         if (m->launch) emit_barrier(m); /* on a CPU all is in order anyway */
         return true;
+    case STMT_COMBINE: emit_combine(m, s); return true;
     }
     return true;
 }

@@ -88,7 +88,7 @@ static bool walk(struct plan *p, const struct stmt *s, struct area *a)
             if (!walk(p, s->u.seq.at[i], a)) return false;
         return true;
     case STMT_ALLOC: return walk_alloc(p, s, a);
-    case STMT_STORE: case STMT_INTRIN: case STMT_SYNC: return true;
+    case STMT_STORE: case STMT_INTRIN: case STMT_SYNC: case STMT_COMBINE: return true;
     }
     return true;
 }

@@ -78,6 +78,7 @@ static bool see_stmt(const struct stmt *s, void *u)
         in->why = arena_printf(&in->c->arena, "has the instruction %s inside", s->u.intrin.meaning->name);
         break;
     case STMT_SYNC: in->why = "has a sync inside"; break;
+    case STMT_COMBINE: in->why = "has threads combine inside"; break;
     case STMT_SEQ: break;
     }
     return !in->why;
@@ -299,7 +300,7 @@ static const struct stmt *widen_stmt(struct widen *w, const struct stmt *s, cons
         for (int i = 0; i < n; i++) at[i] = widen_stmt(w, s->u.seq.at[i], mask);
         return ir_seq(w->c, n, at);
     }
-    case STMT_ALLOC: case STMT_INTRIN: case STMT_SYNC: break; /* obstacles */
+    case STMT_ALLOC: case STMT_INTRIN: case STMT_SYNC: case STMT_COMBINE: break; /* obstacles */
     }
     QJ_ASSERT(!"no vector form");
     return NULL;

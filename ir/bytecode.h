@@ -42,6 +42,7 @@ enum bc_op {
     BC_EXTERN,                  /* d = call x of the host's */
     BC_TOUCH,                   /* element a of mem[x] is about to be read: told to `touch` */
     BC_SYNC,                    /* stops here, a trap of kind SYNC; goes on behind it */
+    BC_COMBINE,                 /* the same: by `sub`, b neighbours along axis d combine element a of mem[x] (threads.h) */
     BC_CALL                     /* the owner's `call`, number x */
 };
 

@@ -239,7 +239,7 @@ bool bc_run(struct bc *b, int from)
         case BC_TOUCH:
             if (!b->touch(b->u, i->x, A.i, 1, false)) return trap(b, i, BC_TRAP_REPORTED, NULL);
             break;
-        case BC_SYNC: return trap(b, i, BC_TRAP_SYNC, NULL);
+        case BC_SYNC: case BC_COMBINE: return trap(b, i, BC_TRAP_SYNC, NULL);
         case BC_CALL:
             if (!b->call(b->u, i->x)) return trap(b, i, BC_TRAP_REPORTED, NULL);
             break;

@@ -202,6 +202,25 @@ static void compile_alloc(struct interp *ip, const struct stmt *s)
     compile(ip, s->u.alloc.body);
 }
 
+/* In a function of a CPU there is nobody to combine with. */
+static void compile_combine(struct interp *ip, const struct stmt *s)
+{
+    struct bc *b = &ip->code;
+    const struct expr *at = s->u.combine.at;
+    if (!ip->now) {
+        err_set(&ip->c->err, ERR_UNSUPPORTED, (struct span){0}, "threads combine %s where no loop is bound to them",
+                at->val.buffer->name);
+        b->failed = true;
+        return;
+    }
+    uint32_t mark = bc_mark(b);
+    int mem = bc_find(b, at->val.buffer, at->val.buffer->name), reg = b->failed ? 0 : bc_address(b, mem, at->nkid, at->kid);
+    bc_forget(b, mark);
+    bc_emit(b, (struct bc_ins){.op = BC_NEED, .a = reg, .x = mem});
+    bc_emit(b, (struct bc_ins){.op = BC_COMBINE, .sub = (uint8_t)s->u.combine.k, .d = (int)s->u.combine.axis - LOOP_THREAD_X,
+                               .a = reg, .b = s->u.combine.width, .x = mem});
+}
+
 static void compile(struct interp *ip, const struct stmt *s)
 {
     struct bc *b = &ip->code;
@@ -221,6 +240,7 @@ static void compile(struct interp *ip, const struct stmt *s)
     case STMT_SYNC:
         if (ip->now) bc_emit(b, (struct bc_ins){.op = BC_SYNC});
         break;
+    case STMT_COMBINE: compile_combine(ip, s); break;
     }
 }
 
@@ -257,7 +277,11 @@ static bool see_kernel(const struct stmt *s, void *u)
         if (b->scope == SCOPE_LOCAL) VEC_PUSH(&ip->arena, k->own, x);
         else VEC_PUSH(&ip->arena, k->shared, x);
     }
-    k->syncs |= s->kind == STMT_SYNC;
+    if (s->kind == STMT_COMBINE) {
+        int64_t *n = &k->block[s->u.combine.axis - LOOP_THREAD_X];
+        *n = i64_max(*n, s->u.combine.width);
+    }
+    k->syncs |= s->kind == STMT_SYNC || s->kind == STMT_COMBINE;
     return true;
 }
 

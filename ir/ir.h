@@ -135,7 +135,6 @@ enum tensor_kind {
 };
 
 struct range { int64_t lo, hi; };    /* inclusive */
-
 struct layout;         /* ir/layout.h */
 
 /* What is known of runs of elements along a dimension, each starting at a multiple of `run`: of each four of a run take
@@ -197,10 +196,9 @@ enum loop_kind { LOOP_SERIAL, LOOP_UNROLLED, LOOP_VECTORIZED, LOOP_PARALLEL,
                  LOOP_THREAD_X, LOOP_THREAD_Y, LOOP_THREAD_Z, LOOP_VTHREAD, LOOP_KINDS };
 extern const char *const loop_kind_name[LOOP_KINDS]; /* "serial" ... "blockIdx.x" ... "threadIdx.x" "vthread" */
 
-enum stmt_kind { STMT_FOR, STMT_STORE, STMT_IF, STMT_SEQ, STMT_ALLOC, STMT_INTRIN, STMT_SYNC };
+enum stmt_kind { STMT_FOR, STMT_STORE, STMT_IF, STMT_SEQ, STMT_ALLOC, STMT_INTRIN, STMT_SYNC, STMT_COMBINE };
 
 struct meaning;        /* ir/meaning.h */
-
 struct stmt {
     enum stmt_kind kind;
     uint32_t uid;                           /* a loop's identity, kept when it is rebuilt */
@@ -225,6 +223,7 @@ struct stmt {
             const struct meaning *meaning;
             const struct expr *const *arg;  /* one LOAD an operand, in the meaning's order; arg[0] written */
         } intrin;
+        struct { enum combiner k; enum loop_kind axis; int width; const struct expr *at; } combine;     /* threads.h; at: a LOAD */
     } u;
 };
 
@@ -325,6 +324,7 @@ const struct stmt *ir_seq(struct ir_ctx *c, int n, const struct stmt *const *at)
 const struct stmt *ir_alloc(struct ir_ctx *c, const struct buffer *b, const struct stmt *body);
 const struct stmt *ir_intrin(struct ir_ctx *c, const struct meaning *m, const struct expr *const *arg);
 const struct stmt *ir_sync(struct ir_ctx *c);
+const struct stmt *ir_combine_threads(struct ir_ctx *c, enum combiner k, enum loop_kind x, int width, const struct expr *at);
 static inline struct range dtype_range(enum dtype d) { return (struct range){dtype_info[d].lo, dtype_info[d].hi}; }
 static inline bool dt_holds(enum dtype d, struct range r) { return dtype_info[d].lo <= r.lo && r.hi <= dtype_info[d].hi; }
 

@@ -76,7 +76,7 @@ static bool loop_word(struct nest *n, const char *word, struct span at, enum loo
         if (!strcmp(word, loop_kind_name[k])) return *how = (enum loop_kind)k, true;
     err_set(&n->p.c->err, ERR_SYNTAX, at, "no statement starts with %s", word);
     err_hint(&n->p.c->err, "for, parallel, vectorized, unrolled, blockIdx.x, threadIdx.x, vthread, if, alloc, sync, "
-                           "A[...] = ..., or an instruction");
+                           "sum(threadIdx.x, 32) A[...], A[...] = ..., or an instruction");
     return false;
 }
 
@@ -208,6 +208,21 @@ static const struct stmt *parse_intrin(struct nest *n, const char *name, struct 
     return lex_expect(p->lx, ")") ? ir_intrin(p->c, m, arg) : NULL;
 }
 
+/* axis "," width ")" element; what all threads of a group do together. */
+static const struct stmt *parse_combine(struct nest *n, enum combiner k)
+{
+    struct lexer *lx = n->p.lx;
+    struct span at = lx->tok.span;
+    const char *word = lex_name(lx);
+    enum loop_kind axis;
+    int64_t width;
+    if (!word || !loop_word(n, word, at, &axis) || !lex_expect(lx, ",") || !parse_extent(lx, &width)) return NULL;
+    if (!lex_expect(lx, ")")) return NULL;
+    struct val v = parse_val(&n->p, PREC_NONE);
+    if (!v.e || !val_expect_scalar(&n->p, &v, "what threads combine")) return NULL;
+    return ir_combine_threads(lx->ctx, k, axis, (int)i64_min(width, INT32_MAX), v.e);
+}
+
 static const struct stmt *parse_stmt(struct nest *n)
 {
     struct lexer *lx = n->p.lx;
@@ -216,7 +231,11 @@ static const struct stmt *parse_stmt(struct nest *n)
     enum loop_kind how;
     if (!word) return NULL;
     if (lex_accept(lx, "[")) return parse_store(n, word, at);
-    if (lex_accept(lx, "(")) return !strcmp(word, "if") ? parse_if(n) : parse_intrin(n, word, at);
+    if (lex_accept(lx, "(")) {
+        for (int k = RED_SUM; k <= RED_MIN; k++)
+            if (!strcmp(word, combiner_name[k])) return parse_combine(n, (enum combiner)k);
+        return !strcmp(word, "if") ? parse_if(n) : parse_intrin(n, word, at);
+    }
     if (!strcmp(word, "sync")) return ir_sync(lx->ctx);
     if (!strcmp(word, "alloc")) return parse_alloc(n);
     return loop_word(n, word, at, &how) ? parse_loop(n, how) : NULL;

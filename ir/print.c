@@ -427,6 +427,12 @@ static void put_stmt(struct pr *p, const struct stmt *st, int depth)
         str_put(p->s, ")\n");
         break;
     case STMT_SYNC: str_put(p->s, "sync\n"); break;
+    case STMT_COMBINE:
+        str_printf(p->s, "%s(%s, %d) ", combiner_name[st->u.combine.k], loop_kind_name[st->u.combine.axis],
+                   st->u.combine.width);
+        put(p, st->u.combine.at, PREC_NONE, false);
+        str_putc(p->s, '\n');
+        break;
     }
     p->top = outer;
 }

@@ -192,6 +192,7 @@ static bool stmt_uses(const struct stmt *s, void *u)
     if (s->kind == STMT_IF) ir_walk(s->u.cond.cond, expr_uses, x);
     for (int i = 0; s->kind == STMT_INTRIN && i < s->u.intrin.meaning->nop; i++)
         ir_walk(s->u.intrin.arg[i], expr_uses, x);
+    if (s->kind == STMT_COMBINE) ir_walk(s->u.combine.at, expr_uses, x);
     return !x->found;
 }
 
@@ -240,6 +241,13 @@ static const struct stmt *simp(struct ir_ctx *c, const struct stmt *s, const str
     case STMT_ALLOC: return simp_alloc(c, s, k);
     case STMT_INTRIN: return simp_intrin(c, s, k);
     case STMT_SYNC: return s;
+    case STMT_COMBINE: {
+        const struct expr *at = simplify_once(c, s->u.combine.at, k);
+        if (at == s->u.combine.at) return s;
+        struct stmt *now = arena_copy(&c->arena, s, sizeof *s);
+        now->u.combine.at = at;
+        return now;
+    }
     }
     return s;
 }

@@ -146,3 +146,14 @@ const struct stmt *ir_intrin(struct ir_ctx *c, const struct meaning *m, const st
 }
 
 const struct stmt *ir_sync(struct ir_ctx *c) { return new_stmt(c, STMT_SYNC); }
+
+const struct stmt *ir_combine_threads(struct ir_ctx *c, enum combiner k, enum loop_kind axis, int width, const struct expr *at)
+{
+    if (!at) return NULL;
+    struct stmt *s = new_stmt(c, STMT_COMBINE);
+    s->u.combine.k = k;
+    s->u.combine.axis = axis;
+    s->u.combine.width = width;
+    s->u.combine.at = at;
+    return s;
+}

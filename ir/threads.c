@@ -92,7 +92,38 @@ static bool diverged(struct threads *t, int64_t thread)
     return false;
 }
 
-/* All threads up to the next barrier, which all of them must reach. *done: they have ended instead. */
+/* All threads stand at it. What each group comes to is collected first, for a thread's element is in its own room. */
+static bool combine(struct threads *t, const struct keep *keep, const struct bc_ins *i)
+{
+    static const enum op by[] = {[RED_SUM] = OP_ADD, [RED_MAX] = OP_MAX, [RED_MIN] = OP_MIN};
+    const struct kernel *k = t->kernel;
+    const struct bc_mem *m = &t->code->mem[i->x];
+    size_t nreg = t->code->reg.n, own = 0;
+    int64_t stride = 1, width = i->b;
+    while (own < k->own.n && k->own.at[own] != i->x) own++;
+    QJ_ASSERT(own < k->own.n);
+    for (int d = 0; d < i->d; d++) stride *= k->block[d];
+    if (k->block[i->d] % width) {
+        t->why = arena_printf(t->arena, "%" PRId64 " threads along threadIdx.%c combine %s, of the block's %" PRId64, width,
+                              "xyz"[i->d], m->name, k->block[i->d]);
+        return false;
+    }
+    for (int64_t first = 0; first < t->per_block; first++) {
+        if (first / stride % width) continue;
+        union value all = {.i = 0};
+        for (int pass = 0; pass < 2; pass++)
+            for (int64_t n = 0; n < width; n++) {
+                int64_t thread = first + n * stride, at = keep->reg[(size_t)thread * nreg + (size_t)i->a].i;
+                unsigned char *base = keep->room[own].base + (size_t)thread * bytes_of(m);
+                if (pass) value_store(m->dt, base, at, all);
+                else if (!n) all = value_load(m->dt, base, at);
+                else all.i = ir_apply_int(by[i->sub], m->dt, all.i, value_load(m->dt, base, at).i, NULL);
+            }
+    }
+    return true;
+}
+
+/* All threads up to the next barrier or combination, which all of them must reach. *done: they have ended instead. */
 static bool run_on(struct threads *t, const struct keep *keep, int64_t block, bool *done)
 {
     union value *own = t->code->reg.at;
@@ -113,7 +144,11 @@ static bool run_on(struct threads *t, const struct keep *keep, int64_t block, bo
     if (!ok) memcpy(own, t->code->reg.at, nreg * sizeof *own); /* for the report */
     t->code->reg.at = own;
     *done = where < 0;
-    return ok;
+    if (!ok || *done) return ok;
+    const struct bc_ins *at = &t->code->ins.at[where - 1];
+    if (at->op == BC_COMBINE) return combine(t, keep, at);
+    t->now++; /* a barrier orders what lies before and behind it */
+    return true;
 }
 
 static bool run_block(struct threads *t, const struct keep *keep, int64_t block)
@@ -136,7 +171,7 @@ static bool run_block(struct threads *t, const struct keep *keep, int64_t block)
         memcpy(keep->reg + (size_t)i * nreg, t->code->reg.at, nreg * sizeof *keep->reg);
         keep->at[i] = t->kernel->first;
     }
-    for (bool done = false; !done; t->now++)
+    for (bool done = false; !done;)
         if (!run_on(t, keep, block, &done)) return false;
     return true;
 }

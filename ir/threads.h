@@ -3,10 +3,14 @@
  * Used by interp.c alone.
  *
  * A statement at the root of a function (through sequences and global allocs), where any loop of the function is bound,
- * is a kernel. A block has as many threads along an axis as the longest loop bound to it has iterations, the grid as
- * many blocks. All of them execute the whole statement; a bound loop is `if (axis < extent)`, also inside another loop
+ * is a kernel. A block has as many threads along an axis as the longest loop bound to it has iterations, or as its widest
+ * combination takes; the grid as many blocks. All of them execute the whole statement; a bound loop is `if (axis < extent)`, also inside another loop
  * of its axis. Local memory is a thread's, shared memory a block's. sync is a barrier of the block, which all its
  * threads reach; in a function without bound loops it is nothing.
+ *
+ * `sum(threadIdx.x, 8) B[i]` (or min, max; of integers, so that the order is free): each group of 8 neighbours along
+ * x, from a multiple of 8 on, all others being equal, combines its threads' elements, which all of them then have. All threads of
+ * the block come there, but it is no barrier: shared memory is not ordered by it. The width divides the block's.
  *
  * A block's threads run one after the other, each up to the next barrier, so what the others do in between shows.
  * Two threads of a block may not touch one element between two barriers, nor two blocks in the whole kernel, when

@@ -438,6 +438,21 @@ static bool intrin(struct check *k, const struct stmt *s)
     return true;
 }
 
+static bool combine(struct check *k, const struct stmt *s)
+{
+    const struct expr *at = s->u.combine.at;
+    enum combiner by = s->u.combine.k;
+    if (!expr(k, at, 0)) return false;
+    if (at->op != OP_LOAD || at->type.lanes != 1 || at->val.buffer->scope != SCOPE_LOCAL)
+        return bad_type(k, at, "threads combine an element of local memory");
+    if (at->type.dt == DT_F32 || (by != RED_SUM && by != RED_MIN && by != RED_MAX))
+        return bad_type(k, at, "threads combine integers, in any order");
+    if (s->u.combine.axis < LOOP_THREAD_X || s->u.combine.axis > LOOP_THREAD_Z || s->u.combine.width < 2)
+        return fail_at(k, ERR_SYNTAX, "%d threads along %s cannot combine", s->u.combine.width,
+                       loop_kind_name[s->u.combine.axis]);
+    return true;
+}
+
 static bool buffer(struct check *k, const struct buffer *b)
 {
     if (find_buffer(k, b)) return fail_at(k, ERR_SYNTAX, "buffer %s is allocated inside itself", b->name);
@@ -472,6 +487,7 @@ static bool stmt(struct check *k, const struct stmt *s, int depth)
     }
     case STMT_INTRIN: return intrin(k, s);
     case STMT_SYNC: return true;
+    case STMT_COMBINE: return combine(k, s);
     }
     return fail_at(k, ERR_SYNTAX, "no such statement");
 }

@@ -181,6 +181,11 @@ static const struct stmt *rw_kids(const struct stmt_rw *w, const struct stmt *s)
     }
     case STMT_INTRIN: return rw_intrin(w, s);
     case STMT_SYNC: return s;
+    case STMT_COMBINE: {
+        const struct expr *at = rw_expr(w, s->u.combine.at);
+        if (at == s->u.combine.at) return s;
+        return keep_uid(ir_combine_threads(w->c, s->u.combine.k, s->u.combine.axis, s->u.combine.width, at), s);
+    }
     }
     QJ_ASSERT(!"unknown statement");
     return NULL;
@@ -218,7 +223,7 @@ void ir_walk_stmt(const struct stmt *s, bool (*fn)(const struct stmt *s, void *u
         for (int i = 0; i < s->u.seq.n; i++) ir_walk_stmt(s->u.seq.at[i], fn, u);
         break;
     case STMT_ALLOC: ir_walk_stmt(s->u.alloc.body, fn, u); break;
-    case STMT_STORE: case STMT_INTRIN: case STMT_SYNC: break;
+    case STMT_STORE: case STMT_INTRIN: case STMT_SYNC: case STMT_COMBINE: break;
     }
 }
 
@@ -246,6 +251,7 @@ static bool add_externs(const struct stmt *s, void *u)
     if (s->kind == STMT_IF) ir_walk(s->u.cond.cond, add_extern, x);
     if (s->kind == STMT_INTRIN)
         for (int i = 0; i < s->u.intrin.meaning->nop; i++) ir_walk(s->u.intrin.arg[i], add_extern, x);
+    if (s->kind == STMT_COMBINE) ir_walk(s->u.combine.at, add_extern, x);
     if (s->kind != STMT_STORE) return true;
     for (int i = 0; i < s->u.store.nidx; i++) ir_walk(s->u.store.idx[i], add_extern, x);
     ir_walk(s->u.store.value, add_extern, x);

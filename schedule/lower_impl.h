@@ -4,6 +4,7 @@
  *   lower.c   inlines, decides what is packed ahead, makes arguments, puts the functions together
  *   region.c  consumers first: the region each stage computes, its loops and guards
  *   simt.c    bound loops: what is refused, thread 0's stores, barriers
+ *   combine.c reduce loops bound to threads: what is refused, and what follows them
  *   notes.c   how often each stage is computed, and what of that is a slow path
  *   nest.c    one stage's loops: init, update, instruction, producers computed inside */
 #ifndef QJ_SCHEDULE_LOWER_IMPL_H
@@ -57,6 +58,9 @@ struct lower {
 struct lower *lower_prepare(struct sched *s, const struct state *st);
 bool lower_regions(struct lower *w);
 const struct stmt *lower_nest(struct lower *w, int stage);
+/* Guards that stop at leaf i and use no reduce loop, around s, over the n variables `with` for `old`. */
+const struct stmt *lower_init_guards(struct lower *w, const struct lstage *x, int i, const struct stmt *s, int n,
+                                     const struct var *const *old, const struct expr *const *with);
 /* The LOAD of a tensor's element from stage (or argument) storage, for the function being built. */
 const struct expr *lower_load(struct lower *w, const struct tensor *t, const struct expr *const *idx);
 /* Physical indices of an element of a stage's storage. */
@@ -69,6 +73,16 @@ bool lower_bindings(struct lower *w, int i);                /* stage i's may be;
 /* Guards of stage i that some threads of a block fail stand inside the computation of shared stages. */
 void lower_spare_shared(struct lower *w, int i);
 const struct stmt *lower_kernels(struct lower *w, const struct stmt *body);
+/* The condition depends on which thread of its block computes stage i. */
+bool lower_on_thread(const struct lower *w, int i, const struct expr *cond);
+
+/* ---- reduce loops bound to threads (combine.c) ---- */
+bool stage_combines(const struct stage *g);                     /* it has some */
+bool lower_may_combine(struct lower *w, int i, int own);        /* loop `own` may be one. False: error */
+/* Guards of stage i that some threads fail stand around terms alone: all threads combine. */
+void lower_spare_combined(struct lower *w, int i);
+/* What follows the reduce loops of stage i: threads combine their elements, those of leaves `from` inward. NULL: nothing. */
+const struct stmt *lower_combine(struct lower *w, int i, int from);
 
 /* Slow paths that the schedule itself decided on: work done again, sums of products without an instruction. */
 void lower_notes(struct lower *w, struct lowered *l);

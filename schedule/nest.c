@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* nest.c - the loops of one stage:
  *
- *     outer data loops { init over the inner data loops; reduce loops { inner data loops { update } } }
+ *     outer data loops { init over the inner data loops; reduce loops { inner data loops { update } }; combine }
  *
  * The init comes right before the outermost reduce loop. Producers computed at a loop come first in its body;
  * a guard stands right inside the innermost loop it uses. From a tensorized loop inward stands the instruction. */
@@ -76,9 +76,8 @@ static int contiguous_leaf(struct lower *w, const struct lstage *x)
     return -1;
 }
 
-/* Guards that stop at leaf i and use no reduce loop, over the variables `with`. */
-static const struct stmt *init_guards(struct lower *w, const struct lstage *x, int i, const struct stmt *s, int n,
-                                      const struct var *const *old, const struct expr *const *with)
+const struct stmt *lower_init_guards(struct lower *w, const struct lstage *x, int i, const struct stmt *s, int n,
+                                     const struct var *const *old, const struct expr *const *with)
 {
     for (int k = 0; k < x->nguard; k++) {
         if (x->guard[k].pos != i || x->guard[k].term) continue;
@@ -113,7 +112,7 @@ static const struct stmt *init(struct lower *w, const struct lstage *x, int from
     const struct stmt *s = store(w, x, at, ir_identity(c, (enum combiner)g->body->val.i, g->tensor->dt));
     for (int i = g->nleaf - 1; i >= from; i--) {
         int it = g->leaf[i];
-        s = init_guards(w, x, i, s, n, old, with);
+        s = lower_init_guards(w, x, i, s, n, old, with);
         enum loop_kind how = i == along ? LOOP_VECTORIZED : inside[i] ? LOOP_UNROLLED : g->iter[it].how;
         if (fresh[i]) s = loop(w, x, it, fresh[i], how, s);
     }
@@ -265,8 +264,8 @@ static const struct stmt *nest(struct lower *w, int i, int pos, bool scalar)
     bool starts = stage_reduce(g) && !(scalar && pos > tensor_pos(x)) &&
                   pos == (first_reduce(x) < tensor_pos(x) ? first_reduce(x) : tensor_pos(x));
     if (!s || !starts || (scalar && pos == tensor_pos(x))) return s;
-    const struct stmt *two[2] = {init(w, x, pos), s};
-    return ir_seq(w->c, 2, two);
+    const struct stmt *three[3] = {init(w, x, pos), s, lower_combine(w, i, pos)};
+    return ir_seq(w->c, 3, three);
 }
 
 const struct stmt *lower_nest(struct lower *w, int i)

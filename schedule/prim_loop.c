@@ -192,7 +192,10 @@ static bool mark(struct applying *a, struct stage *g, int iter, enum loop_kind h
     const char *word = loop_kind_name[how];
     if (x->how != LOOP_SERIAL)
         return fail_step(a, ERR_ILLEGAL_STEP, NULL, "loop %s is already %s", x->name, loop_kind_name[x->how]);
-    if (x->reduce && how != LOOP_UNROLLED) {
+    bool threads = how >= LOOP_THREAD_X && how <= LOOP_THREAD_Z;
+    if (x->reduce && threads && g->tensor->dt == DT_F32)
+        return fail_step(a, ERR_FLOAT_ORDER, NULL, "threads would add the terms of %s in an order of their own", g->tensor->name);
+    if (x->reduce && how != LOOP_UNROLLED && !threads) {
         fail_step(a, ERR_ILLEGAL_STEP, NULL, "%s is a reduce loop: its iterations add to one element and cannot be %s",
                   x->name, word);
         err_hint(&a->c->err, "rfactor %s.%s first, or choose a data-parallel loop", g->tensor->name, x->name);

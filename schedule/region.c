@@ -265,6 +265,7 @@ bool lower_regions(struct lower *w)
         if (!float_order(w, g)) return false;
         make_loops(w, x);
         if (!lower_bindings(w, i)) return false;
+        lower_spare_combined(w, i);
         lower_spare_shared(w, i);
     }
     return true;

@@ -30,6 +30,7 @@ static bool is_thread(enum loop_kind how) { return how >= LOOP_THREAD_X && how <
 static const struct buffer *written_by(const struct stmt *s)
 {
     if (s->kind == STMT_STORE) return s->u.store.buffer;
+    if (s->kind == STMT_COMBINE) return s->u.combine.at->val.buffer;
     return s->kind == STMT_INTRIN ? s->u.intrin.arg[0]->val.buffer : NULL;
 }
 
@@ -98,15 +99,16 @@ static const struct stmt *wrap(struct simt *k, const struct stmt *s, struct arou
         for (int i = 0; i < s->u.seq.n; i++) all[i] = wrap(k, s->u.seq.at[i], at);
         return ir_seq(c, s->u.seq.n, all);
     }
-    case STMT_STORE: case STMT_INTRIN: case STMT_SYNC: break;
+    case STMT_STORE: case STMT_INTRIN: case STMT_SYNC: case STMT_COMBINE: break;
     }
     return s;
 }
 
 /* ---- barriers ---- */
 
-/* Shared buffers, by bit. Of a statement: what it reads and writes. Of a place: what was since the last barrier. */
-struct use { uint64_t read, write; };
+/* Shared buffers, by bit. Of a statement: what it reads and writes, and whether threads combine there. Of a place: what was
+ * since the last barrier. */
+struct use { uint64_t read, write; bool combine; };
 
 struct using { const struct simt *k; struct use u; const struct buffer *own; };
 
@@ -121,6 +123,7 @@ static bool see_use(const struct stmt *s, void *u)
 {
     struct using *x = u;
     x->own = written_by(s);
+    x->u.combine |= s->kind == STMT_COMBINE;
     if (x->own) x->u.write |= bit_of(x->k, x->own);
     if (s->kind == STMT_STORE) {
         for (int i = 0; i < s->u.store.nidx; i++) ir_walk(s->u.store.idx[i], see_load, u);
@@ -140,7 +143,7 @@ static struct use use_of(const struct simt *k, const struct stmt *s)
 }
 
 static uint64_t conflict(struct use a, struct use since) { return (a.read & since.write) | (a.write & since.read); }
-static struct use both(struct use a, struct use b) { return (struct use){a.read | b.read, a.write | b.write}; }
+static struct use both(struct use a, struct use b) { return (struct use){a.read | b.read, a.write | b.write, false}; }
 
 static bool memory_load(const struct expr *e, void *u)
 {
@@ -163,7 +166,7 @@ static const struct stmt *flow(struct simt *k, const struct stmt *s, struct use 
 {
     struct ir_ctx *c = k->c;
     struct use u = use_of(k, s);
-    if (!(u.read & u.write)) { /* it does not stand against itself */
+    if (!(u.read & u.write) && !u.combine) { /* it does not stand against itself */
         uint64_t bad = conflict(u, *since);
         if (bad && !all) {
             const char *name = k->shared[__builtin_ctzll(bad)]->name;
@@ -206,6 +209,12 @@ static const struct stmt *flow(struct simt *k, const struct stmt *s, struct use 
             if (!(at[i] = flow(k, s->u.seq.at[i], since, all))) return NULL;
         return ir_seq(c, s->u.seq.n, at);
     }
+    case STMT_COMBINE:
+        if (all) return s;
+        lower_fail(k->w, ERR_RACE, "the threads combine %s where not all threads of the block come",
+                   s->u.combine.at->val.buffer->name);
+        err_hint(&c->err, "bind the loop around it to as many threads as any other loop of the kernel");
+        return NULL;
     case STMT_STORE: case STMT_INTRIN: case STMT_SYNC: break;
     }
     return s;
@@ -232,7 +241,7 @@ static bool see_kernel(const struct stmt *s, void *u)
 static const struct stmt *kernel(struct lower *w, const struct stmt *s)
 {
     struct simt k = {.w = w, .c = w->c, .threads = {1, 1, 1}};
-    struct use since = {0, 0};
+    struct use since = {0};
     ir_walk_stmt(s, see_kernel, &k);
     if (err_is(&w->c->err)) return NULL;
     return flow(&k, wrap(&k, s, (struct around){0}), &since, true);
@@ -314,6 +323,10 @@ bool lower_bindings(struct lower *w, int i)
         if (seen[how])
             return lower_fail(w, ERR_ILLEGAL_STEP, "two loops around %s are bound to %s", g->tensor->name, loop_kind_name[how]);
         seen[how] = true;
+        if (g->iter[g->leaf[k]].reduce) {
+            if (!lower_may_combine(w, i, g->leaf[k])) return false;
+            continue;
+        }
         if (g->attach != ATTACH_AT) continue;
         if (!is_thread(how))
             return refuse(w, i, "bind loops of the stage it is computed in",
@@ -332,17 +345,18 @@ bool lower_bindings(struct lower *w, int i)
 
 /* ---- guards ---- */
 
+/* Something that all threads of a block do together. */
 static bool holds_shared(const struct lower *w, int i)
 {
     const struct stage *g = w->stage[i].g;
     if (w->stage[i].place == PLACE_NONE) return false;
-    if (g->scope == SCOPE_SHARED) return true;
+    if (g->scope == SCOPE_SHARED || stage_combines(g)) return true;
     for (int p = 0; p < i; p++)
         if (w->st->stage[p]->attach == ATTACH_AT && w->st->stage[p]->at_stage == i && holds_shared(w, p)) return true;
     return false;
 }
 
-static bool on_thread(const struct lower *w, int i, const struct expr *cond)
+bool lower_on_thread(const struct lower *w, int i, const struct expr *cond)
 {
     for (int last = w->stage[i].g->nleaf - 1;;) {
         const struct lstage *x = &w->stage[i];
@@ -365,7 +379,7 @@ void lower_spare_shared(struct lower *w, int i)
             deep = deep < state_leaf_pos(x->g, g->at_iter) ? state_leaf_pos(x->g, g->at_iter) : deep;
     }
     for (int k = 0; k < x->nguard; k++)
-        if (x->guard[k].pos <= deep && on_thread(w, i, x->guard[k].cond)) {
+        if (x->guard[k].pos <= deep && lower_on_thread(w, i, x->guard[k].cond)) {
             x->guard[k].pos = deep;
             x->guard[k].inner = true;
         }

@@ -9,7 +9,13 @@
 
 #include <stdio.h>
 
-struct counts { long steps, refused, tensorized, interpreted; struct ptx_counts ptx; };
+struct counts { long steps, refused, tensorized, combined; struct ptx_counts ptx; };
+
+static bool see_combine(const struct stmt *s, void *u)
+{
+    *(bool *)u |= s->kind == STMT_COMBINE;
+    return true;
+}
 
 static const char *const targets[] = {"sm_61", "sm_75", "sm_80", "sm_90a"};
 
@@ -58,6 +64,9 @@ static bool one_case(uint64_t seed, struct counts *n)
     }
     const struct lowered *l = ok ? sch_lower(s) : NULL;
     if (err_is(&c.err)) show_error(&c);
+    bool combined = false;
+    if (l) ir_walk_stmt(l->main->body, see_combine, &combined);
+    n->combined += combined;
     ok = l && by_passes(&c, l, &o) && ptx_check(&c, l, &o, true, &n->ptx);
     if (!ok && s) {
         fprintf(stderr, "target %s\n%s%s", tn, text, sch_text(&c.arena, s));
@@ -80,7 +89,7 @@ int main(void)
             fprintf(stderr, "FAILED: QJ_SEED=%llu QJ_N=1\n", (unsigned long long)(seed + i));
             return 1;
         }
-    printf("%ld steps taken (%ld tensorize), %ld refused; %llu kernels run, %llu dp4a, %llu barriers\n", all.steps, all.tensorized,
-           all.refused, (unsigned long long)all.ptx.runs, (unsigned long long)all.ptx.dp4a, (unsigned long long)all.ptx.barriers);
-    return n < 100 || (all.tensorized > 0 && all.ptx.runs > 0 && all.ptx.barriers > 0) ? 0 : 1;
+    printf("%ld steps taken (%ld tensorize), %ld refused, %ld sums by many threads; %llu kernels run, %llu dp4a, %llu barriers\n", all.steps, all.tensorized,
+           all.refused, all.combined, (unsigned long long)all.ptx.runs, (unsigned long long)all.ptx.dp4a, (unsigned long long)all.ptx.barriers);
+    return n < 100 || (all.tensorized > 0 && all.combined > 0 && all.ptx.runs > 0 && all.ptx.barriers > 0) ? 0 : 1;
 }

@@ -116,6 +116,21 @@ static void dot(struct gpugen *g, const char *stage)
     if (N(0, 3) == 0) take(g, "unroll %s.%s", stage, axis(g, gi));
 }
 
+/* The terms of a sum over the threads along an axis: the innermost, or another that nothing else is bound to. */
+static void share(struct gpugen *g, const char *sum)
+{
+    struct rng *r = g->r;
+    int gi = stage_named(g->s, sum), k = -1;
+    const struct stage *x = gi < 0 ? NULL : g->s->state->stage[gi];
+    for (int i = 0; x && i < x->nleaf; i++)
+        if (x->iter[x->leaf[i]].reduce && (k < 0 || N(0, 1))) k = i;
+    if (k < 0) return;
+    const char *name = x->iter[x->leaf[k]].name;
+    if (N(0, 3) && take(g, "split %s.%s %d -> q_o q_i", sum, name, N(0, 2) ? 1 << N(1, 6) : N(2, 70))) name = N(0, 1) ? "q_o" : "q_i";
+    take(g, "bind %s.%s threadIdx.%s", sum, name, PICK(r, "x", "y", "z", "z"));
+    if (N(0, 2) == 0) take(g, "reorder %s %s %s", sum, name, axis(g, gi));
+}
+
 static void by_hand(struct gpugen *gp)
 {
     struct gpugen g = *gp;
@@ -144,6 +159,8 @@ static void by_hand(struct gpugen *gp)
         snprintf(name, sizeof name, "S%d", i);
         if (N(0, 6)) fetch(&g, name, N(0, 5) ? sum : last->name, threads);
     }
+    if (N(0, 1)) share(&g, sum);
+    if (N(0, 5) == 0) share(&g, sum);
     for (int i = N(0, 4); i-- > 0 && g.ok;) take(&g, "%s", gen_step(&s->c->arena, r, s));
     *gp = g;
 }

@@ -172,7 +172,8 @@ static void cut(struct cutting *k, const struct stmt *s)
     case STMT_ALLOC: cut(k, s->u.alloc.body); return;
     case STMT_STORE:
     case STMT_INTRIN:
-    case STMT_SYNC: return;
+    case STMT_SYNC:
+    case STMT_COMBINE: return;
     }
 }
 
