@@ -208,6 +208,13 @@ static void put_launches(struct str *s, const struct artifact *a, bool pack)
     str_putc(s, '\n');
 }
 
+static void put_params(struct str *s, const char *name, const struct artifact_arg *a, int n)
+{
+    str_printf(s, "\n#define %s_ARGS(X)", name);
+    for (int i = 0; i < n; i++) str_printf(s, " \\\n    X(%s, %s)", a[i].name, role_name[a[i].role]);
+    str_putc(s, '\n');
+}
+
 static const char *gpu_header(struct str *s, const struct artifact *a)
 {
     str_printf(s, "/* %s, made by qjit %s for %s.\n *\n", a->name, version, a->target);
@@ -215,11 +222,14 @@ static const char *gpu_header(struct str *s, const struct artifact *a)
         " * Tensors are dense and row-major in memory order, in the GPU's memory, aligned to %d bytes. All kernels take the\n"
         " * same parameters: pointers to the tensors below in this order, then to the workspace where there is one. Outputs\n"
         " * overlap nothing. Launch them in order, each with X(entry, grid x, y, z, block x, y, z) and no dynamic shared\n"
-        " * memory:\n *\n"
-        " *     CUdeviceptr p[%d] = {...};  void *param[%d] = {&p[0], ...};\n"
+        " * memory; _ARGS has the parameters, each as X(name, role):\n *\n"
+        " *     #define MEMBER(name, role) CUdeviceptr name;\n"
+        " *     #define POINTER(name, role) &m.name,\n"
         " *     #define LAUNCH(entry, gx, gy, gz, bx, by, bz) \\\n"
         " *         cuModuleGetFunction(&f, module, entry), cuLaunchKernel(f, gx, gy, gz, bx, by, bz, 0, stream, param, 0);\n"
-        " *     %s_LAUNCHES(LAUNCH)\n *\n", LAUNCH_ALIGN, a->narg + (a->workspace != 0), a->narg + (a->workspace != 0), a->name);
+        " *     struct { %s_ARGS(MEMBER) CUdeviceptr workspace; } m;    // each of its X_BYTES on the GPU\n"
+        " *     void *param[] = {%s_ARGS(POINTER) &m.workspace};\n"
+        " *     %s_LAUNCHES(LAUNCH)\n *\n", LAUNCH_ALIGN, a->name, a->name, a->name);
     put_args(s, a->arg, a->narg);
     if (a->pack_name) {
         str_printf(s, " *\n * %s_LAUNCHES makes what is called packed above, once, from the weights:\n", a->pack_name);
@@ -227,8 +237,12 @@ static const char *gpu_header(struct str *s, const struct artifact *a)
     }
     str_printf(s, " */\n#ifndef %s_QJIT_H\n#define %s_QJIT_H\n\n", a->name, a->name);
     put_macros(s, a);
+    put_params(s, a->name, a->arg, a->narg);
     put_launches(s, a, false);
-    if (a->pack_name) put_launches(s, a, true);
+    if (a->pack_name) {
+        put_params(s, a->pack_name, a->pack, a->npack);
+        put_launches(s, a, true);
+    }
     str_put(s, "\n#endif\n");
     return str_text(s);
 }
