@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What templates make of layers for CPUs of AArch64: by which instruction, and with nothing on the stack in a loop that
- * multiplies. What the kernels compute is prop/template_aarch64's. */
+/* What templates make of layers for CPUs of AArch64: by which instruction, by steps that a user could have written, and with
+ * nothing on the stack in a loop that multiplies. What the kernels compute is prop/template_aarch64's. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -24,7 +24,13 @@ static const struct { const char *words, *neon, *dot, *tiles; } layers[] = {
     {"conv2d h=28 w=28 c=128 o=128 k=3 pad=1", "smull", "sdot", "mmla"},
     {"conv2d h=28 w=28 c=128 o=128 k=3 pad=1 weight=u8 wzero=120 xzero=3", "mull", "dot", "mmla"},
     {"conv2d h=224 w=224 c=3 o=64 k=7 pad=3 stride=2 act=i8", "smull", "sdot", ""},
-    {"conv2d h=17 w=17 c=20 o=30 k=3 pad=1 act=i8", "smull", "sdot", ""},
+    {"conv2d h=17 w=17 c=20 o=30 k=3 pad=1 act=i8", "smull", "sdot", "smmla"},
+    {"conv2d h=13 w=13 c=17 o=5 k=3 pad=1 act=i8", "smull", "sdot", "smmla"},
+    {"conv2d h=7 w=7 c=512 o=512 k=3 pad=1 act=i8", "smull", "sdot", "smmla"},
+    {"conv2d h=7 w=7 c=512 o=512 act=i8", "smull", "sdot", "smmla"},
+    {"conv2d h=56 w=56 c=64 o=128 k=3 pad=1 stride=2 act=i8", "smull", "sdot", "smmla"},
+    {"conv2d h=56 w=56 c=64 o=128 stride=2 act=i8", "smull", "sdot", "smmla"},
+    {"conv2d h=28 w=28 c=128 o=128 k=3 pad=2 dilation=2 act=i8", "smull", "sdot", "smmla"},
     {"conv2d h=56 w=56 c=64 o=64 k=3 pad=1 act=i8 in=NCHW out=NCHW weights=OIHW", "smull", "sdot", "smmla"},
     {"conv2d h=56 w=56 c=64 o=64 k=3 pad=1 act=i8 in=NCHW16c out=NCHW16c", "smull", "sdot", "smmla"},
     {"conv2d h=14 w=14 c=128 o=128 k=3 pad=1 groups=4 act=i8", "smull", "sdot", "smmla"},
@@ -41,7 +47,8 @@ static const struct { const char *words, *neon, *dot, *tiles; } layers[] = {
     {"depthwise h=56 w=56 c=128 k=3 pad=1 act=i8 in=NCHW", "smlal", "sdot", "sdot"},
     {"depthwise h=56 w=56 c=128 k=3 pad=1 act=i8 in=NCHW16c", "smlal", "sdot", "sdot"},
     {"dense m=1 n=1000 k=2048 act=i8", "smull", "sdot", "sdot"},
-    {"dense m=3 n=1001 k=2048 act=i8", "smull", "sdot", ""},
+    {"dense m=3 n=1001 k=2048 act=i8", "smull", "sdot", "smmla"},
+    {"dense m=7 n=100 k=203 act=i8", "smull", "sdot", "smmla"},
     {"dense m=128 n=768 k=768 act=i8", "smull", "sdot", "smmla"},
     {"batched batch=12 m=128 n=128 k=64 dynamic=1 act=i8 bias=none to=i32", "smull", "sdot", "smmla"},
 };
@@ -88,13 +95,19 @@ static void one(const char *words, const char *cpu, const char *want)
     assert_true(layer_read(&c.arena, &c.err, arena_strndup(&c.arena, words, kind), words + kind, t, &l));
     assert_true(layer_text(&text, &l, &why));
     layer_steps(&layout, &l);
-    struct sched *s = sch_new(&c, parse_program(&c, str_text(&text)), t);
+    const struct program *p = parse_program(&c, str_text(&text));
+    struct sched *s = sch_new(&c, p, t);
     if (!s || !sch_text_steps(s, str_text(&layout)) || !sch_text_steps(s, "template")) {
         show_error(&c);
         fail_msg("%s on %s: no schedule", words, cpu);
     }
     const char *steps = sch_text(&c.arena, s), *by = strstr(steps, "tensorize");
     if (!by || !strstr(by, want)) fail_msg("%s on %s takes no %s:\n%s", words, cpu, want, steps);
+    struct sched *again = sch_new(&c, p, t);
+    if (!sch_text_steps(again, steps)) {
+        show_error(&c);
+        fail_msg("%s on %s: the steps are not accepted one by one", words, cpu);
+    }
     struct artifact *a = cg_compile(&c, sch_lower(s), &(struct cg_options){.kind = CG_OBJ});
     if (!a) {
         show_error(&c);
