@@ -366,6 +366,14 @@ bool qj_storage_align(qj_ctx *q, const char *stage, const char *axis, int64_t fa
     return apply(q, &g);
 }
 
+bool qj_double_buffer(qj_ctx *q, const char *stage, int copies)
+{
+    struct given g = new_step(PRIM_DOUBLE_BUFFER);
+    add_word(&g, NULL, stage);
+    add_int(&g, NULL, copies);
+    return apply(q, &g);
+}
+
 bool qj_pad(qj_ctx *q, const char *stage, const char *axis, int64_t multiple)
 {
     struct given g = new_step(PRIM_PAD);

@@ -297,6 +297,8 @@ QJ_API bool qj_winograd(qj_ctx *q, const char *stage, const char *y, const char 
 QJ_API bool qj_set_scope(qj_ctx *q, const char *stage, qj_scope scope);
 /* Gaps in the stage's storage: neighbours along its axis lie a multiple of factor plus offset elements apart. */
 QJ_API bool qj_storage_align(qj_ctx *q, const char *stage, const char *axis, int64_t factor, int64_t offset);
+/* Copies of what the stage holds take turns in the loop it is computed in: iterations fetch for later ones. */
+QJ_API bool qj_double_buffer(qj_ctx *q, const char *stage, int copies);
 /* A reduce loop as a data-parallel one of a new stage of partial results. */
 QJ_API bool qj_rfactor(qj_ctx *q, const char *stage, const char *axis, const char *name);
 /* Rounds an axis up to a multiple; what is added to a sum is zero. */

@@ -115,6 +115,7 @@ static bool leave_gaps(struct lower *w, const struct lstage *x)
     int d = 0;
     if (!g->align.factor) return true;
     while (g->layout ? g->layout->phys[d].dim != g->align.dim : d != g->align.dim) d++;
+    d += lower_slots(w, (int)(x - w->stage)) > 1;
     const char *name = g->tensor->name, *axis = g->tensor->dim_name[g->align.dim];
     if (b->scope == SCOPE_ARG) {
         lower_fail(w, ERR_ILLEGAL_STEP, "%s is an argument of a function, which lies in memory without gaps", name);
@@ -131,8 +132,9 @@ static bool leave_gaps(struct lower *w, const struct lstage *x)
 static struct buffer *make_buffer(struct lower *w, const struct lstage *x, enum scope scope, bool written)
 {
     const struct stage *g = x->g;
-    int64_t phys[QJ_MAX_PHYS];
-    int n = layout_shape(g->layout, g->nroot_data, x->root_extent, phys);
+    int64_t phys[QJ_MAX_PHYS], slots = lower_slots(w, (int)(x - w->stage));
+    int n = layout_shape(g->layout, g->nroot_data, x->root_extent, phys + (slots > 1)) + (slots > 1);
+    if (slots > 1) phys[0] = slots;
     struct buffer *b = ir_buffer(w->c, g->tensor->name, g->tensor->dt, scope, n, phys);
     b->range = stored_range(g);
     b->written = written;
@@ -148,6 +150,7 @@ static bool make_buffers(struct lower *w)
         struct lstage *x = &w->stage[i];
         const struct stage *g = x->g;
         if (x->place == PLACE_NONE) continue;
+        if (!lower_check_pipeline(w, i)) return false;
         bool arg = g->output || (g->attach == ATTACH_ROOT && read_later(w, i, x->place));
         bool alone = kernels && g->attach == ATTACH_ROOT; /* a kernel of its own: what it leaves is in global memory */
         x->buf = make_buffer(w, x, arg ? SCOPE_ARG : alone ? SCOPE_GLOBAL : g->scope, arg);
@@ -164,7 +167,9 @@ int lower_index(struct lower *w, const struct lstage *x, const struct expr *cons
     const struct expr *local[QJ_MAX_RANK];
     int n = x->g->nroot_data;
     for (int d = 0; d < n; d++) local[d] = ir_sub(w->c, idx[d], x->lo[d]);
-    n = layout_index(w->c, x->g->layout, n, local, phys);
+    int p = (int)(x - w->stage), slot = lower_slots(w, p) > 1;
+    n = layout_index(w->c, x->g->layout, n, local, phys + slot) + slot;
+    if (slot) phys[0] = lower_slot(w, p);
     for (int d = 0; d < n; d++) phys[d] = ir_simplify(w->c, phys[d], NULL);
     return n;
 }

@@ -3,6 +3,7 @@
  *
  *   lower.c   inlines, decides what is packed ahead, makes arguments, puts the functions together
  *   region.c  consumers first: the region each stage computes, its loops and guards
+ *   pipeline.c  stages computed ahead of their use
  *   simt.c    bound loops: what is refused, thread 0's stores, barriers
  *   combine.c reduce loops bound to threads: what is refused, and what follows them
  *   notes.c   how often each stage is computed, and what of that is a slow path
@@ -66,6 +67,18 @@ const struct expr *lower_load(struct lower *w, const struct tensor *t, const str
 /* Physical indices of an element of a stage's storage. */
 int lower_index(struct lower *w, const struct lstage *g, const struct expr *const *idx, const struct expr **phys);
 bool lower_fail(struct lower *w, enum err_code code, const char *fmt, ...) QJ_PRINTF(3, 4);
+
+/* ---- stages computed ahead of their use (pipeline.c) ---- */
+bool lower_check_pipeline(struct lower *w, int p);          /* stage p's step fits where it is computed. False: error */
+int64_t lower_slots(const struct lower *w, int p);          /* of its storage; 1: there are no slots */
+const struct var *lower_turns(const struct lower *w, int p);    /* the loop it is computed in; NULL: has one iteration */
+const struct expr *lower_slot(struct lower *w, int p);      /* the one of the iteration around; there are several */
+bool lower_is_ahead(const struct lower *w, int p, int i, int it);   /* stage p is computed at loop `it` of stage i, ahead */
+/* The loop at leaf pos of stage i over body, with what is computed ahead in it. NULL: error. */
+const struct stmt *lower_pipeline(struct lower *w, int i, int pos, const struct stmt *body);
+/* nest.c: s under the guards that stand around all that is computed in that loop; the loop `it` of stage i over body. */
+const struct stmt *lower_guarded(struct lower *w, int i, int pos, const struct stmt *s);
+const struct stmt *lower_loop(struct lower *w, int i, int it, const struct stmt *body);
 
 /* ---- bound loops (simt.c) ---- */
 bool stage_is_bound(const struct state *st, int i);         /* a loop of it, or of what is computed inside */

@@ -30,6 +30,12 @@ static const struct stmt *loop(struct lower *w, const struct lstage *x, int it, 
     return s;
 }
 
+const struct stmt *lower_loop(struct lower *w, int i, int it, const struct stmt *body)
+{
+    const struct lstage *x = &w->stage[i];
+    return body ? loop(w, x, it, x->loop[it], x->g->iter[it].how, body) : NULL;
+}
+
 struct loads { struct lower *w; };
 static const struct expr *load_rule(struct ir_ctx *c, const struct expr *e, void *u)
 {
@@ -224,6 +230,7 @@ static const struct stmt *producers(struct lower *w, int i, int it, const struct
     for (int p = w->st->nstage - 1; p >= 0; p--) {
         const struct lstage *x = &w->stage[p];
         if (x->place == PLACE_NONE || x->g->attach != ATTACH_AT || x->g->at_stage != i || x->g->at_iter != it) continue;
+        if (lower_slots(w, p) > 1) continue; /* done */
         const struct stmt *two[2] = {lower_nest(w, p), rest};
         if (!two[0] || !rest) return NULL;
         rest = ir_alloc(w->c, x->buf, ir_seq(w->c, 2, two));
@@ -238,6 +245,14 @@ static bool few_lanes(struct lower *w, const struct stage *g, const struct var *
             g->tensor->name, (long long)v->extent, MAX_LANES);
     err_hint(&w->c->err, "split %s.%s by 16 (or another number of lanes) and vectorize the inner part", g->tensor->name, v->name);
     return false;
+}
+
+const struct stmt *lower_guarded(struct lower *w, int i, int pos, const struct stmt *s)
+{
+    const struct lstage *x = &w->stage[i];
+    for (int k = 0; k < x->nguard; k++)
+        if (x->guard[k].pos == pos && !x->guard[k].inner) s = ir_if(w->c, to_loads(w, x->guard[k].cond), s);
+    return s;
 }
 
 /* Leaves pos and inward. scalar: plain loops even where the stage is tensorized. */
@@ -256,10 +271,11 @@ static const struct stmt *nest(struct lower *w, int i, int pos, bool scalar)
         for (int k = 0; k < x->nguard; k++)
             if (x->guard[k].pos == pos && x->guard[k].inner) s = ir_if(w->c, to_loads(w, x->guard[k].cond), s);
         s = producers(w, i, it, s);
-        for (int k = 0; k < x->nguard; k++)
-            if (x->guard[k].pos == pos && !x->guard[k].inner) s = ir_if(w->c, to_loads(w, x->guard[k].cond), s);
+        s = lower_guarded(w, i, pos, s);
         if (s && g->iter[it].how == LOOP_VECTORIZED && !few_lanes(w, g, x->loop[it])) return NULL;
-        s = s ? loop(w, x, it, x->loop[it], g->iter[it].how, s) : NULL;
+        bool ahead = false;
+        for (int p = 0; p < i; p++) ahead |= lower_is_ahead(w, p, i, it);
+        s = s && ahead ? lower_pipeline(w, i, pos, s) : lower_loop(w, i, it, s);
     }
     bool starts = stage_reduce(g) && !(scalar && pos > tensor_pos(x)) &&
                   pos == (first_reduce(x) < tensor_pos(x) ? first_reduce(x) : tensor_pos(x));

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* prim_pipe.c - primitives on how a stage is stored while loops run over it: storage_align. prims.def has what they do. */
+/* prim_pipe.c - primitives on how a stage is stored while loops run over it: storage_align double_buffer. prims.def has
+ * what they do. Whether a stage is computed where they mean something is seen when it is lowered: steps come in any order. */
 #include "schedule/state.h"
 
 enum { MOST_ALIGN = 1 << 20 };
@@ -25,5 +26,15 @@ bool prim_storage_align(struct applying *a)
     g->align.dim = d;
     g->align.factor = factor;
     g->align.offset = offset;
+    return true;
+}
+
+bool prim_double_buffer(struct applying *a)
+{
+    int64_t copies = 2;
+    if (!arg_count(a, 1, 2)) return false;
+    struct stage *g = arg_stage(a, 0, NULL);
+    if (!g || (npositional(a) == 2 && !arg_int(a, 1, 1, MOST_COPIES, &copies))) return false;
+    g->copies = (int)copies;
     return true;
 }

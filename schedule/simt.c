@@ -7,13 +7,16 @@
  *     it is wrapped in `threadIdx.x one in 0..1`. (Local memory is every thread's own: all of them write it.)
  *  2. a `sync` is put before a statement that reads shared memory written since the last one, or writes what has
  *     been read since: at the outermost place that tells the two apart. A stage accumulating into its own elements
- *     needs none: each element is one thread's.
+ *     needs none: each element is one thread's. Of a stage computed ahead (pipeline.c) each slot counts by itself.
  *
  * interp runs the threads of such nests one by one and reports what is missing here as a race. */
 #include "ir/print.h"
 #include "schedule/lower_impl.h"
 
 enum { MAX_SHARED = 64 };
+
+/* Bits of a shared buffer's slots. In the loop over which they take turns, bit r stands for slot (turns + r) % n. */
+struct slots { int first, n; const struct var *turns; bool open; };
 
 struct simt {
     struct lower *w;
@@ -22,6 +25,8 @@ struct simt {
     unsigned axes;                          /* those with more than one thread */
     int nshared;
     const struct buffer *shared[MAX_SHARED];
+    int nbit;
+    struct slots slots[MAX_SHARED];
     VEC(const struct var *) thread_var;     /* bound around the place being looked at */
 };
 
@@ -34,11 +39,70 @@ static const struct buffer *written_by(const struct stmt *s)
     return s->kind == STMT_INTRIN ? s->u.intrin.arg[0]->val.buffer : NULL;
 }
 
+/* The first index that it is written by. */
+static const struct expr *place_of(const struct stmt *s)
+{
+    if (s->kind == STMT_STORE) return s->u.store.idx[0];
+    return s->kind == STMT_COMBINE ? s->u.combine.at->kid[0] : s->u.intrin.arg[0]->kid[0];
+}
+
 static uint64_t bit_of(const struct simt *k, const struct buffer *b)
 {
     for (int i = 0; i < k->nshared; i++)
         if (k->shared[i] == b) return UINT64_C(1) << i;
     return 0;
+}
+
+/* ---- what is read and written ---- */
+
+/* Slots of shared buffers, by bit. Of a statement: what it reads and writes, and whether threads combine there. Of a place:
+ * what was since the last barrier. */
+struct use { uint64_t read, write; bool combine; };
+
+struct using { const struct simt *k; struct use u; const struct buffer *own; };
+
+static uint64_t all_of(const struct slots *s) { return ((UINT64_C(1) << s->n) - 1) << s->first; }
+
+/* The slots of b that an access by this first index may touch. */
+static uint64_t slots_of(const struct simt *k, const struct buffer *b, const struct expr *index)
+{
+    int i = 0;
+    while (i < k->nshared && k->shared[i] != b) i++;
+    if (i == k->nshared) return 0;
+    const struct slots *s = &k->slots[i];
+    const struct expr *zero = ir_idx(k->c, 0), *at = s->open ? ir_subst(k->c, index, 1, &s->turns, &zero) : index;
+    bool known = s->n > 1 && at->op == OP_INT && (!s->open || at != index);
+    return known ? UINT64_C(1) << (s->first + (int)(at->val.i % s->n)) : all_of(s);
+}
+
+static bool see_load(const struct expr *e, void *u)
+{
+    struct using *x = u;
+    if (e->op == OP_LOAD && e->val.buffer != x->own) x->u.read |= slots_of(x->k, e->val.buffer, e->kid[0]);
+    return true;
+}
+
+static bool see_use(const struct stmt *s, void *u)
+{
+    struct using *x = u;
+    x->own = written_by(s);
+    x->u.combine |= s->kind == STMT_COMBINE;
+    if (x->own) x->u.write |= slots_of(x->k, x->own, place_of(s));
+    if (s->kind == STMT_STORE) {
+        for (int i = 0; i < s->u.store.nidx; i++) ir_walk(s->u.store.idx[i], see_load, u);
+        ir_walk(s->u.store.value, see_load, u);
+        if (s->u.store.mask) ir_walk(s->u.store.mask, see_load, u);
+    }
+    if (s->kind == STMT_IF) ir_walk(s->u.cond.cond, see_load, u);
+    for (int i = 0; s->kind == STMT_INTRIN && i < s->u.intrin.meaning->nop; i++) ir_walk(s->u.intrin.arg[i], see_load, u);
+    return true;
+}
+
+static struct use use_of(const struct simt *k, const struct stmt *s)
+{
+    struct using x = {.k = k};
+    ir_walk_stmt(s, see_use, &x);
+    return x.u;
 }
 
 /* ---- thread 0 ---- */
@@ -83,7 +147,8 @@ static const struct stmt *wrap(struct simt *k, const struct stmt *s, struct arou
     struct kinds in = {.k = k, .at = at};
     ir_walk_stmt(s, see_kind, &in);
     if (!in.any) return s;
-    if (!in.local && in.any == in.all && !(in.threads & in.any)) {
+    struct use u = use_of(k, s);
+    if (!in.local && in.any == in.all && !(in.threads & in.any) && !(u.read & u.write)) { /* else a barrier comes between */
         for (int a = 0; a < 3; a++)
             if (in.any >> a & 1) s = ir_for(c, ir_var(c, "one", 1), (enum loop_kind)(LOOP_THREAD_X + a), s);
         return s;
@@ -106,40 +171,11 @@ static const struct stmt *wrap(struct simt *k, const struct stmt *s, struct arou
 
 /* ---- barriers ---- */
 
-/* Shared buffers, by bit. Of a statement: what it reads and writes, and whether threads combine there. Of a place: what was
- * since the last barrier. */
-struct use { uint64_t read, write; bool combine; };
-
-struct using { const struct simt *k; struct use u; const struct buffer *own; };
-
-static bool see_load(const struct expr *e, void *u)
+static const char *name_of(const struct simt *k, uint64_t bits)
 {
-    struct using *x = u;
-    if (e->op == OP_LOAD && e->val.buffer != x->own) x->u.read |= bit_of(x->k, e->val.buffer);
-    return true;
-}
-
-static bool see_use(const struct stmt *s, void *u)
-{
-    struct using *x = u;
-    x->own = written_by(s);
-    x->u.combine |= s->kind == STMT_COMBINE;
-    if (x->own) x->u.write |= bit_of(x->k, x->own);
-    if (s->kind == STMT_STORE) {
-        for (int i = 0; i < s->u.store.nidx; i++) ir_walk(s->u.store.idx[i], see_load, u);
-        ir_walk(s->u.store.value, see_load, u);
-        if (s->u.store.mask) ir_walk(s->u.store.mask, see_load, u);
-    }
-    if (s->kind == STMT_IF) ir_walk(s->u.cond.cond, see_load, u);
-    for (int i = 0; s->kind == STMT_INTRIN && i < s->u.intrin.meaning->nop; i++) ir_walk(s->u.intrin.arg[i], see_load, u);
-    return true;
-}
-
-static struct use use_of(const struct simt *k, const struct stmt *s)
-{
-    struct using x = {.k = k};
-    ir_walk_stmt(s, see_use, &x);
-    return x.u;
+    int i = 0;
+    while (!(all_of(&k->slots[i]) & bits)) i++;
+    return k->shared[i]->name;
 }
 
 static uint64_t conflict(struct use a, struct use since) { return (a.read & since.write) | (a.write & since.read); }
@@ -161,6 +197,25 @@ static bool is_uniform(const struct simt *k, const struct expr *cond)
     return !loads;
 }
 
+/* The loop over v goes on to its next iteration, or ends. */
+static void turn(const struct simt *k, const struct var *v, struct use *u, bool ends)
+{
+    for (int i = 0; i < k->nshared; i++) {
+        const struct slots *s = &k->slots[i];
+        uint64_t all = all_of(s), *bits[2] = {&u->read, &u->write};
+        for (int b = 0; b < 2 && s->turns == v; b++) {
+            uint64_t own = *bits[b] & all, next = (own >> 1 & all) | (own << (s->n - 1) & all);
+            *bits[b] = (*bits[b] & ~all) | (!ends ? next : own ? all : 0);
+        }
+    }
+}
+
+static void open_slots(struct simt *k, const struct var *v, bool open)
+{
+    for (int i = 0; i < k->nshared; i++)
+        if (k->slots[i].turns == v) k->slots[i].open = open;
+}
+
 /* s with its barriers; *since goes from what was before it to what is after. all: every thread comes here. */
 static const struct stmt *flow(struct simt *k, const struct stmt *s, struct use *since, bool all)
 {
@@ -169,7 +224,7 @@ static const struct stmt *flow(struct simt *k, const struct stmt *s, struct use 
     if (!(u.read & u.write) && !u.combine) { /* it does not stand against itself */
         uint64_t bad = conflict(u, *since);
         if (bad && !all) {
-            const char *name = k->shared[__builtin_ctzll(bad)]->name;
+            const char *name = name_of(k, bad);
             lower_fail(k->w, ERR_RACE, "a sync is needed where %s is %s, but not all threads of the block come there", name,
                        u.read & bad ? "read" : "written again");
             err_hint(&c->err, "bind the loop around it to as many threads as any other loop of the kernel");
@@ -185,14 +240,22 @@ static const struct stmt *flow(struct simt *k, const struct stmt *s, struct use 
     switch (s->kind) {
     case STMT_FOR: {
         enum loop_kind how = s->u.loop.how;
+        const struct var *v = s->u.loop.var;
+        open_slots(k, v, true);
         if (is_thread(how)) {
-            VEC_PUSH(&c->arena, k->thread_var, s->u.loop.var);
-            all = all && s->u.loop.var->extent == k->threads[how - LOOP_THREAD_X];
+            VEC_PUSH(&c->arena, k->thread_var, v);
+            all = all && v->extent == k->threads[how - LOOP_THREAD_X];
         } else if (how < LOOP_BLOCK_X || how == LOOP_VTHREAD) { /* one iteration comes after another */
-            if (!flow(k, s->u.loop.body, since, all)) return NULL;
-            *since = both(before, *since);
+            for (struct use from; from = *since, true;) { /* what may be before any of them */
+                if (!flow(k, s->u.loop.body, since, all)) return NULL;
+                turn(k, v, since, false);
+                *since = both(from, *since);
+                if (!((since->read & ~from.read) | (since->write & ~from.write))) break;
+            }
         }
         now->u.loop.body = flow(k, s->u.loop.body, since, all);
+        turn(k, v, since, true);
+        open_slots(k, v, false);
         k->thread_var.n = scope;
         return now->u.loop.body ? now : NULL;
     }
@@ -231,9 +294,15 @@ static bool see_kernel(const struct stmt *s, void *u)
         if (*n > 1) k->axes |= 1u << (s->u.loop.how - LOOP_THREAD_X);
     }
     if (s->kind == STMT_ALLOC && s->u.alloc.buffer->scope == SCOPE_SHARED && !bit_of(k, s->u.alloc.buffer)) {
-        if (k->nshared == MAX_SHARED)
-            return lower_fail(k->w, ERR_TOO_LARGE, "more than %d stages of a kernel are in shared memory", MAX_SHARED);
+        struct slots mine = {.first = k->nbit, .n = 1};
+        for (int p = 0; p < k->w->st->nstage; p++)
+            if (k->w->stage[p].buf == s->u.alloc.buffer && lower_slots(k->w, p) > 1)
+                mine = (struct slots){k->nbit, (int)lower_slots(k->w, p), lower_turns(k->w, p), false};
+        if (k->nbit + mine.n > MAX_SHARED)
+            return lower_fail(k->w, ERR_TOO_LARGE, "more than %d stages of a kernel, and copies of them, are in shared memory", MAX_SHARED);
+        k->slots[k->nshared] = mine;
         k->shared[k->nshared++] = s->u.alloc.buffer;
+        k->nbit += mine.n;
     }
     return true;
 }

@@ -8,6 +8,7 @@
 
 #include "schedule/sched.h"
 
+enum { MOST_COPIES = 8 };       /* of a stage in a loop */
 enum { MAX_ITERS = 96, MAX_RELS = 48, MAX_STAGES = 64 };
 
 enum tail { TAIL_GUARD, TAIL_PEEL, TAIL_PAD, TAIL_ERROR };
@@ -47,6 +48,7 @@ struct stage {
     bool scope_set;
     const struct layout *layout;
     struct { int dim; int64_t factor, offset; } align;  /* dim's stride is offset modulo factor; factor 0: as it comes */
+    int copies;                 /* double_buffer; 0, 1: one */
     int tensorize_iter;                 /* -1: none */
     const struct intrin *intrin;
     enum tail tensorize_tail;
@@ -119,7 +121,8 @@ struct applying {
 typedef bool prim_fn(struct applying *a);
 prim_fn prim_split, prim_fuse, prim_merge, prim_reorder, prim_tile, prim_mark, prim_bind, prim_compute_at, prim_compute_inline,
     prim_compute_root, prim_cache_read, prim_reindex, prim_offset, prim_cache_write, prim_set_scope, prim_rfactor, prim_pad,
-    prim_transform_layout, prim_slide, prim_storage_align, prim_tensorize, prim_annotate, prim_winograd, prim_cap;
+    prim_transform_layout, prim_slide, prim_storage_align, prim_double_buffer,
+    prim_tensorize, prim_annotate, prim_winograd, prim_cap;
 
 /* Positional argument k as a stage, an axis ("Out.o", or "o" once a stage is known), a number, a scope. */
 struct stage *arg_stage(struct applying *a, int k, int *index);

@@ -89,6 +89,7 @@ static void fetch(struct gpugen *g, const char *copy, const char *into, const in
     if (gi < 0 || me < 0 || !take(g, "compute_at %s %s.%s", copy, into, axis(g, gi))) return;
     if (N(0, 3) == 0) take(g, "set_scope %s %s", copy, PICK(r, "shared", "local"));
     const struct tensor *t = g->s->state->stage[me]->tensor;
+    if (N(0, 1)) take(g, "double_buffer %s %d", copy, N(2, 4));
     if (N(0, 2) == 0 && t->ndim) take(g, "storage_align %s.%s %d %d", copy, t->dim_name[N(0, t->ndim - 1)], 16 << N(0, 3), N(0, 15));
     if (N(0, 2) == 0) return;
     struct str all = str_on(&g->s->c->arena);

@@ -185,7 +185,8 @@ static const char *gen_structural(struct arena *a, struct rng *r, const struct s
     int other;
     const char *consumer = stage(r, s, &other), *scope = PICK(r, "global", "local", "shared");
     const struct program *p = sch_program(s);
-    switch (N(0, 18)) {
+    switch (N(0, 19)) {
+    case 18: return arena_printf(a, "double_buffer %s %d", g, N(1, 4));
     case 17: return gen_gaps(a, r, s, gi);
     case 0: return arena_printf(a, "compute_inline %s", g);
     case 1: case 2: case 3: return arena_printf(a, "compute_at %s %s.%s", g, consumer, axis(r, s, other));

@@ -52,6 +52,7 @@ TYPED(set_scope, qj_set_scope(q, "Acc", QJ_LOCAL))
 TYPED(rfactor, qj_rfactor(q, "Acc", "k", "R"))
 TYPED(pad, qj_pad(q, "Acc", "k", 48))
 TYPED(storage_align, qj_storage_align(q, "P", "m", 16, 4))
+TYPED(double_buffer, qj_compute_at(q, "P", "Acc", "m") && qj_double_buffer(q, "P", 3))
 TYPED(transform_layout, qj_transform_layout(q, "W", "NK4n2k", NULL))
 TYPED(transform_letters, qj_transform_layout(q, "W", "XY4x2y", "XY"))
 TYPED(annotate_axis, qj_annotate(q, "Acc", "k", "note", -3))
@@ -92,6 +93,7 @@ static const struct both { const char *program, *text; bool (*typed)(qj_ctx *); 
     {dense, "rfactor Acc.k -> R", rfactor, NULL},
     {stages, "pad Acc.k 48", pad, NULL},
     {stages, "storage_align P.m 16 4", storage_align, NULL},
+    {stages, "compute_at P Acc.m; double_buffer P 3", double_buffer, NULL},
     {dense, "transform_layout W NK4n2k", transform_layout, NULL},
     {dense, "transform_layout W XY4x2y axes=XY", transform_letters, NULL},
     {dense, "annotate Acc.k note -3", annotate_axis, NULL},
