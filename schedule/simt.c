@@ -39,11 +39,12 @@ static const struct buffer *written_by(const struct stmt *s)
     return s->kind == STMT_INTRIN ? s->u.intrin.arg[0]->val.buffer : NULL;
 }
 
-/* The first index that it is written by. */
+/* The first index of an access; NULL: it has none. */
+static const struct expr *first_of(const struct expr *load) { return load->nkid ? load->kid[0] : NULL; }
 static const struct expr *place_of(const struct stmt *s)
 {
-    if (s->kind == STMT_STORE) return s->u.store.idx[0];
-    return s->kind == STMT_COMBINE ? s->u.combine.at->kid[0] : s->u.intrin.arg[0]->kid[0];
+    if (s->kind == STMT_STORE) return s->u.store.nidx ? s->u.store.idx[0] : NULL;
+    return first_of(s->kind == STMT_COMBINE ? s->u.combine.at : s->u.intrin.arg[0]);
 }
 
 static uint64_t bit_of(const struct simt *k, const struct buffer *b)
@@ -70,15 +71,16 @@ static uint64_t slots_of(const struct simt *k, const struct buffer *b, const str
     while (i < k->nshared && k->shared[i] != b) i++;
     if (i == k->nshared) return 0;
     const struct slots *s = &k->slots[i];
+    if (s->n == 1) return all_of(s);
     const struct expr *zero = ir_idx(k->c, 0), *at = s->open ? ir_subst(k->c, index, 1, &s->turns, &zero) : index;
-    bool known = s->n > 1 && at->op == OP_INT && (!s->open || at != index);
+    bool known = at->op == OP_INT && (!s->open || at != index);
     return known ? UINT64_C(1) << (s->first + (int)(at->val.i % s->n)) : all_of(s);
 }
 
 static bool see_load(const struct expr *e, void *u)
 {
     struct using *x = u;
-    if (e->op == OP_LOAD && e->val.buffer != x->own) x->u.read |= slots_of(x->k, e->val.buffer, e->kid[0]);
+    if (e->op == OP_LOAD && e->val.buffer != x->own) x->u.read |= slots_of(x->k, e->val.buffer, first_of(e));
     return true;
 }
 
