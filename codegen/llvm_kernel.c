@@ -122,6 +122,7 @@ bool emit_kernels(struct emit *m, const struct func *f, int64_t *workspace, stru
         LLVMSetFunctionCallConv(fn, CONV_PTX_KERNEL);
         set_fn_attrs(m, fn);
         for (int d = 0; d < 3; d++) require_threads(m, fn, require[d], m->launch->block[d]);
+        require_threads(m, fn, "minctasm", 1); /* else ptxas spills a little to have more blocks at a time */
         if (l->workspace) {
             set_attr(m, fn, (unsigned)n, "noalias", 0);
             set_attr(m, fn, (unsigned)n, "align", LAUNCH_ALIGN);

@@ -13,7 +13,7 @@ static bool fits(const struct contraction *k, const char **why)
 
 /* ---- the model ---- */
 
-enum { PROCESSORS = 108, WARPS = 48, SHARED = 96 << 10, ENOUGH_WARPS = 12, FETCH_CLOCKS = 700 };
+enum { PROCESSORS = 108, WARPS = 48, SHARED = 96 << 10, HALF_WARPS = 4, FETCH_CLOCKS = 700 };
 
 bool gpu_takes(const struct target *t, const struct gpu_load *l)
 {
@@ -29,7 +29,7 @@ double gpu_clocks(const struct target *t, const struct gpu_load *l)
     double each = ceil_div((int64_t)l->blocks, PROCESSORS);     /* blocks of the busiest multiprocessor */
     double fit = (double)i64_min((int64_t)(WARPS / warps), i64_min(SHARED / i64_max(l->shared, 1024), most->regs / ((int64_t)l->regs * l->threads)));
     double together = each < fit ? each : fit > 1 ? fit : 1;
-    double busy = together * warps < ENOUGH_WARPS ? together * warps / ENOUGH_WARPS : 1;
+    double busy = together * warps / (together * warps + HALF_WARPS);
     double work = each * l->clocks / busy, wait = each / together * (l->steps + 1) * FETCH_CLOCKS;
     return work > wait ? work + wait / 8 : wait + work / 8;
 }

@@ -7,7 +7,8 @@
  * $QJIT_EMU_DRIVER the CUDA version (12000): PTX that is newer is refused. $QJIT_EMU_FAIL is the name of a function that
  * fails, "cuMemAlloc_v2" or with an error "cuLaunchKernel:700"; an error of a kernel is final until the context is released,
  * as it is on a GPU. $QJIT_EMU_MEMORY bounds its memory in bytes, $QJIT_EMU_LIMIT the instructions of a launch: a time-out.
- * emu_live counts what has not been freed.
+ * $QJIT_EMU_REPORT is a file that gets a line of JSON for each launch, with what was counted. emu_live counts what has not
+ * been freed.
  *
  * Devices share one context and memory; copies and launches are done when the call returns. Times are made up: a
  * nanosecond an instruction. */
@@ -309,6 +310,18 @@ EXPORT int cuFuncGetAttribute(int *value, int attribute, void *function)
     return OK;
 }
 
+static void report(const char *entry, const struct ptx_launch *l, const struct ptx_report *r)
+{
+    const char *path = getenv("QJIT_EMU_REPORT");
+    FILE *f = path && *path ? fopen(path, "a") : NULL;
+    if (!f) return;
+    fprintf(f, "{\"entry\": \"%s\", \"threads\": %llu, \"instructions\": %llu, \"dp4a\": %llu, \"mma\": %llu, ", entry,
+            (unsigned long long)l->grid[0] * l->grid[1] * l->grid[2] * l->block[0] * l->block[1] * l->block[2],
+            (unsigned long long)r->instructions, (unsigned long long)r->dp4a, (unsigned long long)r->mma);
+    fprintf(f, "\"passes\": %llu, \"least\": %llu}\n", (unsigned long long)r->shared_passes, (unsigned long long)r->shared_least);
+    fclose(f);
+}
+
 EXPORT int cuLaunchKernel(void *function, unsigned gx, unsigned gy, unsigned gz, unsigned bx, unsigned by, unsigned bz,
                           unsigned shared, void *stream, void **param, void **extra)
 {
@@ -326,6 +339,7 @@ EXPORT int cuLaunchKernel(void *function, unsigned gx, unsigned gy, unsigned gz,
                            .param = value, .nbuffer = nbuffer, .buffer = buffer, .dynamic_shared = shared, .limit = (uint64_t)number("QJIT_EMU_LIMIT", 0)};
     bool ok = ptx_run(f->m->p, &l, &r);
     clock_ns += r.instructions;
+    report(f->e.name, &l, &r);
     if (!ok) {
         snprintf(why, sizeof why, "%s: %s", f->e.name, r.why);
         lost = l.limit && r.instructions >= l.limit ? TIMEOUT : LAUNCH_FAILED;

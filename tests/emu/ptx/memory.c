@@ -241,6 +241,7 @@ void banks_sum(struct run *u)
         unsigned least, n = passes(&b->turn[k], &least);
         u->r->shared_accesses++;
         u->r->shared_passes += n;
+        u->r->shared_least += least;
         if (least && n > least && n / least > u->r->worst_conflict) {
             u->r->worst_conflict = n / least;
             u->r->worst_line = u->p->instr[b->turn[k].instr].line;

@@ -58,6 +58,7 @@ struct ptx_report {
     uint64_t dp4a, mma, barriers;   /* of all threads; mma: of all warps; barriers: of all blocks */
     uint64_t shared_accesses;       /* warp-wide loads and stores of shared memory in the first block */
     uint64_t shared_passes;         /* what they take with their bank conflicts: no fewer */
+    uint64_t shared_least;          /* what they would take without: several for accesses wider than 4 bytes */
     unsigned worst_conflict;        /* most passes one of them takes beyond what its width needs, times that */
     int worst_line;
 };
