@@ -45,10 +45,21 @@ static double plain_clocks(const struct contraction *k)
 static void candidates(const struct contraction *k, struct candidates *out)
 {
     gpu_gemm_candidates(k, out);
+    gpu_depthwise_candidates(k, out);
     cand_add(out, (struct choice){.cycles = plain_clocks(k)}); /* where nothing else works */
 }
 
 /* ---- steps ---- */
+
+int gpu_lanes(const struct contraction *k, const struct tensor *t, int dim, int64_t of)
+{
+    const struct layout *l = state_layout(k->s->state, t);
+    int64_t run = dim == t->ndim - 1 ? t->shape[dim] : 1;
+    if (l) run = l->phys[l->nphys - 1].dim != dim ? 1 : l->phys[l->nphys - 1].size ? l->phys[l->nphys - 1].size : t->shape[dim];
+    for (int lanes = 16 / dt_bytes(t->dt); lanes > 4; lanes /= 2)
+        if (run % lanes == 0 && t->shape[dim] % lanes == 0 && of % lanes == 0) return lanes;
+    return 4;
+}
 
 const char *gpu_fuse(const struct contraction *k, const char *stage, int n, const char *const *axis, struct str *out)
 {
@@ -115,6 +126,7 @@ static void steps(const struct contraction *k, const struct choice *c, struct st
         str_printf(out, "cache_write %s local -> %s\n", last, sum);
     }
     if (c->row) gpu_gemm_steps(k, c, sum, out);
+    else if (c->cols) gpu_depthwise_steps(k, c, sum, out);
     else plain_steps(k, sum, out);
     others(k, out);
 }

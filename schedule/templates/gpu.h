@@ -23,9 +23,16 @@ bool gpu_takes(const struct target *t, const struct gpu_load *l);      /* a bloc
 
 /* gpu_gemm.c: pixels by channels, both fetched into shared memory, the sum by an instruction. */
 void gpu_gemm_candidates(const struct contraction *k, struct candidates *out);
-bool gpu_gemm_steps(const struct contraction *k, const struct choice *c, const char *sum, struct str *out);
+void gpu_gemm_steps(const struct contraction *k, const struct choice *c, const char *sum, struct str *out);
+
+/* gpu_depthwise.c: sums over the window alone, plain multiplications in registers. */
+void gpu_depthwise_candidates(const struct contraction *k, struct candidates *out);
+void gpu_depthwise_steps(const struct contraction *k, const struct choice *c, const char *sum, struct str *out);
 
 /* ---- for steps ---- */
+
+/* Elements along dimension dim of t that lie together in memory, for vectors of at most 16 bytes that divide `of` too; else 4. */
+int gpu_lanes(const struct contraction *k, const struct tensor *t, int dim, int64_t of);
 
 /* All of these loops of a stage as one; its name. n > 0. */
 const char *gpu_fuse(const struct contraction *k, const char *stage, int n, const char *const *axis, struct str *out);

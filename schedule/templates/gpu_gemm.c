@@ -72,17 +72,6 @@ static struct plan plan_of(const struct gemm *g, const struct choice *c)
     return p;
 }
 
-/* Bytes of channels that lie together in memory where x is read from, as far as a vector may take them. */
-static int lanes_of(const struct contraction *k, const struct tensor *t, int dim, int64_t step)
-{
-    const struct layout *l = state_layout(k->s->state, t);
-    int64_t run = dim == t->ndim - 1 ? t->shape[dim] : 1;
-    if (l) run = l->phys[l->nphys - 1].dim != dim ? 1 : l->phys[l->nphys - 1].size ? l->phys[l->nphys - 1].size : t->shape[dim];
-    for (int lanes = 16; lanes > 4; lanes /= 2)
-        if (run % lanes == 0 && t->shape[dim] % lanes == 0 && step % lanes == 0) return lanes;
-    return 4;
-}
-
 /* ---- candidates ---- */
 
 static const struct intrin *row_for(const struct contraction *k)
@@ -131,7 +120,7 @@ void gpu_gemm_candidates(const struct contraction *k, struct candidates *out)
                 for (size_t s = 0; s < ARRAY_LEN(steps); s++) {
                     if (s && steps[s - 1] >= g.terms) break;
                     struct choice c = {.row = row, .mr = tiles[t][0], .nr = tiles[t][1], .rows = rows[r], .cols = cols[o], .step = steps[s]};
-                    if (estimate(&g, &c, lanes_of(k, k->xroot, k->xgroup, c.step))) cand_add(out, c);
+                    if (estimate(&g, &c, gpu_lanes(k, k->xroot, k->xgroup, c.step))) cand_add(out, c);
                 }
             }
         }
@@ -201,12 +190,13 @@ static const char *copy_loops(const struct gemm *g, const struct copy *c, int la
     return gpu_fuse(g->k, c->name, n, in, out);
 }
 
-/* By all threads of a block. */
+/* By all threads of a block: fewer than asked for where the output is smaller than a tile. */
 static void fetch(const struct gemm *g, const struct choice *c, const struct copy *t, int lanes, int planes, struct str *out)
 {
     const char *f = copy_loops(g, t, lanes, planes, out);
-    str_printf(out, "split %s.%s %d -> %s_q %s_x\nbind %s.%s_x threadIdx.x\n", t->name, f, c->cols, f, f, t->name, f);
-    str_printf(out, "split %s.%s_q %d -> %s_p %s_y\nbind %s.%s_y threadIdx.y\n", t->name, f, c->rows, f, f, t->name, f);
+    int cols = (int)i64_min(c->cols, ceil_div(g->cols, c->nr)), rows = (int)i64_min(c->rows, ceil_div(g->rows, c->mr));
+    str_printf(out, "split %s.%s %d -> %s_q %s_x\nbind %s.%s_x threadIdx.x\n", t->name, f, cols, f, f, t->name, f);
+    str_printf(out, "split %s.%s_q %d -> %s_p %s_y\nbind %s.%s_y threadIdx.y\n", t->name, f, rows, f, f, t->name, f);
 }
 
 /* Along which axis the output's neighbours in memory lie. */
@@ -270,11 +260,11 @@ static void sum_loops(const struct gemm *g, const struct choice *c, const struct
     if (o) str_printf(out, "unroll %s.%s\n", s, o);
 }
 
-bool gpu_gemm_steps(const struct contraction *k, const struct choice *c, const char *sum, struct str *out)
+void gpu_gemm_steps(const struct contraction *k, const struct choice *c, const char *sum, struct str *out)
 {
     struct arena *a = &k->s->c->arena;
     struct gemm g;
-    if (!gemm_of(k, &g)) return false;
+    if (!gemm_of(k, &g)) return;
     g.sum = sum;
     struct plan p = plan_of(&g, c);
     const char *pixels = g.npix ? k->data[g.pix[0]].name : NULL, *t = k->over[k->group].name, *o = g.o < 0 ? NULL : k->data[g.o].name;
@@ -305,8 +295,7 @@ bool gpu_gemm_steps(const struct contraction *k, const struct choice *c, const c
     str_printf(out, "compute_at %s %s.%s\n", sum, g.last, tile_loops(&g, c, &p, out));
     sum_loops(&g, c, &p, pixels, out);
     str_printf(out, "compute_at %s %s.%s_b\ncompute_at %s %s.%s_b\n", xs, sum, t, ws, sum, t);
-    fetch(&g, c, &xc, lanes_of(k, k->xroot, k->xgroup, c->step), 0, out);
+    fetch(&g, c, &xc, gpu_lanes(k, k->xroot, k->xgroup, c->step), 0, out);
     if (wp) fetch(&g, c, &wc, 4, planes, out);
-    else fetch(&g, c, &wc, lanes_of(k, k->w, k->wgroup, c->step), 0, out);
-    return true;
+    else fetch(&g, c, &wc, gpu_lanes(k, k->w, k->wgroup, c->step), 0, out);
 }

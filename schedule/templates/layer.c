@@ -34,6 +34,7 @@ enum layer_zero layer_form_for(const struct layer *l, const struct target *t)
         pairs |= best == &words && in->meaning->op[1]->ndim == 1 && in->meaning->op[1]->shape[0] == 2;
     }
     if (pairs && by_tiles(l)) return ZERO_DIFFERENCES;
+    if (l->kind == LAYER_DEPTHWISE && t->family->kind == TARGET_SIMT) return ZERO_DIFFERENCES; /* plain products either way */
     return bytes > 1.5 * words ? ZERO_TERMS : ZERO_DIFFERENCES;
 }
 

@@ -51,6 +51,12 @@ int tmpl_offset(const struct tensor *x, enum dtype to)
     return x->dt == DT_U8 && to == DT_I8 ? -128 : 0;
 }
 
+/* Of one kind: an instruction, or a way of doing without, whose steps are accepted or refused alike. */
+static bool alike(const struct choice *a, const struct choice *b)
+{
+    return a->row == b->row && a->tile == b->tile && !a->cols == !b->cols;
+}
+
 bool cand_add(struct candidates *to, struct choice c)
 {
     const struct choice *f = &to->fixed;
@@ -60,7 +66,7 @@ bool cand_add(struct candidates *to, struct choice c)
         return false;
     int same = 0, worst = -1;
     for (int i = 0; i < to->n; i++) {
-        if (to->at[i].row != c.row) continue;
+        if (to->at[i].row != c.row || !to->at[i].cols != !c.cols) continue;
         same++;
         if (worst < 0 || to->at[i].cycles > to->at[worst].cycles) worst = i;
     }
@@ -100,7 +106,7 @@ static bool apply_best(struct sched *s, const struct contraction *k, const struc
     const struct choice *refused = NULL;
     for (int i = w->nth - 1, tries = 0; i < list->n && tries < TMPL_ATTEMPTS; i++) {
         const struct choice *at = &list->at[i]; /* what one register tile was refused for, others are too */
-        if (refused && at->row == refused->row && at->tile == refused->tile) continue;
+        if (refused && alike(at, refused)) continue;
         struct str text = str_on(&c->arena);
         t->steps(k, at, &text);
         if (sch_text_whole(s, str_text(&text))) return true;
