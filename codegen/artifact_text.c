@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* artifact_text.c - the two texts that go with an artifact: the C header and the metadata. */
 #include <inttypes.h>
+#include <stdio.h>
 
 #include "codegen/passes.h"
 #include "ir/base/digest.h"
@@ -319,6 +320,16 @@ static void put_numbers(struct json_out *o, const char *key, int n, const int64_
     json_close(o);
 }
 
+/* A number where every reader of JSON has it exactly, else its digits as a string. */
+static void put_end(struct json_out *o, int64_t v)
+{
+    enum { EXACT_BITS = 53 };
+    char digits[24];
+    snprintf(digits, sizeof digits, "%" PRId64, v);
+    if (v > -(INT64_C(1) << EXACT_BITS) && v < INT64_C(1) << EXACT_BITS) json_put_int(o, NULL, v);
+    else json_put_text(o, NULL, digits);
+}
+
 static void put_json_args(struct json_out *o, const char *key, const struct artifact *whole, const struct artifact_arg *a,
                           int n)
 {
@@ -337,8 +348,12 @@ static void put_json_args(struct json_out *o, const char *key, const struct arti
         int64_t stride[QJ_MAX_PHYS];
         strides_of(&a[i], stride);
         put_numbers(o, "strides", a[i].nphys, stride);
-        if (a[i].dt != DT_F32 && dt_bytes(a[i].dt) < 8) /* 64 bits are more than JSON's numbers hold */
-            put_numbers(o, "range", 2, (int64_t[]){a[i].range.lo, a[i].range.hi});
+        if (a[i].dt != DT_F32) {
+            json_open(o, "range", '<');
+            put_end(o, a[i].range.lo);
+            put_end(o, a[i].range.hi);
+            json_close(o);
+        }
         json_put_int(o, "align", align_of(whole, &a[i]));
         json_put_int(o, "bytes", a[i].bytes);
         json_close(o);

@@ -152,7 +152,9 @@ void set_text_attr(struct emit *m, LLVMValueRef fn, const char *name, const char
 
 void set_fn_attrs(struct emit *m, LLVMValueRef fn)
 {
+    const uint64_t at_each_instruction = 2;
     set_attr(m, fn, LLVMAttributeFunctionIndex, "nounwind", 0);
+    if (m->target->family->kind != TARGET_SIMT) set_attr(m, fn, LLVMAttributeFunctionIndex, "uwtable", at_each_instruction);
     set_text_attr(m, fn, "target-cpu", m->target->cpu);
     set_text_attr(m, fn, "target-features", m->target->feature_text);
     if (m->target->vector_bits >= 512) set_text_attr(m, fn, "prefer-vector-width", "512");

@@ -115,6 +115,8 @@ static bool read_symbols(struct err_state *e, const struct view *v, const Elf64_
     return true;
 }
 
+static bool has_bytes(const Elf64_Shdr *s) { return s->sh_type == SHT_PROGBITS || s->sh_type == SHT_X86_64_UNWIND; }
+
 /* Code and constants, tables about them, and nothing that is written or run by itself. */
 static bool section_ok(struct err_state *e, const struct view *v, const Elf64_Shdr *s)
 {
@@ -126,10 +128,13 @@ static bool section_ok(struct err_state *e, const struct view *v, const Elf64_Sh
         if (s->sh_flags == (SHF_ALLOC | SHF_WRITE) && s->sh_size <= MOST_ZEROED && s->sh_addralign <= MOST_ZEROED) return true;
         return bad(e, "a section of a kind that no kernel has: data that is written, or the like");
     case SHT_PROGBITS: case SHT_NOTE: case SHT_SYMTAB: case SHT_STRTAB: case SHT_RELA: break;
+    case SHT_X86_64_UNWIND: /* .eh_frame; on other machines it is PROGBITS */
+        if (s->sh_flags & ~(uint64_t)SHF_ALLOC) return bad(e, "a table of frames of a kind that no kernel has");
+        break;
     default: return bad(e, "a section of a kind that no kernel has");
     }
     if (s->sh_flags & ~known) return bad(e, "a section of a kind that no kernel has: data that is written, or the like");
-    if ((s->sh_flags & SHF_ALLOC) && s->sh_type != SHT_PROGBITS && s->sh_type != SHT_NOTE)
+    if ((s->sh_flags & SHF_ALLOC) && !has_bytes(s) && s->sh_type != SHT_NOTE)
         return bad(e, "a table that would be loaded");
     if (!part(v, s->sh_offset, s->sh_size)) return bad(e, "a section lies outside the file");
     if (s->sh_addralign > MOST_ALIGN || (s->sh_addralign & (s->sh_addralign - 1))) return bad(e, "a section's alignment");
@@ -142,7 +147,7 @@ static bool relocations_ok(struct err_state *e, const struct view *v, const Elf6
     Elf64_Shdr in;
     const unsigned char *at = part(v, s->sh_offset, s->sh_size);
     if (!at || s->sh_link != symtab || s->sh_entsize != sizeof(Elf64_Rela) || s->sh_size % sizeof(Elf64_Rela) ||
-        !section(v, h, s->sh_info, &in) || in.sh_type != SHT_PROGBITS || !(in.sh_flags & SHF_ALLOC))
+        !section(v, h, s->sh_info, &in) || !has_bytes(&in) || !(in.sh_flags & SHF_ALLOC))
         return bad(e, "relocations of no section");
     for (uint64_t i = 0; i < s->sh_size / sizeof(Elf64_Rela); i++) {
         Elf64_Rela r;

@@ -11,6 +11,7 @@
 #include "runtime/elf.h"
 #include "runtime/reloc.h"
 #include "runtime/rt/qjrt.h"
+#include "runtime/unwind.h"
 
 enum part { CODE, CONSTANTS, ZEROED, PARTS };
 enum { SLOT_CODE = 8, SLOT = 16 };  /* bytes of a slot: a jump to the address behind it, the address */
@@ -20,6 +21,7 @@ struct linked {
     uint8_t *map;           /* NULL: not mapped */
     size_t size;
     size_t *section;        /* where each lies in the mapping; 0, the guard's: it is not loaded */
+    size_t unwind, unwind_size;     /* .eh_frame there, UNWIND_END zeroes behind it; size 0: none that is whole */
 };
 
 struct linking {
@@ -70,6 +72,15 @@ static enum part part_of(const Elf64_Shdr *s)
     return s->sh_flags & SHF_EXECINSTR ? CODE : CONSTANTS;
 }
 
+static bool is_unwind(const struct linking *k, const Elf64_Shdr *s)
+{
+    static const char name[] = ".eh_frame";
+    if (k->head.e_shstrndx >= k->head.e_shnum) return false;
+    Elf64_Shdr names = section(k, k->head.e_shstrndx);
+    if (names.sh_type != SHT_STRTAB || names.sh_size < sizeof name || s->sh_name > names.sh_size - sizeof name) return false;
+    return !memcmp(k->bytes + names.sh_offset + s->sh_name, name, sizeof name);
+}
+
 /* One part, from a page's begin. False: it takes more than its object has bytes, as sections of one place would. */
 static bool lay_out_part(struct linking *k, enum part part)
 {
@@ -79,6 +90,11 @@ static bool lay_out_part(struct linking *k, enum part part)
         if (!is_loaded(&s) || part_of(&s) != part) continue;
         at = aligned(at, s.sh_addralign ? (size_t)s.sh_addralign : 1);
         k->l->section[i] = at;
+        if (part == CONSTANTS && is_unwind(k, &s)) {
+            k->l->unwind = at;
+            k->l->unwind_size = unwind_whole(k->bytes + s.sh_offset, (size_t)s.sh_size) ? (size_t)s.sh_size : 0;
+            at += UNWIND_END;
+        }
         at += (size_t)s.sh_size;
         sum += (size_t)s.sh_size;
         if (sum > k->n || at > INT32_MAX) return bad(k, "its sections are larger than the object");
@@ -261,6 +277,12 @@ void *jit_find(const struct linked *l, const char *name)
 }
 
 bool jit_is_parallel(const struct linked *l) { return l->info.parallel; }
+
+const uint8_t *jit_unwind(const struct linked *l, size_t *n)
+{
+    *n = l->unwind_size;
+    return *n ? l->map + l->unwind : NULL;
+}
 
 int jit_nfuncs(const struct linked *l) { return l->info.nfunc; }
 

@@ -34,6 +34,9 @@ void *jit_find(const struct linked *l, const char *name);
 
 bool jit_is_parallel(const struct linked *l);  /* it has parallel loops */
 
+/* The table of its frames (unwind.h), ended as unwind_register wants it; NULL: it has none, or one that is not whole. */
+const uint8_t *jit_unwind(const struct linked *l, size_t *n);
+
 /* The functions of the object, local ones too, by address. at: NULL: its section is not loaded. */
 struct jit_func { const char *name; const uint8_t *at; size_t size; };
 int jit_nfuncs(const struct linked *l);

@@ -15,6 +15,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "runtime/unwind.h"
+
 enum { NAME = 320 };
 
 /* gdb's side, defined in LLVM: one list a process, which gdb finds by this name. */
@@ -38,13 +40,16 @@ static struct {
     pid_t pid;              /* whose dump it is: a child of fork starts its own */
 } process = {.lock = PTHREAD_MUTEX_INITIALIZER};
 
-struct perf { struct jit_code_entry gdb; };
+struct perf {
+    struct jit_code_entry gdb;      /* symfile NULL: gdb was not told */
+    const uint8_t *unwind;          /* registered; or NULL */
+};
 
 unsigned perf_environment(void)
 {
     static const struct { const char *word; unsigned bits; } rows[] = {
-        {"map", QJ_PROFILE_MAP}, {"dump", QJ_PROFILE_DUMP}, {"gdb", QJ_PROFILE_GDB},
-        {"all", QJ_PROFILE_MAP | QJ_PROFILE_DUMP | QJ_PROFILE_GDB}};
+        {"map", QJ_PROFILE_MAP}, {"dump", QJ_PROFILE_DUMP}, {"gdb", QJ_PROFILE_GDB}, {"unwind", QJ_PROFILE_UNWIND},
+        {"all", QJ_PROFILE_MAP | QJ_PROFILE_DUMP | QJ_PROFILE_GDB | QJ_PROFILE_UNWIND}};
     const char *s = secure_getenv("QJIT_PROFILE");
     unsigned bits = 0;
     while (s && *s) {
@@ -268,11 +273,12 @@ static void tell_dump(struct telling *t)
 
 /* ---- gdb ---- */
 
-/* A symbol file: where the code lies, and the names in it. Sections: none, .text (no bytes), .symtab, .strtab. */
+/* A symbol file: where the code lies, its frames, and the names in it. Sections: none, .text (no bytes), .symtab, .strtab,
+ * .eh_frame, left out where there is none. */
 static char *symbol_file(const struct telling *t, size_t *size)
 {
-    enum { TEXT = 1, SYMTAB, STRTAB, NSEC };
-    static const char section_names[] = "\0.text\0.symtab\0.strtab";
+    enum { TEXT = 1, SYMTAB, STRTAB, UNWIND, NSEC };
+    static const char section_names[] = "\0.text\0.symtab\0.strtab\0.eh_frame";
     int n = jit_nfuncs(t->code);
     uint64_t low = UINT64_MAX, high = 0;
     size_t nstr = sizeof section_names, nsym = 1;
@@ -287,7 +293,9 @@ static char *symbol_file(const struct telling *t, size_t *size)
         nsym++;
     }
     size_t symtab = sizeof(Elf64_Ehdr) + NSEC * sizeof(Elf64_Shdr), strtab = symtab + nsym * sizeof(Elf64_Sym);
-    char *file = nsym > 1 ? calloc(1, strtab + nstr) : NULL;
+    size_t unwind = (strtab + nstr + 7) & ~(size_t)7, nunwind;
+    const uint8_t *frames = jit_unwind(t->code, &nunwind);
+    char *file = nsym > 1 ? calloc(1, unwind + nunwind) : NULL;
     if (!file) return NULL;
     Elf64_Ehdr *h = (Elf64_Ehdr *)file;
     memcpy(h->e_ident, ELFMAG "\2\1\1", 7); /* 64 bits, little-endian, version 1 */
@@ -301,7 +309,7 @@ static char *symbol_file(const struct telling *t, size_t *size)
     h->e_ehsize = sizeof *h;
     h->e_shoff = sizeof *h;
     h->e_shentsize = sizeof(Elf64_Shdr);
-    h->e_shnum = NSEC;
+    h->e_shnum = frames ? NSEC : UNWIND;
     h->e_shstrndx = STRTAB;
     Elf64_Shdr *s = (Elf64_Shdr *)(file + sizeof *h);
     s[TEXT] = (Elf64_Shdr){.sh_name = 1, .sh_type = SHT_NOBITS, .sh_flags = SHF_ALLOC | SHF_EXECINSTR, .sh_addr = low,
@@ -309,6 +317,11 @@ static char *symbol_file(const struct telling *t, size_t *size)
     s[SYMTAB] = (Elf64_Shdr){.sh_name = 7, .sh_type = SHT_SYMTAB, .sh_offset = symtab, .sh_size = strtab - symtab,
                              .sh_link = STRTAB, .sh_info = 1, .sh_entsize = sizeof(Elf64_Sym), .sh_addralign = 8};
     s[STRTAB] = (Elf64_Shdr){.sh_name = 15, .sh_type = SHT_STRTAB, .sh_offset = strtab, .sh_size = nstr, .sh_addralign = 1};
+    if (frames) {
+        s[UNWIND] = (Elf64_Shdr){.sh_name = 23, .sh_type = SHT_PROGBITS, .sh_flags = SHF_ALLOC, .sh_addr = (uintptr_t)frames,
+                                 .sh_size = nunwind, .sh_offset = unwind, .sh_addralign = 8};
+        memcpy(file + unwind, frames, nunwind);
+    }
     Elf64_Sym *sym = (Elf64_Sym *)(file + symtab) + 1;
     char *str = file + strtab, *next = str + sizeof section_names;
     memcpy(str, section_names, sizeof section_names);
@@ -321,7 +334,7 @@ static char *symbol_file(const struct telling *t, size_t *size)
                              .st_shndx = TEXT, .st_value = (uintptr_t)f.at, .st_size = f.size};
         next += len;
     }
-    *size = strtab + nstr;
+    *size = unwind + nunwind;
     return file;
 }
 
@@ -335,16 +348,11 @@ static void show_gdb(uint32_t action, struct jit_code_entry *e)
     __jit_debug_descriptor.relevant = NULL;
 }
 
-static struct perf *tell_gdb(struct telling *t)
+static bool tell_gdb(struct telling *t, struct perf *p)
 {
-    struct perf *p = calloc(1, sizeof *p);
     size_t size = 0;
-    if (p) p->gdb.symfile = symbol_file(t, &size);
-    if (!p || !p->gdb.symfile) {
-        fail(t, "gdb", "symbols", "no memory");
-        free(p);
-        return NULL;
-    }
+    p->gdb.symfile = symbol_file(t, &size);
+    if (!p->gdb.symfile) return fail(t, "gdb", "symbols", "no memory"), false;
     p->gdb.symfile_size = size;
     pthread_mutex_lock(&process.lock);
     p->gdb.next = __jit_debug_descriptor.first;
@@ -352,7 +360,30 @@ static struct perf *tell_gdb(struct telling *t)
     __jit_debug_descriptor.first = &p->gdb;
     show_gdb(GDB_REGISTER, &p->gdb);
     pthread_mutex_unlock(&process.lock);
-    return p;
+    return true;
+}
+
+static void forget_gdb(struct perf *p)
+{
+    pthread_mutex_lock(&process.lock);
+    if (p->gdb.prev) p->gdb.prev->next = p->gdb.next;
+    else __jit_debug_descriptor.first = p->gdb.next;
+    if (p->gdb.next) p->gdb.next->prev = p->gdb.prev;
+    show_gdb(GDB_UNREGISTER, &p->gdb);
+    pthread_mutex_unlock(&process.lock);
+    free((char *)(uintptr_t)p->gdb.symfile);
+}
+
+/* ---- libgcc ---- */
+
+static bool tell_unwinder(struct telling *t, struct perf *p)
+{
+    size_t n;
+    const uint8_t *table = jit_unwind(t->code, &n);
+    const char *why = !table ? "the object has none" : !unwind_register(table) ? "this process has no libgcc" : NULL;
+    if (why) return fail(t, "unwind", "a table of frames", why), false;
+    p->unwind = table;
+    return true;
 }
 
 /* ---- all of it ---- */
@@ -368,18 +399,19 @@ struct perf *perf_tell(unsigned what, const struct linked *code, const char *tar
     pthread_mutex_unlock(&process.lock);
     if (what & QJ_PROFILE_MAP) tell_map(&t);
     if (what & QJ_PROFILE_DUMP) tell_dump(&t);
-    return what & QJ_PROFILE_GDB ? tell_gdb(&t) : NULL;
+    if (!(what & (QJ_PROFILE_GDB | QJ_PROFILE_UNWIND))) return NULL;
+    struct perf *p = calloc(1, sizeof *p);
+    if (!p) fail(&t, "gdb", "symbols", "no memory");
+    bool gdb = p && (what & QJ_PROFILE_GDB) && tell_gdb(&t, p), unwind = p && (what & QJ_PROFILE_UNWIND) && tell_unwinder(&t, p);
+    if (gdb || unwind) return p;
+    free(p);
+    return NULL;
 }
 
 void perf_forget(struct perf *p)
 {
     if (!p) return;
-    pthread_mutex_lock(&process.lock);
-    if (p->gdb.prev) p->gdb.prev->next = p->gdb.next;
-    else __jit_debug_descriptor.first = p->gdb.next;
-    if (p->gdb.next) p->gdb.next->prev = p->gdb.prev;
-    show_gdb(GDB_UNREGISTER, &p->gdb);
-    pthread_mutex_unlock(&process.lock);
-    free((char *)(uintptr_t)p->gdb.symfile);
+    if (p->gdb.symfile) forget_gdb(p);
+    if (p->unwind) unwind_forget(p->unwind);
     free(p);
 }

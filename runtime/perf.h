@@ -10,7 +10,8 @@
  *       a file that is a link, another user's or left by an earlier process of that number is not added to.
  * dump  jit-PID.dump with the code itself, for `perf record -k mono`, `perf inject -j` and `perf annotate`, in a new
  *       directory .debug/jit/qjit-* of $JITDUMPDIR or $HOME.
- * gdb   gdb's interface: a symbol file in memory for each kernel until it is unlinked.
+ * gdb   gdb's interface: a symbol file in memory for each kernel until it is unlinked, with its frames.
+ * unwind  its frames for libgcc (unwind.h), until it is unlinked.
  *
  * Thread-safe. Nothing here makes linking fail: what could not be told is said in `why`. */
 #ifndef QJ_RUNTIME_PERF_H
@@ -21,7 +22,7 @@
 
 enum { PERF_WHY = 256 };
 
-/* Words of $QJIT_PROFILE: "map,dump,gdb" or "all"; 0 if it is not set. Unknown words ask for nothing. */
+/* Words of $QJIT_PROFILE: "map,dump,gdb,unwind" or "all"; 0 if it is not set. Unknown words ask for nothing. */
 unsigned perf_environment(void);
 
 /* Tells about a linked object what the QJ_PROFILE_ bits ask for. The result, perhaps NULL, is for perf_forget, to be called

@@ -69,13 +69,15 @@ QJ_API void qj_free(char *text);
 
 typedef struct qj_ctx qj_ctx;
 
-/* Who else is told where each linked kernel lies: bits of qj_options.profile, or words of $QJIT_PROFILE ("map,dump,gdb"
+/* Who else is told where each linked kernel lies: bits of qj_options.profile, or words of $QJIT_PROFILE ("map,dump,gdb,unwind"
  * or "all"). A symbol says function, target, digest of the object and number: conv_call[x86-64-v3#3f2a91c0.7]. */
 enum {
     QJ_PROFILE_MAP = 1,     /* /tmp/perf-PID.map, for perf report */
     QJ_PROFILE_DUMP = 2,    /* jit-PID.dump with the code, in .debug/jit of $JITDUMPDIR or $HOME: perf record -k mono,
                                perf inject -j, perf annotate */
-    QJ_PROFILE_GDB = 4      /* gdb's JIT interface */
+    QJ_PROFILE_GDB = 4,     /* gdb's JIT interface: names and frames */
+    QJ_PROFILE_UNWIND = 8   /* libgcc's unwinder, so that backtrace() and whoever else walks stacks within the process
+                               sees the frames above a kernel's; it takes a lock at each of its look-ups from then on */
 };
 
 /* Set `size` to sizeof(qj_options) and the rest to 0 for the defaults. */

@@ -59,6 +59,8 @@ int main(void)
     static _Alignas(64) char workspace[1 << 20];
     static int32_t c[2][64 * 32];
     l = take("mm.o", 0, NULL);
+    size_t frames;
+    CHECK(jit_unwind(l, &frames) && frames);
     CHECK(l);
     for (int round = 0; round < 4; round++) {
         for (size_t i = 0; i < sizeof a; i++) a[i] = round == 0 ? 255 : (uint8_t)rand();
@@ -84,7 +86,7 @@ for steps in template "parallel C.m; vectorize C.n" "unroll C.n"; do
           echo "name mm"; echo "target $target"; echo "$steps" | tr ';' '\n'; echo "emit mm.o"; } >mm.qj
         "$QJIT" run mm.qj >log 2>&1 || { cat log; exit 1; }
         $cross -D_GNU_SOURCE -std=gnu11 -O1 -static -I"$QJ_SRC" -o main main.c mm.o "$QJ_SRC/runtime/jit.c" "$QJ_SRC/runtime/elf.c" \
-            "$QJ_SRC/runtime/reloc.c" "$QJ_SRC"/runtime/rt/*.c "$base/err.c" "$base/arena.c" "$base/str.c" -lpthread
+            "$QJ_SRC/runtime/reloc.c" "$QJ_SRC/runtime/unwind.c" "$QJ_SRC"/runtime/rt/*.c "$base/err.c" "$base/arena.c" "$base/str.c" -lpthread
         $emulator -cpu max ./main || { echo "$target: $steps"; exit 1; }
     done
 done

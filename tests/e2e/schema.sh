@@ -21,6 +21,9 @@ done
 printf 'input A[m:4] : i32\nB[m] : u8 = requantize(A[m], scale: 0.125, zero: 7, round: half_even)\nC[m] : f32 = f32(A[m])\n' >const.qj
 "$QJIT" compile const.qj -o const.o 2>/dev/null >&2
 
+printf 'input A[m:4] : i64\ninput S[m:4] : i64 in -5..9\ninput T[m:4] : i64 in -9007199254740991..9007199254740992\nB[m] : i64 = A[m] + S[m] + T[m]\n' >wide.qj
+"$QJIT" compile wide.qj -o wide.o 2>/dev/null >&2
+
 printf 'input A[m:64] : u8\nB[m] : i32 = i32(A[m]) * 3\ntarget sm_80\nbind B.m threadIdx.x\n' >gpu.qj
 "$PYTHON" -c 'import numpy as np; np.save("m.npy", np.full(8, 0.5, np.float32))'
 printf 'input A[m:4, n:8] : i32\nscale M[n:8] : f32\nB[m, n] : u8 = requantize(A[m, n], scale: M[n], zero: 7, round: half_even)\nembed M m.npy\n' >inside.qj
@@ -77,6 +80,10 @@ inside = json.load(open("inside.json"))
 assert [a["role"] for a in inside["args"]] == ["input", "output"] and [a["name"] for a in inside["embedded"]] == ["M"], inside
 assert inside["quantisation"][0]["scale"] == {"arg": "M", "axes": [1]}, inside["quantisation"]
 
+wide = {a["name"]: a["range"] for a in json.load(open("wide.json"))["args"]}
+ends = ["-9223372036854775808", "9223372036854775807"]
+assert wide == {"A": ends, "S": [-5, 9], "T": [-9007199254740991, "9007199254740992"], "B": ends}, wide
+
 # What is wrong is refused.
 good = json.load(open("conv_56.json"))
 def change(path, value):
@@ -91,7 +98,8 @@ def change(path, value):
 for path, value in [(["name"], None), (["name"], "a b"), (["format"], 2), (["workspace"], -1), (["workspace"], "64"), (["sha256"], "12"),
                     (["args", 0, "dtype"], "f16"), (["args", 0, "memory"], [0]), (["args", 0, "memory"], [1.5]), (["args", 0, "role"], "w"),
                     (["args", 0, "colour"], 1), (["args"], []), (["pack", "args"], None), (["quantisation", 0, "round"], "shift"),
-                    (["quantisation", 0, "scale"], {"value": "x"}), (["args", 0, "range"], [1]), (["extra"], 1)]:
+                    (["quantisation", 0, "scale"], {"value": "x"}), (["args", 0, "range"], [1]),
+                    (["args", 0, "range"], [0, "x"]), (["args", 0, "range"], [0, 9007199254740992]), (["extra"], 1)]:
     assert not schema["artifact"].is_valid(change(path, value)), (path, value)
 
 # Every subcommand, on success and on failure.

@@ -4,6 +4,7 @@
  * With an argument this is the process that gdb looks at: see gdb_names_the_kernel. */
 #include <dirent.h>
 #include <elf.h>
+#include <execinfo.h>
 #include <inttypes.h>
 #include <pthread.h>
 #include <setjmp.h>
@@ -19,6 +20,7 @@
 
 #include "ir/base/base.h"
 #include "runtime/qjit.h"
+#include "runtime/unwind.h"
 
 static char told[256];
 static const char *self;
@@ -300,14 +302,82 @@ static void gdb_names_the_kernel(void **state)
     snprintf(command, sizeof command,
              "DEBUGINFOD_URLS= gdb -nx -batch -iex 'set auto-load off' -ex 'set breakpoint pending on' -ex 'break stop_here'"
              " -ex run -ex 'up' -ex 'info symbol entry' -ex 'info symbol gone' -ex 'break *entry' -ex continue -ex bt"
-             " -ex kill --args '%s' looked-at 2>&1", self);
+             " -ex 'break qjrt_parallel_for' -ex continue -ex 'echo in the loop\\n' -ex bt -ex kill --args '%s' looked-at 2>&1", self);
     FILE *f = popen(command, "r");
     assert_non_null(f);
     out[fread(out, 1, sizeof out - 1, f)] = 0;
     pclose(f);
     bool ok = strstr(out, "looked_at[") && strstr(out, "#0  0x") && strstr(out, "in looked_at[") && !strstr(out, "vanished[");
+    const char *loop = strstr(out, "in the loop"), *kernel = loop ? strstr(loop, "in looked_at[") : NULL;
+    ok = ok && kernel && strstr(kernel, "in qj_kernel_call") && strstr(kernel, "in be_looked_at");
     if (!ok) print_message("%s\n%s\n", command, out);
     assert_true(ok);
+}
+
+/* ---- libgcc ---- */
+
+static struct { int n; void *at[64]; } seen;
+
+static int8_t look(int8_t x)
+{
+    seen.n = backtrace(seen.at, ARRAY_LEN(seen.at));
+    return x;
+}
+
+/* The place it returns to. */
+__attribute__((noinline)) static void *call(qj_kernel *k)
+{
+    qj_tensor *t[2];
+    for (int i = 0; i < 2; i++) t[i] = qj_tensor_new(QJ_I8, 1, (int64_t[]){1});
+    assert_true(qj_kernel_call(k, t, 2, NULL));
+    for (int i = 0; i < 2; i++) qj_tensor_free(t[i]);
+    return __builtin_return_address(0);
+}
+
+static bool walked_through(unsigned profile, int times)
+{
+    qj_kernel *k[3];
+    for (int i = 0; i < times; i++) {
+        qj_ctx *q = qj_ctx_new(&(qj_options){.size = sizeof(qj_options), .profile = profile, .log = note});
+        assert_true(qj_define(q, "extern look(i8) : i8; input A[m:1] : i8; B[m] : i8 = look(A[m])"));
+        assert_true(qj_extern(q, "look(i8) : i8", (void (*)(void))look));
+        k[i] = qj_build(q);
+        assert_non_null(k[i]);
+        qj_ctx_free(q);
+    }
+    void *above = call(k[times - 1]);
+    bool found = false;
+    for (int i = 0; i < seen.n; i++) found |= seen.at[i] == above;
+    for (int i = 0; i < times; i++) qj_kernel_free(k[i]);
+    return found;
+}
+
+static void unwinder_walks_through(void **state)
+{
+    *told = 0;
+    assert_false(walked_through(0, 1));
+    for (int i = 1; i <= 3; i++) assert_true(walked_through(QJ_PROFILE_UNWIND, i));
+    assert_true(walked_through(QJ_PROFILE_UNWIND | QJ_PROFILE_GDB, 2));
+    assert_false(walked_through(QJ_PROFILE_GDB, 1)); /* forgotten with their kernels */
+    assert_string_equal(told, "");
+}
+
+static void tables_of_frames(void **state)
+{
+    static const uint8_t good[] = {12, 0, 0, 0, 0, 0, 0, 0, 1, 0, 1, 0x78, 16, 0, 0, 0,     /* common */
+                                   12, 0, 0, 0, 20, 0, 0, 0, 1, 2, 3, 4, 5, 6, 7, 8,        /* a function's */
+                                   12, 0, 0, 0, 36, 0, 0, 0, 1, 2, 3, 4, 5, 6, 7, 8};
+    uint8_t bad[sizeof good];
+    assert_true(unwind_whole(good, sizeof good) && unwind_whole(good, 16) && unwind_whole(good, 32));
+    for (size_t n = 0; n < sizeof good; n++)
+        if (n % 16 || !n) assert_false(unwind_whole(good, n));
+    static const struct { size_t at; uint8_t v; } harm[] = {{0, 11}, {0, 13}, {0, 255}, {3, 255}, {4, 4}, {16, 40}, {19, 1}, {20, 4},
+                                                            {20, 24}, {23, 1}, {36, 20}, {36, 37}, {32, 0}, {32, 8}};
+    for (size_t i = 0; i < ARRAY_LEN(harm); i++) {
+        memcpy(bad, good, sizeof bad);
+        bad[harm[i].at] = harm[i].v;
+        if (unwind_whole(bad, sizeof bad)) fail_msg("taken: %d at %zu", harm[i].v, harm[i].at);
+    }
 }
 
 int main(int argc, char **argv)
@@ -319,6 +389,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(map_refuses_links),            cmocka_unit_test(off_by_default),
         cmocka_unit_test(map_stands_several_threads),
         cmocka_unit_test(dump_has_the_code),            cmocka_unit_test(gdb_names_the_kernel),
+        cmocka_unit_test(unwinder_walks_through),       cmocka_unit_test(tables_of_frames),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

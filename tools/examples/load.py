@@ -55,7 +55,10 @@ class Arg:
         self.dims = meta.get("dims")
         _demand(isinstance(self.dims, list) and len(self.dims) == len(self.shape), f"metadata: {self.name}: dims and shape differ in number")
         self.range = meta.get("range")
-        _demand(self.range is None or isinstance(self.range, list) and len(self.range) == 2, f"metadata: {self.name}: the range has not two ends")
+        if self.range is not None: # ends beyond 53 bits are digits in a string
+            _demand(isinstance(self.range, list) and len(self.range) == 2, f"metadata: {self.name}: the range has not two ends")
+            _demand(all(re.fullmatch(r"-?[0-9]{1,19}", str(end)) for end in self.range), f"metadata: {self.name} has the range {self.range!r}")
+            self.range = [int(end) for end in self.range]
         self.align = _whole(meta.get("align"), 1, f"{self.name}'s alignment")
         size, strides = self.dtype.itemsize, []
         for extent in reversed(self.memory):
