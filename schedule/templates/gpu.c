@@ -45,6 +45,7 @@ static double plain_clocks(const struct contraction *k)
 static void candidates(const struct contraction *k, struct candidates *out)
 {
     gpu_gemm_candidates(k, out);
+    gpu_dot_candidates(k, out);
     gpu_depthwise_candidates(k, out);
     cand_add(out, (struct choice){.cycles = plain_clocks(k)}); /* where nothing else works */
 }
@@ -125,7 +126,8 @@ static void steps(const struct contraction *k, const struct choice *c, struct st
         sum = tmpl_fresh(k, arena_printf(&k->s->c->arena, "%s_acc", last));
         str_printf(out, "cache_write %s local -> %s\n", last, sum);
     }
-    if (c->row) gpu_gemm_steps(k, c, sum, out);
+    if (c->row && c->nr) gpu_gemm_steps(k, c, sum, out);
+    else if (c->row) gpu_dot_steps(k, c, sum, out);
     else if (c->cols) gpu_depthwise_steps(k, c, sum, out);
     else plain_steps(k, sum, out);
     others(k, out);

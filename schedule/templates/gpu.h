@@ -29,6 +29,13 @@ void gpu_gemm_steps(const struct contraction *k, const struct choice *c, const c
 void gpu_depthwise_candidates(const struct contraction *k, struct candidates *out);
 void gpu_depthwise_steps(const struct contraction *k, const struct choice *c, const char *sum, struct str *out);
 
+/* gpu_dot.c: few rows, a warp an output: its lanes are spread over the terms, which an instruction sums. */
+void gpu_dot_candidates(const struct contraction *k, struct candidates *out);
+void gpu_dot_steps(const struct contraction *k, const struct choice *c, const char *sum, struct str *out);
+
+/* The instruction that sums four products of x and w; NULL: none. */
+const struct intrin *gpu_row_for(const struct contraction *k);
+
 /* ---- for steps ---- */
 
 /* Elements along dimension dim of t that lie together in memory, for vectors of at most 16 bytes that divide `of` too; else 4. */

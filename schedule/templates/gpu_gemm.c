@@ -74,7 +74,7 @@ static struct plan plan_of(const struct gemm *g, const struct choice *c)
 
 /* ---- candidates ---- */
 
-static const struct intrin *row_for(const struct contraction *k)
+const struct intrin *gpu_row_for(const struct contraction *k)
 {
     const struct target *t = k->s->target;
     for (int i = 0; i < t->nintrin; i++) {
@@ -108,7 +108,7 @@ void gpu_gemm_candidates(const struct contraction *k, struct candidates *out)
 {
     static const int tiles[][2] = {{1, 4}, {2, 4}, {4, 4}, {4, 8}, {8, 4}, {8, 8}, {4, 1}, {8, 1}}, rows[] = {1, 2, 4, 8, 16, 32},
                      cols[] = {1, 2, 4, 8, 16, 32, 64}, steps[] = {4, 8, 12, 16, 20, 24, 28, 32, 48, 64, 96, 128};
-    const struct intrin *row = row_for(k);
+    const struct intrin *row = gpu_row_for(k);
     struct gemm g;
     if (!row || !gemm_of(k, &g)) return;
     for (size_t t = 0; t < ARRAY_LEN(tiles); t++) {

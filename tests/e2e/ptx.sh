@@ -63,13 +63,21 @@ done
 
 # Layers, by their template.
 for layer in 'conv2d h=28 w=28 c=64 o=128 k=3 stride=2 pad=1' 'conv2d h=14 w=14 c=256 o=64 k=1' 'depthwise h=28 w=28 c=96 k=3 pad=1' \
-    'conv2d h=56 w=56 c=3 o=32 k=7 stride=2 pad=3' 'dense m=49 n=1000 k=512'; do
+    'conv2d h=56 w=56 c=3 o=32 k=7 stride=2 pad=3' 'dense m=49 n=1000 k=512' 'dense m=1 n=1000 k=2048'; do
     for gpu in sm_61 sm_80 sm_90a; do
         # shellcheck disable=SC2086  # words on purpose
         "$QJIT" layer $layer --target $gpu >l.qj
         "$QJIT" compile l.qj --target $gpu -o l.ptx || { echo "$layer for $gpu"; exit 1; }
         assembles l.ptx $gpu
     done
+done
+
+# Sums that threads and blocks share.
+for layer in dense_gpu_row dense_gpu_split; do
+    "$QJIT" compile "$QJ_SRC/tools/examples/$layer.qj" -o k.ptx
+    has k.ptx 'shfl\.sync\.bfly'
+    assembles k.ptx sm_80
+    QJIT_CUDA_DRIVER="$QJ_BUILD/tests/libcuda_emu.so" "$QJIT" -c "load \"$QJ_SRC/tools/examples/$layer.qj\"; check"
 done
 "$QJIT" compile "$QJ_SRC/tools/examples/conv_56_auto.qj" --target sm_80 -o k.ptx
 has k.ptx 'dp4a\.u32\.s32'

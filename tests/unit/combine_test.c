@@ -272,6 +272,28 @@ static void with_all_else(void **state)
                    "split S.k 32 -> f g; bind S.g threadIdx.x", "sm_80", "bar.sync");
 }
 
+/* The template's way with few rows (no other takes 512 terms at a time), whatever they come to. */
+static void few_rows_by_template(void **state)
+{
+    (void)state;
+    static const int size[][4] = {{1, 33, 512, 1}, {2, 7, 1040, 2}, {3, 5, 4096, 1}, {5, 9, 528, 4}, {16, 3, 2560, 8},
+                                  {1, 130, 512, 1}};
+    for (size_t i = 0; i < ARRAY_LEN(size); i++) {
+        char program[400], steps[100];
+        const int *n = size[i];
+        snprintf(program, sizeof program, "input X[m:%d, k:%d] : %s; weight W[o:%d, k:%d] : i8; bias B[o:%d] : i32; scale S[o:%d] : f32\n"
+                 "C[m, o] : i32 = sum(k) i32(X[m, k]) * i32(W[o, k])\n"
+                 "Out[m, o] : u8 = requantize(C[m, o] + B[o], scale: S[o], zero: 7, round: half_even)", n[0], n[2], i % 2 ? "u8" : "i8", n[1],
+                 n[2], n[1], n[1]);
+        snprintf(steps, sizeof steps, "template gpu step=512 mr=%d", n[3]);
+        exact(program, steps, "sm_75", "shfl.sync");
+    }
+    exact("input X[b:3, m:1, k:512] : i8; input W[b:3, o:6, k:512] : i8\n"
+          "C[b, m, o] : i32 = sum(k) i32(X[b, m, k]) * i32(W[b, o, k])", "template gpu step=512", "sm_80", "shfl.sync");
+    exact("input X[m:1, k:2048] : u8; weight W[o:1000, k:2048] : i8; C[m, o] : i32 = sum(k) i32(X[m, k]) * i32(W[o, k])", "template",
+          "sm_80", "shfl.sync");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -280,7 +302,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(what_cannot_combine, nestrun_open, nestrun_close),
         cmocka_unit_test_setup_teardown(only_a_warp_in_machine_code, nestrun_open, nestrun_close),
         cmocka_unit_test(a_warp_exchanges_registers), cmocka_unit_test(steps_refused), cmocka_unit_test(where_some_threads_do_not_come),
-        cmocka_unit_test(all_types_and_blocks), cmocka_unit_test(with_all_else),
+        cmocka_unit_test(all_types_and_blocks), cmocka_unit_test(with_all_else), cmocka_unit_test(few_rows_by_template),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

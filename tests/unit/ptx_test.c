@@ -279,6 +279,9 @@ static void shuffles(void **s)
                            "mul.wide.u32 %rd3, %r1, 4; add.s64 %rd4, %rd2, %rd3; st.global.u32 [%rd4], %r2;"),
                     1, 32, in, sizeof in, out, sizeof out));
     for (int i = 0; i < 32; i++) assert_int_equal((int32_t)out[i], i == 31 ? 0 : i % 2 ? -16 : 16);
+    expect_error(KERNEL("shfl.sync.bfly.b32 %r3, %r1, 1, 31, 65535;"), 32, "names lanes 0xffff of 0xffffffff");
+    expect_error(KERNEL("shfl.sync.bfly.b32 %r3, %r1, 1, 31, -1;"), 24, "names lanes 0xffffffff of 0xffffff");
+    expect_error(KERNEL("shfl.sync.idx.b32 %r3, %r1, 30, 31, 16777215;"), 24, "lane 30, which is not there");
 }
 
 int main(void)

@@ -84,6 +84,18 @@ static bool ldmatrix(struct run *u, struct thread *lane, const struct instr *i)
 
 /* ---- shuffles ---- */
 
+/* All lanes name all lanes that are there, which is who comes here (run.c), and no others. */
+static bool names_all(struct run *u, struct thread *lane, int n, const struct instr *i)
+{
+    const struct operand *mask = &i->opd[i->nopd - 1];
+    uint32_t there = n == WARP ? UINT32_MAX : (1u << n) - 1;
+    for (int l = 0; l < n; l++) {
+        uint32_t named = (uint32_t)opd_value(u, &lane[l], mask, word);
+        if (named != there) return ptx_fail(u, &lane[l], i, "%s names lanes %#x of %#x", ptx_op_name[i->op], named, there);
+    }
+    return true;
+}
+
 static bool shuffle(struct run *u, struct thread *lane, int n, const struct instr *i)
 {
     uint64_t value[WARP];
@@ -139,6 +151,7 @@ bool warp_step(struct run *u, struct thread *lane, int n, const struct instr *i)
 {
     if ((i->op == OP_mma || i->op == OP_ldmatrix) && n != WARP)
         return ptx_fail(u, lane, i, "%s by a warp of %d threads", ptx_op_name[i->op], n);
+    if ((i->op == OP_shfl || i->op == OP_redux || i->op == OP_vote) && !names_all(u, lane, n, i)) return false;
     switch ((int)i->op) {
     case OP_mma: return mma(u, lane, i);
     case OP_ldmatrix: return ldmatrix(u, lane, i);
