@@ -2,7 +2,7 @@
 /* llvm_combine.c - threads of a warp combine an element of each: `sum(threadIdx.x, 8) L[i]`.
  *
  * launch.c saw that the lanes are a power of two apart and of one warp. Each step a lane takes what the lane whose number
- * differs in one bit has: after three steps eight lanes hold the whole. */
+ * differs in one bit has: after three steps eight lanes hold the whole. From sm_80 on one instruction does it for a warp. */
 #include "codegen/llvm_impl.h"
 
 /* The lanes of this thread's warp: the last one of a block may be short. */
@@ -44,6 +44,17 @@ static LLVMValueRef both(struct emit *m, enum combiner k, bool is_signed, LLVMVa
     return l_call(m, name, 1, &t, 2, (LLVMValueRef[]){a, b});
 }
 
+/* All 32 lanes at once, or NULL. */
+static LLVMValueRef by_warp(struct emit *m, enum combiner k, bool is_signed, LLVMValueRef v, int64_t lanes)
+{
+    const int64_t *n = m->launch->block;
+    int64_t warp = m->target->family->simt->warp;
+    if (lanes != warp || n[0] * n[1] * n[2] % warp || LLVMTypeOf(v) != m->i32 || !target_has(m->target, "sm_80")) return NULL;
+    const char *name = k == RED_SUM ? "add" : k == RED_MIN ? is_signed ? "min" : "umin" : is_signed ? "max" : "umax";
+    name = arena_printf(&m->c->arena, "llvm.nvvm.redux.sync.%s", name);
+    return l_call(m, name, 0, NULL, 2, (LLVMValueRef[]){v, l_const(m->i32, -1)});
+}
+
 void emit_combine(struct emit *m, const struct stmt *s)
 {
     const struct expr *at = s->u.combine.at;
@@ -53,9 +64,11 @@ void emit_combine(struct emit *m, const struct stmt *s)
     for (int i = LOOP_THREAD_X; i < (int)s->u.combine.axis; i++) stride *= m->launch->block[i - LOOP_THREAD_X];
     size_t known = memo_mark(m);
     LLVMValueRef v = LLVMBuildIntCast2(m->b, load_run(m, at->val.buffer, at->kid[0], stored), held, d->is_signed, "");
-    LLVMValueRef mask = lanes_here(m);
-    for (int64_t n = 1; n < s->u.combine.width; n *= 2)
+    LLVMValueRef whole = stride == 1 ? by_warp(m, s->u.combine.k, d->is_signed, v, s->u.combine.width) : NULL;
+    LLVMValueRef mask = whole ? NULL : lanes_here(m);
+    for (int64_t n = 1; !whole && n < s->u.combine.width; n *= 2)
         v = both(m, s->u.combine.k, d->is_signed, v, exchanged(m, mask, v, n * stride));
+    if (whole) v = whole;
     store_run(m, at->val.buffer, at->kid[0], LLVMBuildIntCast2(m->b, v, stored, d->is_signed, ""));
     memo_forget(m, known);
 }

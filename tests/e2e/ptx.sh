@@ -75,7 +75,7 @@ done
 # Sums that threads and blocks share.
 for layer in dense_gpu_row dense_gpu_split; do
     "$QJIT" compile "$QJ_SRC/tools/examples/$layer.qj" -o k.ptx
-    has k.ptx 'shfl\.sync\.bfly'
+    has k.ptx 'redux\.sync\.add'
     assembles k.ptx sm_80
     QJIT_CUDA_DRIVER="$QJ_BUILD/tests/libcuda_emu.so" "$QJIT" -c "load \"$QJ_SRC/tools/examples/$layer.qj\"; check"
 done

@@ -239,8 +239,8 @@ static void all_types_and_blocks(void **state)
     (void)state;
     static const char *const type[] = {"i8", "u8", "i16", "u16", "i32", "i64"}, *const by[] = {"sum", "min", "max"};
     static const struct { int threads; const char *axis, *has; } block[] = {
-        {32, "x", "shfl.sync"}, {64, "x", "bar.sync"}, {24, "x", "shfl.sync"}, {7, "x", "bar.sync"}, {100, "x", "bar.sync"},
-        {4, "y", "shfl.sync"}, {5, "z", "bar.sync"}, {256, "x", "shfl.sync"}, {16, "y", "bar.sync"}};
+        {32, "x", "sync."}, {64, "x", "bar.sync"}, {24, "x", "shfl.sync"}, {7, "x", "bar.sync"}, {100, "x", "bar.sync"},
+        {4, "y", "shfl.sync"}, {5, "z", "bar.sync"}, {256, "x", "sync."}, {16, "y", "bar.sync"}};
     for (int t = 0; t < 6; t++)
         for (int k = 0; k < 3; k++)
             for (size_t b = t * 3 + k < 3 ? 0 : (size_t)(t + k) % 4; b < ARRAY_LEN(block); b += t * 3 + k < 3 ? 1 : 4) {
@@ -289,9 +289,9 @@ static void few_rows_by_template(void **state)
         exact(program, steps, "sm_75", "shfl.sync");
     }
     exact("input X[b:3, m:1, k:512] : i8; input W[b:3, o:6, k:512] : i8\n"
-          "C[b, m, o] : i32 = sum(k) i32(X[b, m, k]) * i32(W[b, o, k])", "template gpu step=512", "sm_80", "shfl.sync");
+          "C[b, m, o] : i32 = sum(k) i32(X[b, m, k]) * i32(W[b, o, k])", "template gpu step=512", "sm_80", "redux.sync.add.s32");
     exact("input X[m:1, k:2048] : u8; weight W[o:1000, k:2048] : i8; C[m, o] : i32 = sum(k) i32(X[m, k]) * i32(W[o, k])", "template",
-          "sm_80", "shfl.sync");
+          "sm_80", "redux.sync.add.s32");
 }
 
 int main(void)
