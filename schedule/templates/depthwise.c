@@ -197,6 +197,7 @@ static void candidates(const struct contraction *k, struct candidates *out)
     const char *why;
     struct window w;
     if (!find_window(k, &w, &why)) return;
+    if (out->fixed.rows > (w.block < 0 ? 1 : k->data[w.block].extent)) return;
     int64_t channels = k->data[w.channel].extent, mult = multiplier(k, &w);
     for (int i = 0; i < k->s->target->nintrin; i++) {
         const struct intrin *in = &k->s->target->intrin[i];
@@ -209,7 +210,7 @@ static void candidates(const struct contraction *k, struct candidates *out)
             for (size_t t = 0; t < ARRAY_LEN(tiles); t++) {
                 if (tiles[t] % sharing(&w, d.k) || copies(k, &w, &d, tiles[t], nr) > MAX_COPIES) continue;
                 if (tiles[t] > 1 && !in_registers(k, &w, &d, tiles[t], nr)) continue;
-                struct choice c = {.row = in, .mr = tiles[t], .nr = nr, .rows = block_rows(k, &w, &d, nr)};
+                struct choice c = {.row = in, .mr = tiles[t], .nr = nr, .rows = out->fixed.rows ? out->fixed.rows : block_rows(k, &w, &d, nr)};
                 c.offset = holds(d.a, k->x) ? 0 : tmpl_offset(k->x, d.a);
                 c.cycles = cycles(k, &w, &d, &c);
                 cand_add(out, c);

@@ -349,6 +349,7 @@ static void add_tiles(const struct contraction *k, const struct intrin *in, cons
     int64_t m = p->tile < 0 ? 1 : k->data[p->tile].extent, o = k->data[p->channel].extent;
     int step = d->lanes * d->rows;
     int64_t by;
+    if (p->block >= 0 && out->fixed.rows > k->data[p->block].extent) return;
     for (int nr = step; nr <= 8 * step && nr <= 64; nr += step)
         for (int mr = d->rows; mr <= 14 && mr < m + d->rows; mr += d->rows) {
             if (!tile_fits(k->s->target, in, d, taken, mr, nr) || (nr > step && nr >= o + step)) continue;

@@ -197,10 +197,31 @@ static bool knob(struct sched *s, const struct step_arg *a, struct wish *w)
     return unknown(s, a, "knob", a->key);
 }
 
+/* Of several sums, those that knobs say nothing to are served as if there were none. *knobs_serve: one took them. */
+static bool choose_of_all(struct sched *s, int stage, struct wish *w, bool *done, bool *knobs_serve)
+{
+    struct err_state *e = &s->c->err;
+    bool served = false;
+    if (choose(s, stage, w, &served)) {
+        *done |= served;
+        *knobs_serve |= served;
+        return true;
+    }
+    if (w->stage >= 0 || !err_is(e) || e->first.code != ERR_TEMPLATE) return false;
+    struct wish none = *w;
+    none.fixed = (struct choice){.outer = -1, .tile = -1};
+    none.nth = 1;
+    err_clear(e);
+    return choose(s, stage, &none, done);
+}
+
 bool tmpl_apply(struct sched *s, const struct step_arg *arg, int narg, struct span at)
 {
     struct wish w = {.stage = -1, .nth = 1, .fixed = {.outer = -1, .tile = -1}, .at = at};
     for (int i = 0; i < narg; i++) {
+        for (int j = 0; j < i && arg[i].key; j++)
+            if (arg[j].key && !strcmp(arg[j].key, arg[i].key))
+                return err_set(&s->c->err, ERR_TEMPLATE, arg[i].span, "%s= is given twice", arg[i].key);
         if (arg[i].key) {
             if (!knob(s, &arg[i], &w)) return false;
             continue;
@@ -213,21 +234,27 @@ bool tmpl_apply(struct sched *s, const struct step_arg *arg, int narg, struct sp
     }
     struct sched_save before;
     sch_save(s, &before);
-    bool done = false;
+    bool done = false, knobs_serve = false;
+    int first = -1;
     for (int again = 1; again;) { /* steps make new stages: look again after each */
         again = 0;
         for (int i = 0; i < s->state->nstage && !again; i++) {
             if (w.stage >= 0 && i != w.stage) continue;
             if (w.stage < 0 && !con_candidate(s, i)) continue;
             int steps = sch_nsteps(s);
-            if (!choose(s, i, &w, &done)) {
+            if (first < 0) first = i;
+            if (!choose_of_all(s, i, &w, &done, &knobs_serve)) {
                 sch_restore(s, &before);
                 return false;
             }
             again = w.stage < 0 && sch_nsteps(s) > steps;
         }
     }
-    if (done) return true;
+    if (done && knobs_serve) return true;
+    if (done) { /* knobs that no sum has a candidate with: say so of the first */
+        sch_restore(s, &before);
+        return choose(s, first, &w, &done);
+    }
     err_set(&s->c->err, ERR_TEMPLATE, at, "%s", w.passed ? w.passed : "there is no sum of products without steps");
     err_hint(&s->c->err, "a template works on stages like `C[m, n] : i32 = sum(k) i32(A[m, k]) * i32(W[n, k])`; undo steps to "
              "choose again");
