@@ -40,7 +40,8 @@ static const char *type_text(struct row *r, LLVMTypeRef t)
     return text;
 }
 
-static bool is_vec(LLVMTypeRef t) { return LLVMGetTypeKind(t) == LLVMVectorTypeKind; }
+static bool is_scalable(LLVMTypeRef t) { return LLVMGetTypeKind(t) == LLVMScalableVectorTypeKind; }
+static bool is_vec(LLVMTypeRef t) { return LLVMGetTypeKind(t) == LLVMVectorTypeKind || is_scalable(t); }
 static int lanes_of(LLVMTypeRef t) { return is_vec(t) ? (int)LLVMGetVectorSize(t) : 1; }
 static LLVMTypeRef elem_of(LLVMTypeRef t) { return is_vec(t) ? LLVMGetElementType(t) : t; }
 
@@ -59,11 +60,32 @@ static int elem_bits(LLVMTypeRef t)
 static int bits_of(LLVMTypeRef t) { return elem_bits(t) * lanes_of(t); }
 static bool is_int(LLVMTypeRef t) { return LLVMGetTypeKind(elem_of(t)) == LLVMIntegerTypeKind; }
 
+static LLVMValueRef fit(struct row *r, LLVMValueRef v, LLVMTypeRef want);
+
+/* A vector of known length in a register of SVE, from its first lane on, or back: no instruction. */
+static LLVMValueRef fit_scalable(struct row *r, LLVMValueRef v, LLVMTypeRef want)
+{
+    struct emit *m = r->m;
+    LLVMTypeRef have = LLVMTypeOf(v), over[2];
+    bool in = is_scalable(want);
+    int bits = bits_of(in ? have : want), room = m->target->sve_bits;
+    LLVMTypeRef elem = elem_of(in ? want : have), fixed = elem_bits(elem) ? l_vec(elem, bits / elem_bits(elem)) : NULL;
+    LLVMValueRef zero = l_idx(m, 0);
+    if (is_scalable(have) == in || !bits || bits > (room ? room : 128) || !fixed || bits % elem_bits(elem) || !is_vec(fixed))
+        return bad(r, "%s does not fit where %s is wanted", type_text(r, have), type_text(r, want));
+    over[0] = in ? want : fixed;
+    over[1] = in ? fixed : have;
+    if (!in) return fit(r, l_call(m, "llvm.vector.extract", 2, over, 2, (LLVMValueRef[]){v, zero}), want);
+    v = fit(r, v, fixed);
+    return v ? l_call(m, "llvm.vector.insert", 2, over, 3, (LLVMValueRef[]){LLVMGetPoison(want), v, zero}) : NULL;
+}
+
 /* v as a `want`: reinterpreted, or repeated a whole number of times. */
 static LLVMValueRef fit(struct row *r, LLVMValueRef v, LLVMTypeRef want)
 {
     struct emit *m = r->m;
     if (!v || LLVMTypeOf(v) == want) return v;
+    if (is_scalable(want) || is_scalable(LLVMTypeOf(v))) return fit_scalable(r, v, want);
     int have = bits_of(LLVMTypeOf(v)), need = bits_of(want);
     if (!have || !need || need % have)
         return bad(r, "%s does not fit where %s is wanted", type_text(r, LLVMTypeOf(v)), type_text(r, want));
@@ -103,7 +125,7 @@ static LLVMTypeRef operand_type(struct row *r, int i)
 
 static LLVMValueRef eval_int(struct row *r, const struct recipe *p, LLVMTypeRef want)
 {
-    if (!want) return bad(r, "nothing says what type the number %lld has", (long long)p->value);
+    if (!want || is_scalable(want)) return bad(r, "nothing says what type the number %lld has", (long long)p->value);
     if (is_int(want)) return l_const(want, p->value);
     if (elem_of(want) == r->m->f32) return l_constf(r->m, want, (double)p->value);
     return bad(r, "the number %lld stands where %s is wanted", (long long)p->value, type_text(r, want));
@@ -111,11 +133,13 @@ static LLVMValueRef eval_int(struct row *r, const struct recipe *p, LLVMTypeRef 
 
 /* ---- calls ---- */
 
-/* "v8i32", "i64", "v4f32", as a part of an overloaded intrinsic's name; NULL when it is none. */
+/* "v8i32", "nxv4i32", "i64", "v4f32", as a part of an overloaded intrinsic's name; NULL when it is none. */
 static LLVMTypeRef suffix_type(struct row *r, const char *p, const char *stop)
 {
     char *end;
     long lanes = 1, bits;
+    bool scalable = !strncmp(p, "nxv", 3);
+    if (scalable) p += 2;
     if (*p == 'v') {
         lanes = strtol(p + 1, &end, 10);
         p = end;
@@ -124,7 +148,8 @@ static LLVMTypeRef suffix_type(struct row *r, const char *p, const char *stop)
     bits = strtol(p + 1, &end, 10);
     if (end != stop || bits < 1 || bits > 64) return NULL;
     if (*p == 'f' && bits != 32) return NULL;
-    return l_vec(*p == 'f' ? r->m->f32 : LLVMIntTypeInContext(r->m->llvm, (unsigned)bits), (int)lanes);
+    LLVMTypeRef elem = *p == 'f' ? r->m->f32 : LLVMIntTypeInContext(r->m->llvm, (unsigned)bits);
+    return scalable ? LLVMScalableVectorType(elem, (unsigned)lanes) : l_vec(elem, (int)lanes);
 }
 
 enum { MAX_PARAMS = 8 };

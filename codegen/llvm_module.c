@@ -157,7 +157,9 @@ void set_fn_attrs(struct emit *m, LLVMValueRef fn)
     if (m->target->family->kind != TARGET_SIMT) set_attr(m, fn, LLVMAttributeFunctionIndex, "uwtable", at_each_instruction);
     set_text_attr(m, fn, "target-cpu", m->target->cpu);
     set_text_attr(m, fn, "target-features", m->target->feature_text);
-    if (m->target->vector_bits >= 512) set_text_attr(m, fn, "prefer-vector-width", "512");
+    if (m->target->sve_bits) /* at least so many times 128 bits, at most 2048 bits */
+        set_attr(m, fn, LLVMAttributeFunctionIndex, "vscale_range", (uint64_t)(m->target->sve_bits / 128) << 32 | 16);
+    else if (m->target->vector_bits >= 512) set_text_attr(m, fn, "prefer-vector-width", "512");
 }
 
 /* ---- functions ---- */

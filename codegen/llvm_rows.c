@@ -6,7 +6,7 @@
  *
  * Bind and prove: an operand is what stands in its place, met first where it stands bare; the row is right when its meaning,
  * built anew of what was bound, is the very expression (equal expressions are one node) and every operand keeps to its
- * range. A vector is cut into as many as the row has lanes. Nothing here knows of any instruction or rounding. */
+ * range. A vector is cut into as many as the row has lanes, but not where the target has wider vectors. Nothing here knows of any instruction or rounding. */
 #include "codegen/llvm_impl.h"
 #include "ir/simplify.h"
 #include "targets/recipe.h"
@@ -148,6 +148,7 @@ LLVMValueRef emit_by_row(struct emit *m, const struct expr *e)
         struct match t = {.c = m->c, .m = in->meaning};
         const struct tensor *out = t.m->op[0];
         if (out->dt != e->type.dt || e->op != t.m->body->op || e->type.lanes % out->shape[0]) continue;
+        if (out->shape[0] < e->type.lanes && out->shape[0] * dt_bytes(out->dt) * 8 < m->target->vector_bits) continue;
         if (unify(&t, t.m->body, e) && !from_memory(in->recipe)) return emit_row(m, in, &t, e->type.lanes);
     }
     return NULL;

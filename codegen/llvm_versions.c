@@ -9,6 +9,7 @@
  * The CPU is asked at the first call; the answer is kept in the object's only writable word, read and written as
  * relaxed atomics: whoever asks gets the same answer. */
 #include "codegen/llvm_impl.h"
+#include "targets/family.h"
 #include "targets/probe.h"
 
 static LLVMValueRef add_fn(struct emit *m, const char *suffix, LLVMTypeRef type, bool local)
@@ -61,7 +62,7 @@ static LLVMValueRef has_bits(struct emit *m, LLVMValueRef v, unsigned bits)
     return LLVMBuildICmp(m->b, LLVMIntEQ, LLVMBuildAnd(m->b, v, i32(m, (int64_t)bits), ""), i32(m, (int64_t)bits), "");
 }
 
-struct cpu_regs { LLVMValueRef r[LEAVES][4], xcr0, id[ID_REGS]; };
+struct cpu_regs { LLVMValueRef r[LEAVES][4], xcr0, id[ID_REGS], sve_bytes; };
 
 static void ask_cpuid(struct emit *m, LLVMValueRef fn, struct cpu_regs *c)
 {
@@ -87,10 +88,26 @@ static void ask_cpuid(struct emit *m, LLVMValueRef fn, struct cpu_regs *c)
     LLVMAddIncoming(c->xcr0, (LLVMValueRef[]){zero, x}, (LLVMBasicBlockRef[]){from, may}, 2);
 }
 
-static void ask_id(struct emit *m, struct cpu_regs *c)
+/* A field of an ID register, signed. */
+static LLVMValueRef id_value(struct emit *m, const struct cpu_regs *c, const struct id_field *p)
+{
+    LLVMValueRef v = LLVMBuildShl(m->b, c->id[p->reg], l_const(m->i64, 60 - p->bit), "");
+    return LLVMBuildAShr(m->b, v, l_const(m->i64, 60), "");
+}
+
+static void ask_id(struct emit *m, LLVMValueRef fn, struct cpu_regs *c)
 {
     for (int i = 0; i < ID_REGS; i++)
         c->id[i] = asm_call(m, arena_printf(&m->c->arena, "mrs $0, %s", id_reg_name[i]), "=r", m->i64, 0, NULL);
+    const struct id_field *sve = id_field_by_name("sve");
+    LLVMBasicBlockRef from = LLVMGetInsertBlock(m->b), may = block(m, fn), then = block(m, fn);
+    LLVMBuildCondBr(m->b, LLVMBuildICmp(m->b, LLVMIntSGE, id_value(m, c, sve), l_const(m->i64, sve->least), ""), may, then);
+    l_at(m, may);
+    LLVMValueRef x = asm_call(m, ".inst 0x04bf5020 // rdvl x0, #1", "={x0}", m->i64, 0, NULL); /* assemblers want SVE for its name */
+    LLVMBuildBr(m->b, then);
+    l_at(m, then);
+    c->sve_bytes = LLVMBuildPhi(m->b, m->i64, "");
+    LLVMAddIncoming(c->sve_bytes, (LLVMValueRef[]){l_const(m->i64, 0), x}, (LLVMBasicBlockRef[]){from, may}, 2);
 }
 
 /* All features of t are there, and the system saves their registers. */
@@ -119,10 +136,11 @@ static LLVMValueRef has_id(struct emit *m, const struct cpu_regs *c, const struc
     for (int i = 0; i < f->nfeature; i++) {
         if (!(t->features & f->features[i].bit)) continue;
         const struct id_field *p = id_field_by_name(f->features[i].name);
-        if (!p) return l_const(m->i1, 0);
-        LLVMValueRef v = LLVMBuildShl(m->b, c->id[p->reg], l_const(m->i64, 60 - p->bit), "");
-        v = LLVMBuildAShr(m->b, v, l_const(m->i64, 60), "");
-        all = LLVMBuildAnd(m->b, all, LLVMBuildICmp(m->b, LLVMIntSGE, v, l_const(m->i64, p->least), ""), "");
+        int bytes = family_sve_bits(f, &f->features[i]) / 8;
+        if (!p && !bytes) return l_const(m->i1, 0);
+        LLVMValueRef enough = bytes ? LLVMBuildICmp(m->b, LLVMIntSGE, c->sve_bytes, l_const(m->i64, bytes), "")
+                                    : LLVMBuildICmp(m->b, LLVMIntSGE, id_value(m, c, p), l_const(m->i64, p->least), "");
+        all = LLVMBuildAnd(m->b, all, enough, "");
     }
     return all;
 }
@@ -133,7 +151,7 @@ static LLVMValueRef add_can(struct emit *m, int n, const struct target *const *t
     LLVMValueRef fn = add_fn(m, ".can", LLVMFunctionType(m->i32, NULL, 0, 0), true), mask = i32(m, 0);
     struct cpu_regs c;
     bool id = t[0]->family->ask == ASK_ID;
-    if (id) ask_id(m, &c);
+    if (id) ask_id(m, fn, &c);
     else ask_cpuid(m, fn, &c);
     for (int i = 0; i < n; i++) {
         LLVMValueRef can = (id ? has_id : has_cpuid)(m, &c, t[i]);

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* aarch64.c - the AArch64 family: features, CPUs and instruction rows, all data.
  *
- * Features are those that a row needs or that LLVM selects by itself; names and contents are those of LLVM 19.
+ * Features are those that a row needs or that LLVM selects by itself; names and contents are those of LLVM 19, but for
+ * sve256 and sve512, which promise how wide the registers of SVE are at least.
  *
  * Rows are named <operation>_<types of A and B>_<instruction>. In dot products A is broadcast over the lanes of C, B
  * holds one group a lane:
@@ -13,7 +14,7 @@
  * All are exact for all values (sums wrap modulo 2^32, as ir.h says), but for the one with pair_i16. */
 #include "targets/target.h"
 
-/* ---- features: id, LLVM's name, what it implies, help ---- */
+/* ---- features: id, name, what it implies, help ---- */
 
 #define FEATURES(X)                                                                               \
     X(NEON, "neon", 0, "128-bit vectors")                                                         \
@@ -22,6 +23,8 @@
     X(I8MM, "i8mm", NEON, "usdot, smmla, ummla, usmmla")                                          \
     X(SVE, "sve", FULLFP16, "vectors of any length")                                              \
     X(SVE2, "sve2", SVE, "more operations on them")                                               \
+    X(SVE256, "sve256", SVE, "SVE registers of 256 bits or more")                                 \
+    X(SVE512, "sve512", SVE256, "SVE registers of 512 bits or more")                              \
     X(COMPLXNUM, "complxnum", NEON, "fcadd, fcmla: LLVM's for complex sums")                      \
     X(SHA3, "sha3", NEON, "eor3, bcax: LLVM's for three operands")
 
@@ -54,6 +57,7 @@ static const struct cpu cpus[] = {
     {"cortex-a76", A76},
     {"neoverse-n1", A76},
     {"apple-m1", A76 | COMPLXNUM | SHA3},
+    {"a64fx", FULLFP16 | SVE512 | COMPLXNUM},
     {"neoverse-v1", A76 | I8MM | SVE | COMPLXNUM | SHA3},
     {"neoverse-n2", A76 | I8MM | SVE2 | COMPLXNUM},
     {"neoverse-v2", A76 | I8MM | SVE2 | COMPLXNUM},
@@ -67,6 +71,7 @@ static const struct cpu cpus[] = {
 #define LANES(n, k, a, b) "C: i32[" #n "], A: " #a "[" #n "," #k "], B: " #b "[" #n "," #k "]"
 #define DOT_LANES "C[i] += i32(A[i,k]) * i32(B[i,k])"
 #define DOT_HELP "one instruction, exact; A from memory or a lane of a register"
+#define DOT_SVE_HELP "one instruction, exact; A from memory"
 #define TILE(a, b) "C: i32[2,2], A: " #a "[2,8], B: " #b "[2,8]"
 #define TILE_DOT "C[i,j] += i32(A[i,k]) * i32(B[j,k])"
 #define TILE_HELP "two rows of A by two of B, eight products each; exact"
@@ -74,6 +79,7 @@ static const struct cpu cpus[] = {
 #define PAIRS(s) "@llvm.aarch64.neon." #s "addlp.v4i32.v8i16"
 #define MULL(s, a, b) "@llvm.aarch64.neon." #s "mull.v8i16(" a ", " b ")"
 #define DOT4(op, c, a, b) "@llvm.aarch64.neon." #op ".v4i32.v16i8(" c ", " a ", " b ")"
+#define SVE_DOT4(op, c, a, b) "@llvm.aarch64.sve." #op ".nxv4i32(" c ", " a ", " b ")"
 
 /* mac_per_cycle: a core with two dot-product units (Neoverse N1, N2), one multiplier without (Cortex-A72). */
 static const struct intrin_row rows[] = {
@@ -135,6 +141,29 @@ static const struct intrin_row rows[] = {
      DOT4(usmmla, "C", "A", "B"),
      "i8mm", 0, 64, "usmmla", TILE_HELP},
 
+    /* dot products of SVE, in registers of known least width: m lanes of 32 bits, n bytes. A64FX does two a
+     * cycle; V1 two of 256 bits or four of NEON's 128, which is why those of 256 count as much as NEON's. */
+#define SVE_ROWS(bits, m, n, r)                                                                                   \
+    {"dot4_i8i8_sdot" #bits, OPS(m, 4, i8, i8), DOT, SVE_DOT4(sdot, "C", "B", "repeat.i8x" #n "(A)"),             \
+     "sve" #bits, 0, r, "sdot\tz", DOT_SVE_HELP},                                                             \
+    {"dot4_u8u8_udot" #bits, OPS(m, 4, u8, u8), DOT, SVE_DOT4(udot, "C", "B", "repeat.i8x" #n "(A)"),             \
+     "sve" #bits, 0, r, "udot\tz", DOT_SVE_HELP},                                                             \
+    {"dot4_u8i8_usdot" #bits, OPS(m, 4, u8, i8), DOT, SVE_DOT4(usdot, "C", "repeat.i8x" #n "(A)", "B"),           \
+     "sve" #bits " i8mm", 0, r, "usdot\tz", DOT_SVE_HELP},                                                    \
+    {"dot4_i8u8_usdot" #bits, OPS(m, 4, i8, u8), DOT, SVE_DOT4(usdot, "C", "B", "repeat.i8x" #n "(A)"),           \
+     "sve" #bits " i8mm", 0, r, "usdot\tz", DOT_SVE_HELP},                                                    \
+    {"dot4_lanes_i8i8_sdot" #bits, LANES(m, 4, i8, i8), DOT_LANES, SVE_DOT4(sdot, "C", "A", "B"),                 \
+     "sve" #bits, 0, r, "sdot\tz", "one instruction, exact; depthwise"},                                      \
+    {"dot4_lanes_u8u8_udot" #bits, LANES(m, 4, u8, u8), DOT_LANES, SVE_DOT4(udot, "C", "A", "B"),                 \
+     "sve" #bits, 0, r, "udot\tz", "one instruction, exact; depthwise"},                                      \
+    {"dot4_lanes_u8i8_usdot" #bits, LANES(m, 4, u8, i8), DOT_LANES, SVE_DOT4(usdot, "C", "A", "B"),               \
+     "sve" #bits " i8mm", 0, r, "usdot\tz", "one instruction, exact; depthwise"},                             \
+    {"fma_f32_sve" #bits, "C: f32[" #m "], A: f32[], B: f32[" #m "]", "C[i] fma= A[] * B[i]",                     \
+     "@llvm.fma.v" #m "f32(repeat.f32x" #m "(A), B, C)",                                                          \
+     "sve" #bits, 0, m, "fmla\tz", "A times B added to C, rounded once"}
+    SVE_ROWS(256, 8, 32, 32),
+    SVE_ROWS(512, 16, 64, 128),
+
     /* f32, one rounding a step */
     {"fma_f32_neon", "C: f32[4], A: f32[], B: f32[4]", "C[i] fma= A[] * B[i]",
      "@llvm.fma.v4f32(repeat.f32x4(A), B, C)",
@@ -169,14 +198,16 @@ static const struct intrin_row rows[] = {
      "neon", 0, 0, "fcvtns", "rounded half to even: half_even"},
 };
 
+static int sve_bits(uint64_t bit) { return bit == SVE512 ? 512 : bit == SVE256 ? 256 : 0; }
+
 static void measure(struct target *t)
 {
-    t->vector_bits = 128;
+    t->vector_bits = t->sve_bits ? t->sve_bits : 128;
     t->vector_regs = 32;
     t->cache_line = 64;
     t->l1_bytes = t->features & DOTPROD ? 64 << 10 : 32 << 10;
     t->l2_bytes = t->features & I8MM ? 1 << 20 : 512 << 10;
-    t->lane_bytes = 16;
+    t->lane_bytes = t->sve_bits && !(t->features & DOTPROD) ? 0 : 16; /* ld1rw reads and spreads */
     t->fused = t->rounds = true;
 }
 
@@ -184,6 +215,6 @@ const struct family family_aarch64 = {
     .name = "aarch64", .alias = "aarch64-linux-gnu", .triple = "aarch64-unknown-linux-gnu", .kind = TARGET_CPU, .ask = ASK_ID,
     .features = features, .nfeature = ARRAY_LEN(features),
     .cpus = cpus, .ncpu = ARRAY_LEN(cpus),
-    .rows = rows, .nrow = ARRAY_LEN(rows), .measure = measure,
+    .rows = rows, .nrow = ARRAY_LEN(rows), .measure = measure, .sve_bits = sve_bits,
     .help = "64-bit Arm: a CPU such as cortex-a72, neoverse-n1, neoverse-n2, or features: +dotprod, +i8mm",
 };

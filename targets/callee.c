@@ -11,7 +11,7 @@
 
 static const struct callee {
     const char *prefix;
-    const char *needs;      /* one feature, or "" */
+    const char *needs;      /* features, space separated */
     const char *other;      /* a feature that is enough alone: another family's, or that of VEX forms of up to 256 bits; or NULL */
 } callees[] = {
     /* any target */
@@ -129,6 +129,9 @@ static const struct callee {
     {"llvm.aarch64.neon.smmla.", "i8mm", NULL},
     {"llvm.aarch64.neon.ummla.", "i8mm", NULL},
     {"llvm.aarch64.neon.usmmla.", "i8mm", NULL},
+    {"llvm.aarch64.sve.sdot.", "sve", NULL},
+    {"llvm.aarch64.sve.udot.", "sve", NULL},
+    {"llvm.aarch64.sve.usdot.", "sve i8mm", NULL},
 };
 
 static const struct callee *find(const char *name)
@@ -150,10 +153,13 @@ static bool ends_in(const char *s, const char *tail)
     return n >= m && !strcmp(s + n - m, tail);
 }
 
-static bool has(const struct family *f, uint64_t have, const char *name)
+static bool has(const struct family *f, uint64_t have, const char *names)
 {
-    const struct feature *x = family_feature(f, name, strlen(name));
-    return x && (have & x->bit);
+    for (const char *s = names; *(s += strspn(s, " ")); s += strcspn(s, " ")) {
+        const struct feature *x = family_feature(f, s, strcspn(s, " "));
+        if (!x || !(have & x->bit)) return false;
+    }
+    return true;
 }
 
 static bool check_call(struct ir_ctx *c, const struct family *f, const char *row, const char *name, uint64_t have,
@@ -166,11 +172,11 @@ static bool check_call(struct ir_ctx *c, const struct family *f, const char *row
         return false;
     }
     bool wide = ends_in(name, ".512"), need_vl = !wide && !strncmp(name, "llvm.x86.avx512.", 16);
-    if ((!*k->needs || has(f, have, k->needs)) && (!need_vl || has(f, have, "avx512vl"))) return true;
+    if (has(f, have, k->needs) && (!need_vl || has(f, have, "avx512vl"))) return true;
     if (k->other && !wide && has(f, have, k->other)) return true;
     const char *vl = need_vl ? " avx512vl" : "";
     err_set(&c->err, ERR_FEATURE, at, "%s: %s needs %s%s, which the row does not ask for", row, name, k->needs, vl);
-    if (!family_feature(f, k->needs, strlen(k->needs)))
+    if (!family_feature(f, k->needs, strcspn(k->needs, " ")))
         err_hint(&c->err, "the family %s has no such feature; pick another target", f->name);
     else if (k->other && !wide && family_feature(f, k->other, strlen(k->other)))
         err_hint(&c->err, "write needs \"%s%s\" or \"%s\"", k->needs, vl, k->other);

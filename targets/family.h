@@ -20,4 +20,6 @@ const struct cpu *family_cpu(const struct family *f, const char *name, size_t n)
 bool callee_check(struct ir_ctx *c, const struct family *f, const char *row, const struct recipe *r,
                   uint64_t have, struct span at);
 
+int family_sve_bits(const struct family *f, const struct feature *x);  /* 0: a feature of LLVM's */
+
 #endif

@@ -112,6 +112,7 @@ const char *host_cpu_name(void)
 #elif defined(__aarch64__)
 #include <asm/hwcap.h>
 #include <sys/auxv.h>
+#include <sys/prctl.h>
 
 /* What the kernel says: all of it is usable. */
 uint64_t host_features(void)
@@ -125,6 +126,12 @@ uint64_t host_features(void)
     uint64_t found = 0;
     for (size_t i = 0; i < ARRAY_LEN(where); i++)
         if (caps[where[i].word] & where[i].bit) found |= family_feature(&family_aarch64, where[i].name, strlen(where[i].name))->bit;
+    int length = prctl(PR_SVE_GET_VL); /* bytes and flags above; -1 without SVE */
+    for (int i = 0; i < family_aarch64.nfeature && length >= 0; i++) {
+        const struct feature *f = &family_aarch64.features[i];
+        int bits = family_sve_bits(&family_aarch64, f);
+        if (bits && (length & PR_SVE_VL_LEN_MASK) * 8 >= bits) found |= f->bit;
+    }
     return family_without(&family_aarch64, found, 0);
 }
 
@@ -136,7 +143,7 @@ const char *host_cpu_name(void)
     static const struct { unsigned who, part; const char *cpu; } parts[] = {
         {0x41, 0xd03, "cortex-a53"},  {0x41, 0xd05, "cortex-a55"},  {0x41, 0xd08, "cortex-a72"},  {0x41, 0xd0b, "cortex-a76"},
         {0x41, 0xd0c, "neoverse-n1"}, {0x41, 0xd49, "neoverse-n2"}, {0x41, 0xd40, "neoverse-v1"}, {0x41, 0xd4f, "neoverse-v2"},
-        {0x61, 0x022, "apple-m1"},    {0x61, 0x023, "apple-m1"},
+        {0x46, 0x001, "a64fx"},       {0x61, 0x022, "apple-m1"},    {0x61, 0x023, "apple-m1"},
     };
     uint64_t midr = 0, have = host_features();
     if (getauxval(AT_HWCAP) & HWCAP_CPUID) __asm__("mrs %0, MIDR_EL1" : "=r"(midr));

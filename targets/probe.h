@@ -4,7 +4,8 @@
  *
  * x86 (ASK_CPUID): one bit of CPUID, and what the operating system saves on a context switch (XGETBV).
  * AArch64 (ASK_ID): a field of an ID register. Reading one is a fault where the operating system does not answer for it:
- * Linux does since 4.11, with what it tells in HWCAP - no more than all cores have and it saves - and so does qemu. */
+ * Linux does since 4.11, with what it tells in HWCAP - no more than all cores have and it saves - and so does qemu. How wide
+ * registers of SVE are (sve256, sve512) no register tells: RDVL does, prctl does. */
 #ifndef QJ_TARGETS_PROBE_H
 #define QJ_TARGETS_PROBE_H
 

@@ -36,6 +36,8 @@ uint64_t family_without(const struct family *f, uint64_t features, uint64_t off)
     return kept;
 }
 
+int family_sve_bits(const struct family *f, const struct feature *x) { return f->sve_bits ? f->sve_bits(x->bit) : 0; }
+
 const struct feature *family_feature(const struct family *f, const char *name, size_t n)
 {
     for (int i = 0; i < f->nfeature; i++)
@@ -168,7 +170,7 @@ static const char *llvm_features(struct ir_ctx *c, const struct target *t, const
     struct str s = str_on(&c->arena);
     for (int sign = 0; sign < 2; sign++)
         for (int i = 0; i < f->nfeature; i++)
-            if ((sign ? minus : t->features) & f->features[i].bit)
+            if (!family_sve_bits(f, &f->features[i]) && (sign ? minus : t->features) & f->features[i].bit)
                 str_printf(&s, "%s%c%s", s.n ? "," : "", sign ? '-' : '+', f->features[i].name);
     return str_text(&s);
 }
@@ -275,6 +277,11 @@ const struct target *target_parse(struct ir_ctx *c, const char *text, size_t n, 
     t->cpu = cpu->name;
     t->name = canonical_name(c, t, cpu);
     t->feature_text = llvm_features(c, t, cpu);
+    for (int i = 0; i < t->family->nfeature; i++) {
+        const struct feature *x = &t->family->features[i];
+        int bits = t->features & x->bit ? family_sve_bits(t->family, x) : 0;
+        if (bits > t->sve_bits) t->sve_bits = bits;
+    }
     t->family->measure(t);
     return fill_rows(c, t) ? t : NULL;
 }

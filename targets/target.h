@@ -78,6 +78,8 @@ struct family {
     const struct cpu *cpus; int ncpu;    /* cpus[0]: the default */
     const struct intrin_row *rows; int nrow;
     void (*measure)(struct target *t);   /* sizes and abilities, from the features */
+    int (*sve_bits)(uint64_t bit);       /* of a feature that is none of LLVM's but says how wide registers of SVE are at
+                                            least; else 0. NULL: there is none */
     const char *help;
 };
 extern const struct family family_generic, family_x86, family_aarch64, family_nvptx;
@@ -89,6 +91,7 @@ struct target {
     const char *cpu;                     /* for LLVM */
     uint64_t features;
     const char *feature_text;            /* for LLVM: "+avx2,+fma" */
+    int sve_bits;                        /* registers of SVE are known to be so wide or wider; 0: nothing is known */
     int vector_bits;                     /* widest usable vector; 64 when there is none */
     int vector_regs;
     int cache_line, l1_bytes, l2_bytes;

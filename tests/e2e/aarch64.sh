@@ -36,12 +36,13 @@ PY
 
 "$PYTHON" -B "$examples/reference.py" make conv_56 .
 for target in aarch64 aarch64-linux-gnu,cpu=cortex-a53 cortex-a72 cortex-a76 aarch64-linux-gnu,cpu=neoverse-n1 \
-              aarch64-linux-gnu,cpu=neoverse-n2 neoverse-v1 apple-m1; do
-    "$QJIT" compile "$examples/conv_56_auto.qj" --target $target -o k.o
+              aarch64-linux-gnu,cpu=neoverse-n2 neoverse-v1 apple-m1 neoverse-v1,+sve256 a64fx; do
+    "$QJIT" compile "$examples/conv_56_auto.qj" --target "$target" -o k.o
     "$PYTHON" -B caller.py k >caller.c
     $cross -std=c11 -O1 -static caller.c k.o -o caller
-    for length in 16 32 64; do # of SVE registers: code for 128-bit vectors must not mind
-        [ $length = 16 ] || [ $target = neoverse-v1 ] || continue
+    case $target in # bytes of SVE registers: code for fewer must not mind
+        neoverse-v1) lengths="16 32 64" ;; *sve256) lengths="32 64 128" ;; a64fx) lengths="64 128 256" ;; *) lengths=16 ;; esac
+    for length in $lengths; do
         rm -f from_c.bin
         $emulator -cpu max,sve-default-vector-length=$length ./caller
         "$PYTHON" -B "$examples/reference.py" check conv_56 . from_c.bin
@@ -71,6 +72,7 @@ neoverse-n2 mmla_i8i8_smmla conv2d h=56 w=56 c=64 o=64 k=3 pad=1 act=i8
 neoverse-n2 mmla_u8i8_usmmla conv2d h=14 w=14 c=256 o=1024
 neoverse-n2 mmla_i8i8_smmla conv2d h=14 w=14 c=256 o=256 k=3 pad=1 act=i8 xzero=-3
 neoverse-n2 mmla_u8i8_usmmla dense m=128 n=768 k=768
+a64fx dot4_i8i8_sdot512 conv2d h=56 w=56 c=64 o=64 k=3 pad=1 act=i8
 neoverse-v2 mmla_i8i8_smmla dense m=384 n=1024 k=1024 act=i8 to=f32
 LAYERS
 
@@ -95,7 +97,8 @@ $cross -std=gnu11 -static -I"$QJ_SRC" host.c "$QJ_SRC"/targets/*.c -Wl,--unresol
 [ "$($emulator -cpu neoverse-n1 ./host)" = neoverse-n1 ]
 [ "$($emulator -cpu cortex-a72 ./host)" = cortex-a72 ]
 [ "$($emulator -cpu max ./host)" = generic ]
-[ "$($emulator -cpu a64fx ./host)" = generic ]
+[ "$($emulator -cpu a64fx ./host)" = a64fx ]
+[ "$($emulator -cpu a64fx,sve512=off ./host)" = generic ]
 
 # What LLVM would abort on is refused before.
 rc=0

@@ -89,7 +89,7 @@ build() {
     ./run
 }
 
-aarch64="aarch64 aarch64,+dotprod cortex-a76 apple-m1 aarch64,+i8mm neoverse-n2 neoverse-v1"
+aarch64="aarch64 aarch64,+dotprod cortex-a76 apple-m1 aarch64,+i8mm neoverse-n2 neoverse-v1 aarch64,+sve256"
 cross=aarch64-linux-gnu-gcc
 emulator=qemu-aarch64-static
 # one line for its own, one for each that can be forced
@@ -109,9 +109,11 @@ cortex-a53 aarch64
 cortex-a72 aarch64
 cortex-a76 aarch64 aarch64,+dotprod cortex-a76
 neoverse-n1 aarch64 aarch64,+dotprod cortex-a76
-a64fx aarch64
+a64fx aarch64 aarch64,+sve256
+a64fx,sve-default-vector-length=16 aarch64
 max,sve=off aarch64 aarch64,+dotprod cortex-a76 apple-m1 aarch64,+i8mm
-max aarch64 aarch64,+dotprod cortex-a76 apple-m1 aarch64,+i8mm neoverse-n2 neoverse-v1
+max,sve-default-vector-length=16 aarch64 aarch64,+dotprod cortex-a76 apple-m1 aarch64,+i8mm neoverse-n2 neoverse-v1
+max,sve-default-vector-length=32 aarch64 aarch64,+dotprod cortex-a76 apple-m1 aarch64,+i8mm neoverse-n2 neoverse-v1 aarch64,+sve256
 CPUS
 else
     echo "skipped for AArch64: no $cross or $emulator here"

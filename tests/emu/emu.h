@@ -28,7 +28,7 @@ struct emu_layers {
     int ntarget;
     const char *const *target;
     uint64_t n;
-    bool every_row;             /* each row of the family must occur in some schedule */
+    const char *every_row;      /* each row that some target has and whose needs hold this must occur in a schedule; NULL: none */
 };
 int emu_layers(const struct emu_layers *f);
 

@@ -20,16 +20,29 @@ static const char *const layers[] = {
     "depthwise h=8 w=8 c=17 k=3 pad=1 xzero=7", "depthwise h=9 w=9 c=32 k=5 pad=2 stride=2 act=i8",
     "dense m=6 n=20 k=72 act=i8", "dense m=8 n=33 k=64 weight=u8 wzero=128", "dense m=1 n=64 k=40", "dense m=10 n=12 k=8 weight=u8 wzero=3",
     "batched batch=3 m=4 n=6 k=24 dynamic=1 act=i8 bias=none to=i32", "dense m=4 n=16 k=32 actrange=0..127 to=f32",
-    "conv2d h=6 w=6 c=16 o=16 k=3 pad=1 act=i8 weightrange=-127..127", "conv2d h=5 w=5 c=18 o=9 xzero=3 weightrange=-127..127",
+    "dense m=4 n=32 k=16 act=i8 weight=u8", "conv2d h=6 w=6 c=16 o=16 k=3 pad=1 act=i8 weightrange=-127..127", "conv2d h=5 w=5 c=18 o=9 xzero=3 weightrange=-127..127",
 };
 
-struct tally { long cases, fast, refused, row[64]; const struct family *family; };
+struct tally { long cases, fast, refused, row[64]; bool has[64]; const struct family *family; };
+
+/* What waits for each machine: targets of one family may want several. */
+struct batch { const struct emu_machine *machine; struct emu *emu; };
+enum { MACHINES = 8 };
+
+static struct emu *emu_for(struct batch *b, const struct target *t)
+{
+    const struct emu_machine *m = emu_machine_for(t);
+    while (b->machine && b->machine != m) b++;
+    if (!b->emu) *b = (struct batch){m, emu_new(m)};
+    return b->emu;
+}
 
 static void count_rows(struct tally *n, const struct target *t, const char *steps)
 {
     n->family = t->family;
     bool any = false;
     for (int i = 0; i < t->family->nrow && i < (int)ARRAY_LEN(n->row); i++) {
+        n->has[i] |= target_intrin(t, t->family->rows[i].name) != NULL;
         char with[80];
         int len = snprintf(with, sizeof with, " %s", t->family->rows[i].name);
         const char *at = strstr(steps, with);
@@ -42,7 +55,7 @@ static void count_rows(struct tally *n, const struct target *t, const char *step
 }
 
 /* A drawn layer, or the one that `words` describe. False: no schedule, or not compiled. */
-static bool one_case(uint64_t seed, const struct emu_layers *f, const char *words, const char *name, struct emu **e,
+static bool one_case(uint64_t seed, const struct emu_layers *f, const char *words, const char *name, struct batch *b,
                      struct tally *tally)
 {
     struct ir_ctx c;
@@ -54,7 +67,7 @@ static bool one_case(uint64_t seed, const struct emu_layers *f, const char *word
     if (words && !layer_read(&c.arena, &c.err, arena_strndup(&c.arena, words, kind), words + kind, NULL, &layer)) return show_error(&c), false;
     if (!name) name = f->target[rng_int(r, 0, f->ntarget - 1)];
     const struct target *t = target_parse(&c, name, strlen(name), (struct span){0});
-    if (!*e) *e = emu_new(emu_machine_for(t));
+    struct emu *e = emu_for(b, t);
     const char *how = words ? "template" : gen_template(&c.arena, r, t);
     struct str text = str_on(&c.arena), steps = str_on(&c.arena);
     layer_text(&text, &layer, &why);
@@ -71,7 +84,7 @@ static bool one_case(uint64_t seed, const struct emu_layers *f, const char *word
     }
     const struct lowered *l = ok ? sch_lower(s) : NULL;
     if (!l && !skip) show_error(&c);
-    ok = l && emu_check(*e, &c, l, &o, false);
+    ok = l && emu_check(e, &c, l, &o, false);
     tally->refused += skip;
     tally->cases++;
     if (ok) count_rows(tally, t, sch_text(&c.arena, s));
@@ -81,29 +94,39 @@ static bool one_case(uint64_t seed, const struct emu_layers *f, const char *word
     return ok || skip;
 }
 
+/* A row of a template: not one of f32, nor one within expressions. */
+static bool must_occur(const struct intrin_row *r, const char *needs)
+{
+    return r->mac_per_cycle > 0 && strncmp(r->name, "fma", 3) && strstr(r->needs, needs);
+}
+
 int emu_layers(const struct emu_layers *f)
 {
     uint64_t seed = env_number("QJ_SEED", 1), n = env_number("QJ_N", f->n);
     struct tally tally = {0};
-    struct emu *e = NULL;
+    struct batch b[MACHINES + 1] = {{NULL, NULL}};
     int bad = 0;
     if (!emu_machine_for(&(struct target){.family = f->family})) return puts("skipped: no emulator here"), 0;
     printf("%s: seed %llu, %llu layers\n", f->family->name, (unsigned long long)seed, (unsigned long long)n);
     for (size_t i = 0; i < ARRAY_LEN(layers); i++)
         for (int t = 0; t < f->ntarget; t++)
-            if (!one_case(i, f, layers[i], f->target[t], &e, &tally)) bad = 1;
+            if (!one_case(i, f, layers[i], f->target[t], b, &tally)) bad = 1;
     for (uint64_t i = 0; i < n && !bad; i++) {
-        if (!one_case(seed + i, f, NULL, NULL, &e, &tally)) {
+        if (!one_case(seed + i, f, NULL, NULL, b, &tally)) {
             fprintf(stderr, "FAILED: QJ_SEED=%llu QJ_N=1\n", (unsigned long long)(seed + i));
             bad = 1;
         }
-        if (emu_queued(e) >= BATCH) bad |= emu_run_here(e);
+        for (int k = 0; b[k].emu; k++)
+            if (emu_queued(b[k].emu) >= BATCH) bad |= emu_run_here(b[k].emu);
     }
-    bad |= emu_run_here(e);
-    emu_free(e);
+    for (int k = 0; b[k].emu; k++) {
+        bad |= emu_run_here(b[k].emu);
+        emu_free(b[k].emu);
+    }
     printf("%ld of %ld with an instruction, %ld refused with knobs\n", tally.fast, tally.cases, tally.refused);
     for (int i = 0; tally.family && i < tally.family->nrow; i++) printf("%6ld %s\n", tally.row[i], tally.family->rows[i].name);
     for (int i = 0; f->every_row && i < f->family->nrow; i++)
-        if (!tally.row[i] && f->family->rows[i].mac_per_cycle > 0 && strncmp(f->family->rows[i].name, "fma", 3)) bad = fprintf(stderr, "%s was never used\n", f->family->rows[i].name);
+        if (must_occur(&f->family->rows[i], f->every_row) && tally.has[i] && !tally.row[i])
+            bad = fprintf(stderr, "%s was never used\n", f->family->rows[i].name);
     return bad != 0;
 }

@@ -8,4 +8,4 @@ static const char *const targets[] = {
     "aarch64,+i8mm",
 };
 
-int main(void) { return emu_layers(&(struct emu_layers){&family_aarch64, ARRAY_LEN(targets), targets, 300, true}); }
+int main(void) { return emu_layers(&(struct emu_layers){&family_aarch64, ARRAY_LEN(targets), targets, 300, ""}); }

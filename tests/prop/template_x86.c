@@ -5,4 +5,4 @@
 
 static const char *const targets[] = {"x86-64-v4", "x86-64-v4,+avx512vnni", "cascadelake", "tigerlake,-gfni", "x86-64-v3,+avxvnni"};
 
-int main(void) { return emu_layers(&(struct emu_layers){&family_x86, ARRAY_LEN(targets), targets, 100, false}); }
+int main(void) { return emu_layers(&(struct emu_layers){&family_x86, ARRAY_LEN(targets), targets, 100, NULL}); }

@@ -188,7 +188,7 @@ static void finish(struct run *r, const struct func *f, const char *who)
     }
 }
 
-const char *const nest_cpus[] = {"generic", "x86-64-v2", "x86-64-v3", "x86-64-v4", "aarch64", "neoverse-n2", "native", NULL};
+const char *const nest_cpus[] = {"generic", "x86-64-v2", "x86-64-v3", "x86-64-v4", "aarch64", "neoverse-n2", "a64fx", "native", NULL};
 
 /* The compiler's notes, into nr. */
 static struct artifact *noted(struct artifact *a)

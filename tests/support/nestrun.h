@@ -22,7 +22,7 @@ struct nestrun {
     struct nest_waiting {       /* calls that wait for an emulator, by machine */
         const struct emu_machine *machine;
         struct emu *emu;
-    } waiting[4];
+    } waiting[8];
 };
 extern struct nestrun nr;
 

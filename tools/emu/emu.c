@@ -16,15 +16,21 @@
  * pattern of paths. */
 struct emu_machine {
     const struct family *family;
-    const char *cpu, *more, *less;      /* its features: the CPU's, one more, one less; NULL: all of the family */
+    const char *cpu, *more, *less;      /* its features: the CPU's (NULL: all of the family), one more, one less; NULL: none */
     struct { const char *program, *package; } needs[4];
     const char *build, *run;
 };
 
+/* By the bytes of SVE registers: those that code for `less` could not do with, and not a byte more than it says. */
+#define AARCH64(less, bytes)                                                                                                      \
+    {&family_aarch64, NULL, NULL, less,                                                                                           \
+     {{"aarch64-linux-gnu-gcc", "gcc-aarch64-linux-gnu libc6-dev-arm64-cross"}, {"qemu-aarch64-static", "qemu-user-static"}},     \
+     "aarch64-linux-gnu-gcc -std=gnu11 -O1 -static", "qemu-aarch64-static -cpu max,sve-default-vector-length=" #bytes}
+
 static const struct emu_machine machines[] = {
-    {&family_aarch64, NULL, NULL, NULL,
-     {{"aarch64-linux-gnu-gcc", "gcc-aarch64-linux-gnu libc6-dev-arm64-cross"}, {"qemu-aarch64-static", "qemu-user-static"}},
-     "aarch64-linux-gnu-gcc -std=gnu11 -O1 -static", "qemu-aarch64-static -cpu max"},
+    AARCH64("sve256", 16),
+    AARCH64("sve512", 32),
+    AARCH64(NULL, 64),
     {&family_x86, "tigerlake", "avxvnni", "gfni", /* Bochs 2.7's vgf2p8affineqb inverts */
      {{"x86_64-linux-gnu-gcc", "gcc"}, {"bochs-bin", "bochs"},
       {"/usr/lib/*/bochs/plugins/libbx_term_gui.so", "bochs-term"}},
@@ -54,15 +60,16 @@ static bool matches(const char *pattern)
 
 static uint64_t features_of(const struct emu_machine *m)
 {
-    uint64_t f = family_cpu(m->family, m->cpu, strlen(m->cpu))->features;
-    f = family_closure(m->family, f | family_feature(m->family, m->more, strlen(m->more))->bit);
-    return family_without(m->family, f, family_feature(m->family, m->less, strlen(m->less))->bit);
+    uint64_t f = m->cpu ? family_cpu(m->family, m->cpu, strlen(m->cpu))->features : ~UINT64_C(0);
+    if (m->more) f |= family_feature(m->family, m->more, strlen(m->more))->bit;
+    f = family_closure(m->family, f);
+    return m->less ? family_without(m->family, f, family_feature(m->family, m->less, strlen(m->less))->bit) : f;
 }
 
 const struct emu_machine *emu_machine_of(const struct target *t)
 {
     for (size_t i = 0; i < ARRAY_LEN(machines); i++)
-        if (machines[i].family == t->family && (!machines[i].cpu || !(t->features & ~features_of(&machines[i]))))
+        if (machines[i].family == t->family && !(t->features & ~features_of(&machines[i])))
             return &machines[i];
     return NULL;
 }
