@@ -75,7 +75,7 @@ static bool see_stmt(const struct stmt *s, void *u)
         break;
     case STMT_INTRIN:
         check_intrin(k, s->u.intrin.meaning);
-        for (int i = 0; i < s->u.intrin.meaning->nop; i++) ir_walk(s->u.intrin.arg[i], see_expr, k);
+        for (int i = 0; i < meaning_nargs(s->u.intrin.meaning); i++) ir_walk(s->u.intrin.arg[i], see_expr, k);
         break;
     case STMT_COMBINE:
         ir_walk(s->u.combine.at, see_expr, k);

@@ -7,6 +7,7 @@
  * is two kernels with P at offset 0 of the workspace. A block has as many threads along an axis as the longest loop
  * bound to it; of a shorter one the surplus threads do nothing. */
 #include "codegen/passes.h"
+#include "schedule/warp.h"
 
 struct planner {
     struct ir_ctx *c;
@@ -110,6 +111,7 @@ static bool add_kernel(struct planner *p, const struct stmt *s)
     if (k.shared > p->most->shared)
         return refuse(p, "compute shared stages for a smaller part at a time",
                       "a block needs %lld bytes of shared memory, %d at most", (long long)k.shared, p->most->shared);
+    if (!warp_check(p->c, s, k.block)) return false;
     VEC_PUSH(&p->c->arena, p->out->kernel, k);
     return true;
 }

@@ -125,6 +125,8 @@ void emit_store(struct emit *m, const struct stmt *s);
 /* Unmasked, side by side, as emit_load and emit_store do it. `at`: the first element's number. */
 LLVMValueRef load_run(struct emit *m, const struct buffer *b, const struct expr *at, LLVMTypeRef type);
 void store_run(struct emit *m, const struct buffer *b, const struct expr *at, LLVMValueRef v);
+/* The address of element `at`, known to be aligned to *align bytes. */
+LLVMValueRef address_of(struct emit *m, const struct buffer *b, const struct expr *at, unsigned *align);
 bool emit_stmt(struct emit *m, const struct stmt *s);
 bool emit_intrin(struct emit *m, const struct stmt *s);
 /* A row's recipe of operands that are values, [0] unused; NULL: error set. */

@@ -3,7 +3,8 @@
  *
  * targets/recipe.h has the rules. Types known without LLVM were checked when the row was read; what an
  * LLVM intrinsic takes is checked here, before anything ill-typed is built. Small operands (up to 64 bits)
- * are read as one integer: what is then broadcast is one scalar load. So are parts of operands. */
+ * are read as one integer: what is then broadcast is one scalar load. So are parts of operands. What lies in pieces is read
+ * and written piece by piece; LLVM removes the second load of a piece, as long as nothing is stored between. */
 #include <llvm-c/Support.h>
 
 #include <stdlib.h>
@@ -152,7 +153,16 @@ static LLVMTypeRef suffix_type(struct row *r, const char *p, const char *stop)
     return scalable ? LLVMScalableVectorType(elem, (unsigned)lanes) : l_vec(elem, (int)lanes);
 }
 
-enum { MAX_PARAMS = 8 };
+enum { MAX_PARAMS = 8, MAX_WORDS = 128 };
+
+/* A call of what the threads of a warp execute together: it stays where all of them come. */
+static LLVMValueRef together(struct emit *m, LLVMValueRef call)
+{
+    static const char name[] = "convergent";
+    unsigned kind = LLVMGetEnumAttributeKindForName(name, sizeof name - 1);
+    LLVMAddCallSiteAttribute(call, LLVMAttributeFunctionIndex, LLVMCreateEnumAttribute(m->llvm, kind, 0));
+    return call;
+}
 
 /* The types an overloaded intrinsic is to have: those at the end of its name, as LLVM writes them; without any the one
  * of its first argument. */
@@ -177,31 +187,53 @@ static LLVMValueRef declare(struct row *r, const struct recipe *p, unsigned id)
                               : bad(r, "nothing says the type of %s", p->name);
 }
 
+static int eval_list(struct row *r, const struct recipe *p, LLVMTypeRef want, LLVMValueRef *out);
+
+/* As many arguments as the function takes; false: an error is set. */
 static bool eval_args(struct row *r, const struct recipe *p, LLVMTypeRef fn_type, LLVMValueRef *arg)
 {
-    LLVMTypeRef param[MAX_PARAMS];
-    int n = (int)LLVMCountParamTypes(fn_type);
-    if (n != p->nkid || n > MAX_PARAMS)
-        return bad(r, "%s takes %d arguments, %d are given", p->name, n, p->nkid), false;
+    LLVMTypeRef param[MAX_WORDS];
+    int n = (int)LLVMCountParamTypes(fn_type), have = 0;
+    for (int i = 0; i < p->nkid; i++) have += recipe_count(p->kid[i]);
+    if (n != have || n > MAX_WORDS) return bad(r, "%s takes %d arguments, %d are given", p->name, n, have), false;
     LLVMGetParamTypes(fn_type, param);
-    for (int i = 0; i < n; i++) {
+    for (int i = 0; i < n; i++)
         if (!elem_bits(param[i])) return bad(r, "%s takes a %s", p->name, type_text(r, param[i])), false;
-        arg[i] = fit(r, eval(r, p->kid[i], param[i]), param[i]);
-        if (!arg[i]) return false;
+    for (int i = 0, at = 0; i < p->nkid; i++) {
+        int count = eval_list(r, p->kid[i], param[at], arg + at);
+        for (int k = at; k < at + count; k++)
+            if (!(arg[k] = fit(r, arg[k], param[k]))) return false;
+        if (!count) return false;
+        at += count;
     }
     return true;
+}
+
+/* A structure of equal numbers as a vector of them. */
+static LLVMValueRef as_vector(struct row *r, const struct recipe *p, LLVMValueRef v)
+{
+    LLVMTypeRef t = LLVMTypeOf(v);
+    if (LLVMGetTypeKind(t) != LLVMStructTypeKind) return elem_bits(t) ? v : bad(r, "%s gives no number or vector", p->name);
+    unsigned n = LLVMCountStructElementTypes(t);
+    LLVMTypeRef e = n ? LLVMStructGetTypeAtIndex(t, 0) : NULL;
+    LLVMValueRef all = n ? LLVMGetPoison(LLVMVectorType(e, n)) : NULL;
+    for (unsigned i = 0; i < n; i++) {
+        if (LLVMStructGetTypeAtIndex(t, i) != e || is_vec(e) || !elem_bits(e)) return bad(r, "%s gives no numbers of one type", p->name);
+        all = LLVMBuildInsertElement(r->m->b, all, LLVMBuildExtractValue(r->m->b, v, i, ""), l_idx(r->m, i), "");
+    }
+    return all;
 }
 
 static LLVMValueRef eval_call(struct row *r, const struct recipe *p)
 {
     unsigned id = LLVMLookupIntrinsicID(p->name, strlen(p->name));
     if (!id) return bad(r, "this LLVM has no intrinsic %s", p->name);
-    LLVMValueRef fn = declare(r, p, id), arg[MAX_PARAMS];
+    LLVMValueRef fn = declare(r, p, id), arg[MAX_WORDS];
     if (!fn) return NULL;
     LLVMTypeRef type = LLVMGlobalGetValueType(fn);
-    if (!elem_bits(LLVMGetReturnType(type))) return bad(r, "%s gives no number or vector", p->name);
     if (!eval_args(r, p, type, arg)) return NULL;
-    return LLVMBuildCall2(r->m->b, type, fn, arg, (unsigned)p->nkid, "");
+    LLVMValueRef call = LLVMBuildCall2(r->m->b, type, fn, arg, LLVMCountParamTypes(type), "");
+    return as_vector(r, p, r->meaning->nlane ? together(r->m, call) : call);
 }
 
 static LLVMValueRef eval_asm(struct row *r, const struct recipe *p)
@@ -285,6 +317,77 @@ static LLVMValueRef eval_part(struct row *r, const struct recipe *p, LLVMTypeRef
     return want ? v : fit(r, v, t);
 }
 
+/* ---- operands in pieces ---- */
+
+/* The element of operand k at the given indices, one a dimension. */
+static const struct expr *element(struct row *r, int k, const struct expr *const *index)
+{
+    struct ir_ctx *c = r->m->c;
+    const struct expr *at = r->arg[k]->kid[0];
+    for (int d = 0; d < r->meaning->op[k]->ndim; d++)
+        at = ir_add(c, at, ir_mul(c, ir_idx(c, meaning_step(r->meaning, k, d, r->arg)), index[d]));
+    return ir_simplify(c, at, NULL);
+}
+
+/* The n-th in row-major order. */
+static const struct expr *nth_element(struct row *r, int k, int64_t n)
+{
+    const struct tensor *t = r->meaning->op[k];
+    const struct expr *index[QJ_MAX_RANK];
+    for (int d = t->ndim - 1; d >= 0; n /= t->shape[d--]) index[d] = ir_idx(r->m->c, n % t->shape[d]);
+    return element(r, k, index);
+}
+
+/* Where the lane whose number is `lane` begins to read its row of the matrices. */
+static const struct expr *matrix_row(struct row *r, const struct recipe *p, const struct expr *lane)
+{
+    const struct expr *index[QJ_MAX_RANK];
+    for (int d = 0; d < r->meaning->op[p->operand]->ndim; d++)
+        index[d] = ir_subst(r->m->c, p->index[d], 1, &r->meaning->lane_number, &lane);
+    return element(r, p->operand, index);
+}
+
+static int matrix_words(struct row *r, const struct recipe *p, LLVMValueRef *out)
+{
+    struct emit *m = r->m;
+    struct ir_ctx *c = m->c;
+    const struct buffer *b = r->arg[p->operand]->val.buffer;
+    const struct expr *lane = r->arg[r->meaning->nop];
+    if (b->scope == SCOPE_SHARED && target_has(m->target, "sm_75")) {
+        /* all lanes give addresses that are valid: those beyond the last row what the first ones give */
+        const struct expr *at = matrix_row(r, p, ir_mod(c, lane, ir_idx(c, 8 * p->value)));
+        unsigned align;
+        LLVMValueRef where = address_of(m, b, at, &align);
+        if (align >= 16) {
+            const char *name = arena_printf(&c->arena, "llvm.nvvm.ldmatrix.sync.aligned.m8n8.x%d.b16", (int)p->value);
+            LLVMTypeRef pointer = LLVMTypeOf(where);
+            LLVMValueRef all = together(m, l_call(m, name, 1, &pointer, 1, &where));
+            for (int i = 0; i < p->value; i++) out[i] = p->value == 1 ? all : LLVMBuildExtractValue(m->b, all, (unsigned)i, "");
+            return (int)p->value;
+        }
+    }
+    for (int i = 0; i < p->value; i++) {
+        const struct expr *row = matrix_row(r, p, ir_add(c, ir_idx(c, 8 * i), ir_div(c, lane, ir_idx(c, 4))));
+        const struct expr *word = ir_mul(c, ir_mod(c, lane, ir_idx(c, 4)), ir_idx(c, 4 / dt_bytes(b->dt)));
+        out[i] = load_run(m, b, ir_simplify(c, ir_add(c, row, word), NULL), m->i32);
+    }
+    return (int)p->value;
+}
+
+/* The arguments that a recipe stands for, 1 for most; 0: an error is set. want: of the first, NULL: not known. */
+static int eval_list(struct row *r, const struct recipe *p, LLVMTypeRef want, LLVMValueRef *out)
+{
+    if (p->kind == RCP_MATRIX) return matrix_words(r, p, out);
+    if (p->kind == RCP_WORDS) {
+        LLVMTypeRef t = named_type(r, type_of(r->meaning->op[p->operand]->dt));
+        for (int i = 0; i < p->value; i++)
+            out[i] = load_run(r->m, r->arg[p->operand]->val.buffer, nth_element(r, p->operand, i), t);
+        return (int)p->value;
+    }
+    out[0] = eval(r, p, want);
+    return out[0] != NULL;
+}
+
 /* The value of a recipe; `want` is what its place asks for, if anything (a number needs it; an operand may be
  * handed over as it was read). */
 static LLVMValueRef eval(struct row *r, const struct recipe *p, LLVMTypeRef want)
@@ -301,6 +404,7 @@ static LLVMValueRef eval(struct row *r, const struct recipe *p, LLVMTypeRef want
     case RCP_CONV: return eval_conv(r, p);
     case RCP_ASM: return eval_asm(r, p);
     case RCP_PART: return eval_part(r, p, want);
+    case RCP_WORDS: case RCP_MATRIX: break; /* of a call alone: recipe_parse */
     }
     return NULL;
 }
@@ -311,6 +415,18 @@ LLVMValueRef emit_recipe(struct emit *m, const struct intrin *in, const LLVMValu
     for (int k = 0; k < r.meaning->nop; k++) r.operand[k] = operand[k];
     LLVMTypeRef out = operand_type(&r, 0);
     return fit(&r, eval(&r, in->recipe, out), out);
+}
+
+/* Operand 0, in whatever pieces it lies. */
+static void put(struct row *r, LLVMValueRef v)
+{
+    const struct buffer *b = r->arg[0]->val.buffer;
+    if (!r->meaning->npitch) {
+        store_run(r->m, b, r->arg[0]->kid[0], v);
+        return;
+    }
+    for (int i = 0; i < lanes_of(LLVMTypeOf(v)); i++)
+        store_run(r->m, b, nth_element(r, 0, i), LLVMBuildExtractElement(r->m->b, v, l_idx(r->m, i), ""));
 }
 
 bool emit_intrin(struct emit *m, const struct stmt *s)
@@ -327,7 +443,7 @@ bool emit_intrin(struct emit *m, const struct stmt *s)
     }
     LLVMTypeRef out = operand_type(&r, 0);
     LLVMValueRef v = fit(&r, eval(&r, in->recipe, out), out);
-    if (v) store_run(m, s->u.intrin.arg[0]->val.buffer, s->u.intrin.arg[0]->kid[0], v);
+    if (v) put(&r, v);
     memo_forget(m, known);
     return v != NULL;
 }

@@ -59,6 +59,12 @@ static LLVMValueRef address(struct emit *m, const struct buffer *b, LLVMValueRef
     return inbounds ? LLVMBuildInBoundsGEP2(m->b, t, p, &at, 1, "") : LLVMBuildGEP2(m->b, t, p, &at, 1, "");
 }
 
+LLVMValueRef address_of(struct emit *m, const struct buffer *b, const struct expr *at, unsigned *align)
+{
+    *align = align_at(binding_of(m, b), b, at);
+    return address(m, b, emit_expr(m, at), true);
+}
+
 /* ---- side by side ---- */
 
 static LLVMValueRef load_piece(struct emit *m, LLVMTypeRef t, LLVMValueRef p, unsigned align)

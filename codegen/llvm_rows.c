@@ -19,7 +19,7 @@ struct match {
 
 static bool same_lane_by_lane(const struct meaning *m)
 {
-    bool plain = !m->accumulate && m->naxes == 1 && m->nout == 1;
+    bool plain = meaning_is_plain(m) && !m->accumulate && m->naxes == 1 && m->nout == 1;
     for (int k = 0; plain && k < m->nop; k++) plain = m->op[k]->ndim == 1;
     return plain;
 }

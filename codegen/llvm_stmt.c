@@ -206,7 +206,7 @@ static bool capture_stmt(const struct stmt *s, void *u)
         if (s->u.store.mask) ir_walk(s->u.store.mask, capture_expr, u);
     }
     if (s->kind == STMT_IF) ir_walk(s->u.cond.cond, capture_expr, u);
-    for (int i = 0; s->kind == STMT_INTRIN && i < s->u.intrin.meaning->nop; i++)
+    for (int i = 0; s->kind == STMT_INTRIN && i < meaning_nargs(s->u.intrin.meaning); i++)
         ir_walk(s->u.intrin.arg[i], capture_expr, u);
     return true;
 }

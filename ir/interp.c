@@ -236,7 +236,10 @@ static void compile(struct interp *ip, const struct stmt *s)
         for (int i = 0; i < s->u.seq.n; i++) compile(ip, s->u.seq.at[i]);
         break;
     case STMT_ALLOC: compile_alloc(ip, s); break;
-    case STMT_INTRIN: compile_intrin(ip, s); break;
+    case STMT_INTRIN:
+        if (meaning_is_plain(s->u.intrin.meaning)) compile_intrin(ip, s);
+        else compile(ip, meaning_loops(ip->c, s));
+        break;
     case STMT_SYNC:
         if (ip->now) bc_emit(b, (struct bc_ins){.op = BC_SYNC});
         break;

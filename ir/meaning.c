@@ -11,6 +11,7 @@ struct reading {
     struct parser p;
     struct meaning *m;
     bool met[MEANING_MAX_OPERANDS];     /* the operand's axes are known */
+    const char *lane_name[MEANING_MAX_LANE];
 };
 
 static bool wrong(struct reading *r, struct span at, const char *what, const char *hint)
@@ -38,11 +39,14 @@ static bool parse_operands(struct reading *r, struct lexer *lx, struct ir_env *e
         if (lex_accept(lx, "[") && !lex_accept(lx, "]")) {
             do {
                 if (n == QJ_MAX_RANK) return wrong(r, at, "too many dimensions", "an operand has at most 8");
-                if (!parse_extent(lx, &shape[n++])) return false;
+                if (!parse_extent(lx, &shape[n])) return false;
+                if (lex_accept(lx, "*")) m->pitch[m->nop][n] = ++m->npitch;
+                n++;
             } while (lex_accept(lx, ","));
             if (!lex_expect(lx, "]")) return false;
         }
         if (!parse_check_size(lx->ctx, at, name, dt, n, shape)) return false;
+        if (m->npitch > MEANING_MAX_PITCHES) return wrong(r, at, "too many pitches", "an instruction has at most 12");
         struct tensor *x = ir_tensor(lx->ctx, name, TENSOR_OPERAND, dt, n, shape);
         at = lx->tok.span;
         if (!parse_range(lx, dt, &x->range, &x->range_declared)) return false;
@@ -60,6 +64,12 @@ static bool parse_operands(struct reading *r, struct lexer *lx, struct ir_env *e
 static int find_axis(struct reading *r, const char *name, int64_t extent, struct span at)
 {
     struct meaning *m = r->m;
+    for (int i = 0; i < m->nlane; i++) {
+        if (strcmp(r->lane_name[i], name)) continue;
+        if (!m->lane[i]) m->lane[i] = ir_var(r->p.c, r->lane_name[i], extent);
+        if (m->lane[i]->extent == extent) return MEANING_LANE + i;
+        return wrong(r, at, "an axis with two extents", "dimensions indexed by one axis are equally long"), -1;
+    }
     for (int i = 0; i < m->naxes; i++) {
         if (strcmp(m->axis[i]->name, name)) continue;
         if (m->axis[i]->extent == extent) return i;
@@ -88,16 +98,38 @@ static struct val axis_index(struct parser *p, const struct tensor *t, int dim)
             return wrong(r, at, "an axis twice in one operand", "each dimension has an axis of its own"), no_val;
     m->op_axis[op][dim] = k;
     if (dim == t->ndim - 1) r->met[op] = true;
-    return val_of(p, ir_var_expr(p->c, m->axis[k]), at.at, 0, NULL);
+    if (op == 0 && k >= MEANING_LANE)
+        return wrong(r, at, "a lane axis in operand 0", "the result is the lane's own; other operands are shared"), no_val;
+    return val_of(p, ir_var_expr(p->c, k < MEANING_LANE ? m->axis[k] : m->lane[k - MEANING_LANE]), at.at, 0, NULL);
 }
 
 /* ---- the statement ---- */
 
-/* NAME "[" axes "]" of operand 0, then "=", "+=", "max" "=", "min" "=" or "fma" "=". */
+/* "(" names ")" of a lane: their extents come with the operands. */
+static bool parse_lane(struct reading *r)
+{
+    struct lexer *lx = r->p.lx;
+    struct meaning *m = r->m;
+    if (!lex_expect(lx, "(")) return false;
+    do {
+        struct span at = lx->tok.span;
+        const char *name = lex_name(lx);
+        if (!name) return false;
+        if (m->nlane == MEANING_MAX_LANE) return wrong(r, at, "too many lane axes", "a lane has at most 3");
+        for (int i = 0; i < m->nlane; i++)
+            if (!strcmp(name, r->lane_name[i])) return wrong(r, at, "two lane axes of one name", "name each axis once");
+        r->lane_name[m->nlane++] = name;
+    } while (lex_accept(lx, ","));
+    return lex_expect(lx, ")");
+}
+
+/* ["lane" "(" names ")"] NAME "[" axes "]" of operand 0, then "=", "+=", "max" "=", "min" "=" or "fma" "=". */
 static bool parse_left(struct reading *r)
 {
     struct lexer *lx = r->p.lx;
     struct meaning *m = r->m;
+    struct lexer ahead = *lx;
+    if (lex_accept(&ahead, "lane") && lex_is(&ahead, "(") && (lex_next(lx), !parse_lane(r))) return false;
     struct span at = lx->tok.span;
     const char *name = lex_name(lx);
     if (!name || !lex_expect(lx, "[")) return false;
@@ -133,6 +165,8 @@ static bool check_body(struct reading *r, struct span at)
     if (used.read[0]) return wrong(r, at, "operand 0 on the right side", "accumulate into it with += max= min= fma=");
     for (int i = 1; i < m->nop; i++)
         if (!used.read[i]) return wrong(r, at, "an operand is never read", "each operand but the first is read");
+    for (int i = 0; i < m->nlane; i++)
+        if (!m->lane[i]) return wrong(r, at, "a lane axis that indexes nothing", "lane axes say which part of an operand is read");
     if (!m->accumulate && m->naxes > m->nout)
         return wrong(r, at, "axes that do not index the result", "accumulate over them: += max= min= fma=");
     if (m->combiner == RED_FMA && (m->body->op != OP_MUL || m->body->type.dt != DT_F32))
@@ -161,6 +195,7 @@ static bool read_meaning(struct reading *r)
         return false;
     if (lx.tok.kind != TOK_END) return wrong(r, lx.tok.span, "the meaning should end here", "one assignment, e.g. C[i] += x");
     m->body = v.e;
+    if (m->nlane) m->lane_number = ir_var(c, "lane", meaning_nlanes(m));
     return check_body(r, v.at);
 }
 
@@ -190,4 +225,98 @@ const struct meaning *meaning_parse(struct ir_ctx *c, const char *name, const ch
     if (read_meaning(&r)) return m;
     report(c, m->name, at);
     return NULL;
+}
+
+/* ---- questions ---- */
+
+int meaning_nlanes(const struct meaning *m)
+{
+    int64_t n = 1;
+    for (int i = 0; i < m->nlane; i++) n *= m->lane[i]->extent;
+    return (int)n;
+}
+
+bool meaning_is_shared(const struct meaning *m, int k)
+{
+    for (int d = 0; d < m->op[k]->ndim; d++)
+        if (m->op_axis[k][d] >= MEANING_LANE) return true;
+    return false;
+}
+
+int64_t meaning_step(const struct meaning *m, int k, int d, const struct expr *const *arg)
+{
+    if (m->pitch[k][d]) return arg ? arg[m->nop + (m->nlane > 0) + m->pitch[k][d] - 1]->val.i : -1;
+    int64_t step = 1;
+    for (int i = m->op[k]->ndim - 1; i > d; i--)
+        if (!m->pitch[k][i]) step *= m->op[k]->shape[i];
+    return step;
+}
+
+const struct expr *meaning_index(struct ir_ctx *c, const struct meaning *m, const char **text)
+{
+    struct lexer lx = lex_on(c, NULL, *text, strlen(*text));
+    const struct binding lane = {.name = "lane", .var = m->lane_number};
+    struct parser p = parser_on(&lx, NULL);
+    p.scope = m->nlane ? &lane : NULL;
+    struct val v = parse_val(&p, PREC_NONE);
+    if (v.e && val_expect(&p, &v, DT_I64, "an index") && val_expect_scalar(&p, &v, "an index")) {
+        *text = lx.tok.text;
+        return v.e;
+    }
+    err_clear(&c->err);
+    return NULL;
+}
+
+/* ---- as loops ---- */
+
+struct unfold { const struct meaning *m; const struct expr *const *arg; };
+
+/* The element of operand k that the axes choose. */
+static const struct expr *element(struct ir_ctx *c, const struct unfold *u, int k)
+{
+    const struct meaning *m = u->m;
+    const struct buffer *b = u->arg[k]->val.buffer;
+    const struct expr *at = ir_idx(c, 0);
+    if (u->arg[k]->nkid == 1) at = u->arg[k]->kid[0];
+    else for_kids(u->arg[k], d) at = ir_add(c, at, ir_mul(c, ir_idx(c, buffer_stride(b, d)), u->arg[k]->kid[d]));
+    for (int d = 0; d < m->op[k]->ndim; d++) {
+        int x = m->op_axis[k][d];
+        const struct var *v = x < MEANING_LANE ? m->axis[x] : m->lane[x - MEANING_LANE];
+        at = ir_add(c, at, ir_mul(c, ir_idx(c, meaning_step(m, k, d, u->arg)), ir_var_expr(c, v)));
+    }
+    return ir_load(c, b, 1, &at);
+}
+
+static const struct expr *unfold_read(struct ir_ctx *c, const struct expr *e, void *u)
+{
+    const struct unfold *w = u;
+    int k = 0;
+    if (e->op != OP_READ) return NULL;
+    while (w->m->op[k] != e->val.tensor) k++;
+    return element(c, w, k);
+}
+
+const struct stmt *meaning_loops(struct ir_ctx *c, const struct stmt *s)
+{
+    const struct meaning *m = s->u.intrin.meaning;
+    struct unfold u = {m, s->u.intrin.arg};
+    const struct expr *to = element(c, &u, 0), *value = ir_rewrite(c, m->body, unfold_read, &u);
+    const struct expr *with[MEANING_MAX_AXES + MEANING_MAX_LANE], *lane = m->nlane ? s->u.intrin.arg[m->nop] : NULL;
+    const struct var *old[MEANING_MAX_AXES + MEANING_MAX_LANE], *loop[MEANING_MAX_AXES];
+    int n = 0;
+    if (m->accumulate) value = ir_combine(c, m->combiner, to, value);
+    const struct stmt *out = ir_store(c, to->val.buffer, 1, to->kid, value, NULL);
+    for (int i = 0; i < m->naxes; i++) {
+        loop[i] = ir_var(c, m->axis[i]->name, m->axis[i]->extent);
+        old[n] = m->axis[i];
+        with[n++] = ir_var_expr(c, loop[i]);
+    }
+    int64_t below = 1;
+    for (int i = m->nlane - 1; i >= 0; below *= m->lane[i--]->extent) {
+        old[n] = m->lane[i];
+        with[n++] = ir_mod(c, ir_div(c, lane, ir_idx(c, below)), ir_idx(c, m->lane[i]->extent));
+    }
+    out = ir_subst_stmt(c, out, n, old, with);
+    for (int i = m->naxes - 1; i >= 0; i--) out = ir_for(c, loop[i], LOOP_SERIAL, out);
+    return out;
 }

@@ -182,21 +182,33 @@ static const struct stmt *parse_if(struct nest *n)
     return ir_if(n->p.c, cond.e, parse_block(n));
 }
 
-/* operands ")"; each stands for the address of an element. */
+/* operands ")"; each stands for the address of an element. Behind them the lane's number and the pitches, where the
+ * meaning has such. */
 static const struct stmt *parse_intrin(struct nest *n, const char *name, struct span at)
 {
     struct parser *p = &n->p;
     const struct meaning *m = n->find ? n->find(n->u, name) : NULL;
-    const struct expr *arg[MEANING_MAX_OPERANDS];
+    const struct expr *arg[MEANING_MAX_ARGS];
     if (!m) {
         err_set(&p->c->err, ERR_UNKNOWN_NAME, at, "no instruction is called %s", name);
         err_hint(&p->c->err, "the instructions are those of the target");
         return NULL;
     }
-    for (int i = 0; i < m->nop; i++) {
+    for (int i = 0; i < meaning_nargs(m); i++) {
         if (i && !lex_expect(p->lx, ",")) return NULL;
         struct val v = parse_val(p, PREC_NONE);
         if (!v.e || !val_expect_scalar(p, &v, "an operand")) return NULL;
+        if (i >= m->nop) {
+            bool lane = m->nlane && i == m->nop;
+            if (!val_expect(p, &v, DT_I64, lane ? "the lane's number" : "a pitch")) return NULL;
+            if (!lane && v.e->op != OP_INT) {
+                err_set(&p->c->err, ERR_TYPE, v.at, "pitches of %s are numbers", name);
+                err_hint(&p->c->err, "the instruction takes %s", m->operands_text);
+                return NULL;
+            }
+            arg[i] = v.e;
+            continue;
+        }
         if (v.e->op != OP_LOAD || v.e->type.dt != m->op[i]->dt) {
             err_set(&p->c->err, ERR_TYPE, v.at, "operand %s of %s is an element of an %s buffer", m->op[i]->name, name,
                     dtype_info[m->op[i]->dt].name);

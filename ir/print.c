@@ -420,7 +420,7 @@ static void put_stmt(struct pr *p, const struct stmt *st, int depth)
         break;
     case STMT_INTRIN:
         str_printf(p->s, "%s(", st->u.intrin.meaning->name);
-        for (int i = 0; i < st->u.intrin.meaning->nop; i++) {
+        for (int i = 0; i < meaning_nargs(st->u.intrin.meaning); i++) {
             if (i) str_put(p->s, ", ");
             put(p, st->u.intrin.arg[i], PREC_NONE, false);
         }

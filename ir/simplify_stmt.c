@@ -69,8 +69,8 @@ static const struct stmt *simp_store(struct ir_ctx *c, const struct stmt *s, con
 
 static const struct stmt *simp_intrin(struct ir_ctx *c, const struct stmt *s, const struct known *k)
 {
-    const struct expr *arg[MEANING_MAX_OPERANDS];
-    int n = s->u.intrin.meaning->nop;
+    const struct expr *arg[MEANING_MAX_ARGS];
+    int n = meaning_nargs(s->u.intrin.meaning);
     bool changed = false;
     for (int i = 0; i < n; i++) {
         arg[i] = simplify_once(c, s->u.intrin.arg[i], k);
@@ -190,7 +190,7 @@ static bool stmt_uses(const struct stmt *s, void *u)
         for (int i = 0; i < s->u.store.nidx; i++) ir_walk(s->u.store.idx[i], expr_uses, x);
     }
     if (s->kind == STMT_IF) ir_walk(s->u.cond.cond, expr_uses, x);
-    for (int i = 0; s->kind == STMT_INTRIN && i < s->u.intrin.meaning->nop; i++)
+    for (int i = 0; s->kind == STMT_INTRIN && i < meaning_nargs(s->u.intrin.meaning); i++)
         ir_walk(s->u.intrin.arg[i], expr_uses, x);
     if (s->kind == STMT_COMBINE) ir_walk(s->u.combine.at, expr_uses, x);
     return !x->found;

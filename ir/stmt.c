@@ -141,7 +141,7 @@ const struct stmt *ir_intrin(struct ir_ctx *c, const struct meaning *m, const st
 {
     struct stmt *s = new_stmt(c, STMT_INTRIN);
     s->u.intrin.meaning = m;
-    s->u.intrin.arg = arena_copy(&c->arena, arg, (size_t)m->nop * sizeof arg[0]);
+    s->u.intrin.arg = arena_copy(&c->arena, arg, (size_t)meaning_nargs(m) * sizeof arg[0]);
     return s;
 }
 

@@ -58,7 +58,7 @@ static const char *line_of(struct check *k)
         for (int i = 0; i < s->u.store.nidx; i++)
             if (!is_printable(s->u.store.idx[i], &left)) return NULL;
     } else {
-        for (int i = 0; i < s->u.intrin.meaning->nop; i++)
+        for (int i = 0; i < meaning_nargs(s->u.intrin.meaning); i++)
             if (!is_printable(s->u.intrin.arg[i], &left)) return NULL;
     }
     struct str text = str_on(&k->c->arena);
@@ -434,6 +434,13 @@ static bool intrin(struct check *k, const struct stmt *s)
                            dtype_info[m->op[i]->dt].name);
         if (i == 0 && !find_buffer(k, a->val.buffer)->writable)
             return fail_at(k, ERR_SYNTAX, "argument %s is not written by this function", a->val.buffer->name);
+    }
+    for (int i = m->nop; i < meaning_nargs(m); i++) {
+        const struct expr *a = s->u.intrin.arg[i];
+        bool lane = m->nlane && i == m->nop;
+        if (!expr(k, a, 0)) return false;
+        if (!type_eq(a->type, type_of(DT_I64)) || (!lane && a->op != OP_INT))
+            return bad_type(k, a, lane ? "a lane's number is an i64" : "a pitch is a number");
     }
     return true;
 }

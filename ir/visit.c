@@ -135,9 +135,9 @@ static const struct stmt *rw_store(const struct stmt_rw *w, const struct stmt *s
 static const struct stmt *rw_intrin(const struct stmt_rw *w, const struct stmt *s)
 {
     const struct meaning *m = s->u.intrin.meaning;
-    const struct expr *arg[MEANING_MAX_OPERANDS];
+    const struct expr *arg[MEANING_MAX_ARGS];
     bool changed = false;
-    for (int i = 0; i < m->nop; i++) {
+    for (int i = 0; i < meaning_nargs(m); i++) {
         arg[i] = rw_expr(w, s->u.intrin.arg[i]);
         changed |= arg[i] != s->u.intrin.arg[i];
     }
@@ -250,7 +250,7 @@ static bool add_externs(const struct stmt *s, void *u)
     struct externs *x = u;
     if (s->kind == STMT_IF) ir_walk(s->u.cond.cond, add_extern, x);
     if (s->kind == STMT_INTRIN)
-        for (int i = 0; i < s->u.intrin.meaning->nop; i++) ir_walk(s->u.intrin.arg[i], add_extern, x);
+        for (int i = 0; i < meaning_nargs(s->u.intrin.meaning); i++) ir_walk(s->u.intrin.arg[i], add_extern, x);
     if (s->kind == STMT_COMBINE) ir_walk(s->u.combine.at, add_extern, x);
     if (s->kind != STMT_STORE) return true;
     for (int i = 0; i < s->u.store.nidx; i++) ir_walk(s->u.store.idx[i], add_extern, x);

@@ -164,7 +164,7 @@ static int natural_leaf(const struct lstage *x, const struct meaning *m)
 static bool fits(const struct asking *a, int pos, const struct intrin *in, const char **why)
 {
     struct region r = lower_region_at(a->w, a->x, pos);
-    const struct expr *arg[MEANING_MAX_OPERANDS];
+    const struct expr *arg[MEANING_MAX_ARGS];
     return tensorize_match(a->w->c, in, &r, arg, why);
 }
 

@@ -86,6 +86,8 @@ bool lower_bindings(struct lower *w, int i);                /* stage i's may be;
 /* Guards of stage i that some threads of a block fail stand inside the computation of shared stages. */
 void lower_spare_shared(struct lower *w, int i);
 const struct stmt *lower_kernels(struct lower *w, const struct stmt *body);
+/* The loops around stage x that are bound to threads, and its kernel's blocks. */
+void lower_threads(const struct lower *w, const struct lstage *x, struct region *r);
 /* The condition depends on which thread of its block computes stage i. */
 bool lower_on_thread(const struct lower *w, int i, const struct expr *cond);
 

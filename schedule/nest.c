@@ -141,6 +141,7 @@ struct region lower_region_at(struct lower *w, const struct lstage *x, int pos)
         reduce[r.nvar++] = g->iter[g->leaf[i]].reduce;
     }
     if (red) r.combiner = (enum combiner)red->val.i;
+    lower_threads(w, x, &r);
     r.source = x->value;
     r.value = ir_simplify(c, to_loads(w, x->value), NULL);
     int n = lower_index(w, x, x->at, phys);
@@ -156,7 +157,7 @@ static bool no_match(struct lower *w, const struct lstage *x, const struct regio
                g->iter[g->tensorize_iter].name, why);
     struct str fits = str_on(&c->arena);
     for (int i = 0; i < w->target->nintrin; i++) {
-        const struct expr *arg[MEANING_MAX_OPERANDS];
+        const struct expr *arg[MEANING_MAX_ARGS];
         const char *no;
         if (tensorize_match(c, &w->target->intrin[i], r, arg, &no))
             str_printf(&fits, " %s", w->target->intrin[i].row->name);
@@ -195,7 +196,7 @@ static const struct stmt *instruction(struct lower *w, int i, int pos)
     const struct lstage *x = &w->stage[i];
     const struct stage *g = x->g;
     struct region r = lower_region_at(w, x, pos);
-    const struct expr *arg[MEANING_MAX_OPERANDS], *full = ir_bool(c, true), *run = ir_bool(c, true);
+    const struct expr *arg[MEANING_MAX_ARGS], *full = ir_bool(c, true), *run = ir_bool(c, true);
     const char *why;
     if (!tensorize_match(c, g->intrin, &r, arg, &why)) return no_match(w, x, &r, why), NULL;
     for (int k = 0; k < x->nguard; k++) {

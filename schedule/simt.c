@@ -9,9 +9,11 @@
  *     been read since: at the outermost place that tells the two apart. A stage accumulating into its own elements
  *     needs none: each element is one thread's. Of a stage computed ahead (pipeline.c) each slot counts by itself.
  *
- * interp runs the threads of such nests one by one and reports what is missing here as a race. */
+ * interp runs the threads of such nests one by one and reports what is missing here as a race. Instructions that lanes
+ * execute together are checked by warp.c. */
 #include "ir/print.h"
 #include "schedule/lower_impl.h"
+#include "schedule/warp.h"
 
 enum { MAX_SHARED = 64 };
 
@@ -96,7 +98,7 @@ static bool see_use(const struct stmt *s, void *u)
         if (s->u.store.mask) ir_walk(s->u.store.mask, see_load, u);
     }
     if (s->kind == STMT_IF) ir_walk(s->u.cond.cond, see_load, u);
-    for (int i = 0; s->kind == STMT_INTRIN && i < s->u.intrin.meaning->nop; i++) ir_walk(s->u.intrin.arg[i], see_load, u);
+    for (int i = 0; s->kind == STMT_INTRIN && i < meaning_nargs(s->u.intrin.meaning); i++) ir_walk(s->u.intrin.arg[i], see_load, u);
     return true;
 }
 
@@ -314,7 +316,7 @@ static const struct stmt *kernel(struct lower *w, const struct stmt *s)
     struct simt k = {.w = w, .c = w->c, .threads = {1, 1, 1}};
     struct use since = {0};
     ir_walk_stmt(s, see_kernel, &k);
-    if (err_is(&w->c->err)) return NULL;
+    if (err_is(&w->c->err) || !warp_check(w->c, s, k.threads)) return NULL;
     return flow(&k, wrap(&k, s, (struct around){0}), &since, true);
 }
 
@@ -342,6 +344,46 @@ const struct stmt *lower_kernels(struct lower *w, const struct stmt *body)
     bool bound = false;
     if (body) ir_walk_stmt(body, see_bound, &bound);
     return bound ? each_root(w, body) : body;
+}
+
+/* ---- threads ---- */
+
+static const struct stage *root_of(const struct lower *w, const struct stage *g)
+{
+    while (g->attach == ATTACH_AT) g = w->stage[g->at_stage].g;
+    return g;
+}
+
+void lower_threads(const struct lower *w, const struct lstage *x, struct region *r)
+{
+    VEC(struct thread_loop) found = {0};
+    const struct stage *root = root_of(w, x->g);
+    for (int d = 0; d < 3; d++) r->block[d] = 1;
+    for (int i = 0; i < w->st->nstage; i++) {
+        const struct lstage *o = &w->stage[i];
+        if (o->place == PLACE_NONE || root_of(w, o->g) != root) continue;
+        for (int k = 0; k < o->g->nleaf; k++) {
+            enum loop_kind how = o->g->iter[o->g->leaf[k]].how;
+            if (is_thread(how)) r->block[how - LOOP_THREAD_X] = i64_max(r->block[how - LOOP_THREAD_X], o->ext[o->g->leaf[k]]);
+        }
+    }
+    for (int last = x->g->nleaf - 1;;) { /* inside out */
+        for (int k = last; k >= 0; k--) {
+            int it = x->g->leaf[k];
+            if (is_thread(x->g->iter[it].how) && x->loop[it])
+                VEC_PUSH(&w->c->arena, found, ((struct thread_loop){x->loop[it], (int)x->g->iter[it].how - LOOP_THREAD_X}));
+        }
+        if (x->g->attach != ATTACH_AT) break;
+        last = state_leaf_pos(w->stage[x->g->at_stage].g, x->g->at_iter);
+        x = &w->stage[x->g->at_stage];
+    }
+    for (size_t i = 0; i < found.n / 2; i++) {
+        struct thread_loop swap = found.at[i];
+        found.at[i] = found.at[found.n - 1 - i];
+        found.at[found.n - 1 - i] = swap;
+    }
+    r->thread = found.at;
+    r->nthread = (int)found.n;
 }
 
 /* ---- which loops may be bound ---- */

@@ -179,8 +179,11 @@ struct region {
     const struct expr *value;           /* body (under the reduction), with LOADs */
     const struct expr *source;          /* value with READs of tensors instead */
     const struct expr *target;          /* a LOAD of the element written */
+    const struct thread_loop *thread;   /* loops around it that are bound to threads, innermost last */
+    int nthread;
+    int64_t block[3];                   /* threads of the kernel's blocks */
 };
-/* True: arg[] filled with base addresses. False: *why says the first difference. */
+/* True: arg[MEANING_MAX_ARGS] filled: base addresses, lane, pitches. False: *why says the first difference. */
 bool tensorize_match(struct ir_ctx *c, const struct intrin *in, const struct region *r, const struct expr **arg,
                      const char **why);
 

@@ -6,6 +6,9 @@
  *     operands in the place of loads (same element type, inside the range declared)?
  *  2. Is there an assignment of the region's loops to the instruction's axes (same extent, same kind) under
  *     which every operand's address moves as the instruction reads it: contiguous, row-major?
+ *     A dimension with a pitch of its own may move by anything; what it moves by is the pitch. Where lanes execute the
+ *     instruction together, the same is asked of the address as the lane varies (warp.h): it moves with the lane axes that
+ *     index the operand and with no other.
  *  3. Do the value ranges, or what a tensor knows of its chains (ir.h), keep an instruction with narrow intermediate
  *     sums exact?
  * It compares access relations, not printed trees: layouts, splits and fused loops are already folded into the
@@ -13,6 +16,7 @@
 #include "ir/print.h"
 #include "ir/simplify.h"
 #include "schedule/state.h"
+#include "schedule/warp.h"
 
 struct match {
     struct ir_ctx *c;
@@ -82,24 +86,35 @@ static const struct expr *address(struct ir_ctx *c, const struct expr *load)
     return ir_simplify(c, flat, NULL);
 }
 
-/* How far operand k's address moves in elements with one step of an axis. */
+/* The dimension of operand k that an axis indexes, -1: none. */
+static int dim_of(const struct meaning *m, int k, int axis)
+{
+    for (int d = 0; d < m->op[k]->ndim; d++)
+        if (m->op_axis[k][d] == axis) return d;
+    return -1;
+}
+
+/* How far operand k's address moves in elements with one step of an axis; -1: by a pitch. */
 static int64_t operand_stride(const struct meaning *m, int k, int axis)
 {
-    int64_t stride = 1, s = 0;
-    for (int d = m->op[k]->ndim - 1; d >= 0; d--) {
-        if (m->op_axis[k][d] == axis) s += stride;
-        stride *= m->op[k]->shape[d];
-    }
-    return s;
+    int d = dim_of(m, k, axis);
+    return d < 0 ? 0 : meaning_step(m, k, d, NULL);
 }
 
 struct assign {
     struct match *t;
     const struct region *r;
-    int64_t coef[MEANING_MAX_OPERANDS][MAX_ITERS];
+    struct warp warp;
+    int64_t coef[MEANING_MAX_OPERANDS][MAX_ITERS + MEANING_MAX_LANE];     /* of the region's loops, then of the lane */
     int axis_of[MAX_ITERS];        /* region loop -> axis */
     int best;                      /* most operands right so far */
 };
+
+static const char *elements(struct match *t, int64_t n)
+{
+    if (n < 0) return "";
+    return arena_printf(&t->c->arena, n == 1 ? "%lld element" : "%lld elements", (long long)n);
+}
 
 static bool strides_fit(struct assign *s)
 {
@@ -108,14 +123,38 @@ static bool strides_fit(struct assign *s)
     for (int k = 0; k < m->nop; k++) {
         for (int v = 0; v < s->r->nvar; v++) {
             int64_t want = operand_stride(m, k, s->axis_of[v]), have = s->coef[k][v];
-            if (want == have) { right++; continue; }
+            if (want == have || (want < 0 && (k || have))) { right++; continue; }
             if (right > s->best) {
                 s->best = right;
                 s->t->why = arena_printf(&s->t->c->arena,
-                    "operand %s (%s) must move %lld element%s with %s, but loop %s moves it by %lld", m->op[k]->name,
-                    s->t->load[k]->val.buffer->name, (long long)want, want == 1 ? "" : "s",
-                    m->axis[s->axis_of[v]]->name, s->r->var[v]->name, (long long)have);
+                    "operand %s (%s) must move %s with %s, but loop %s moves it by %lld", m->op[k]->name,
+                    s->t->load[k]->val.buffer->name, elements(s->t, want), m->axis[s->axis_of[v]]->name, s->r->var[v]->name,
+                    (long long)have);
             }
+            return false;
+        }
+    }
+    return true;
+}
+
+/* As the lane varies the operands move with the lane axes that index them. Where they lie at all: what lanes share is not in
+ * a thread's own registers. */
+static bool lanes_fit(struct assign *s)
+{
+    struct match *t = s->t;
+    const struct meaning *m = t->m;
+    for (int k = 1; k < m->nop && m->nlane; k++) {
+        const struct buffer *b = t->load[k]->val.buffer;
+        if (b->scope == SCOPE_LOCAL && !t->why)
+            t->why = arena_printf(&t->c->arena, "operand %s (%s) is local, a thread's own, and the %d lanes of a warp read what others "
+                                  "hold: set_scope it shared", m->op[k]->name, b->name, meaning_nlanes(m));
+        if (b->scope == SCOPE_LOCAL) return false;
+        for (int i = 0; i < m->nlane; i++) {
+            int64_t want = operand_stride(m, k, MEANING_LANE + i), have = s->coef[k][s->r->nvar + i];
+            if (want == have || want < 0) continue;
+            t->why = arena_printf(&t->c->arena, "operand %s (%s) must move %s with %s, but moves by %lld, where `%s` is the lane: "
+                                  "split and bind the loops so that threadIdx.x is %s", m->op[k]->name, b->name,
+                                  elements(t, want), m->lane[i]->name, (long long)have, text(t, s->warp.number), text(t, s->warp.thread[0]));
             return false;
         }
     }
@@ -232,14 +271,20 @@ static bool sums_fit(struct assign *s, int pair)
 static bool addresses_fit(struct assign *s)
 {
     struct match *t = s->t;
+    const struct var *var[MAX_ITERS + MEANING_MAX_LANE];
+    int n = s->r->nvar;
+    for (int v = 0; v < n; v++) var[v] = s->r->var[v];
+    for (int i = 0; i < t->m->nlane; i++) var[n + i] = s->warp.lane[i];
     for (int k = 0; k < t->m->nop; k++) {
         const struct expr *flat = address(t->c, t->load[k]), *base;
-        if (ir_affine(t->c, flat, s->r->nvar, s->r->var, s->coef[k], &base)) continue;
-        t->why = arena_printf(&t->c->arena, "the address of %s is not linear in the loops: %s",
-                              t->load[k]->val.buffer->name, text(t, flat));
+        bool shared = k && t->m->nlane;
+        if (shared) flat = warp_see(t->c, &s->warp, s->r->nthread, s->r->thread, flat);
+        if (ir_affine(t->c, flat, n + (shared ? t->m->nlane : 0), var, s->coef[k], &base)) continue;
+        t->why = arena_printf(&t->c->arena, "the address of %s is not linear in the loops%s: %s", t->load[k]->val.buffer->name,
+                              shared ? arena_printf(&t->c->arena, " and the lane `%s`", text(t, s->warp.number)) : "", text(t, flat));
         return false;
     }
-    return assign_from(s, 0, 0);
+    return assign_from(s, 0, 0) && lanes_fit(s);
 }
 
 /* Two loads of one type may each stand for the other's operand where the value is the same either way: the
@@ -256,6 +301,57 @@ static bool swapped_fit(struct assign *s)
             *t = first;
         }
     return false;
+}
+
+/* The arguments of the instruction: addresses where all loops, and the lane, are 0; the lane; pitches. */
+static void fill_args(struct assign *s, const struct expr **arg)
+{
+    struct match *t = s->t;
+    struct ir_ctx *c = t->c;
+    const struct meaning *m = t->m;
+    const struct region *r = s->r;
+    const struct expr *zero[MAX_ITERS], *idx[QJ_MAX_PHYS];
+    int lacks;
+    for (int v = 0; v < r->nvar; v++) zero[v] = ir_idx(c, 0);
+    for (int k = 0; k < m->nop; k++) {
+        for_kids(t->load[k], d) {
+            idx[d] = ir_simplify(c, ir_subst(c, t->load[k]->kid[d], r->nvar, r->var, zero), NULL);
+            if (k && m->nlane) idx[d] = warp_first(c, &s->warp, r->nthread, r->thread, idx[d]);
+        }
+        arg[k] = ir_load(c, t->load[k]->val.buffer, t->load[k]->nkid, idx);
+        for (int d = 0; d < m->op[k]->ndim; d++) {
+            int64_t pitch = 0;
+            if (!m->pitch[k][d]) continue;
+            if (m->op_axis[k][d] >= MEANING_LANE) pitch = s->coef[k][r->nvar + m->op_axis[k][d] - MEANING_LANE];
+            for (int v = 0; v < r->nvar; v++)
+                if (s->axis_of[v] == m->op_axis[k][d]) pitch = s->coef[k][v];
+            arg[m->nop + (m->nlane > 0) + m->pitch[k][d] - 1] = ir_idx(c, pitch);
+        }
+    }
+    if (m->nlane) arg[m->nop] = warp_number(c, &s->warp, r->nthread, r->thread, &lacks);
+}
+
+/* The block is made of warps, and each of their threads is here. */
+static bool warps_fit(struct assign *s)
+{
+    static const char *const axis[] = {"x", "y", "z"};
+    struct match *t = s->t;
+    const struct region *r = s->r;
+    int lacks;
+    if (!t->m->nlane) return true;
+    t->why = warp_of_block(t->c, t->m, r->block, &s->warp);
+    if (t->why) return false;
+    if (!warp_number(t->c, &s->warp, r->nthread, r->thread, &lacks)) {
+        t->why = arena_printf(&t->c->arena, "%d threads execute it together, and no loop around is bound to threadIdx.%s",
+                              meaning_nlanes(t->m), axis[lacks]);
+        return false;
+    }
+    for (int i = 0; i < r->nthread && !t->why; i++)
+        if (r->thread[i].var->extent != r->block[r->thread[i].axis])
+            t->why = arena_printf(&t->c->arena, "loop %s has %lld of the block's %lld threads along %s, so not all lanes come here",
+                                  r->thread[i].var->name, (long long)r->thread[i].var->extent,
+                                  (long long)r->block[r->thread[i].axis], axis[r->thread[i].axis]);
+    return !t->why;
 }
 
 bool tensorize_match(struct ir_ctx *c, const struct intrin *in, const struct region *r, const struct expr **arg,
@@ -278,16 +374,10 @@ bool tensorize_match(struct ir_ctx *c, const struct intrin *in, const struct reg
                              dtype_info[r->target->val.buffer->dt].name);
         ok = false;
     }
-    ok = ok && same_extents(&t, r);
-    const struct expr *zero[MAX_ITERS];
-    for (int v = 0; v < r->nvar; v++) zero[v] = ir_idx(c, 0);
+    ok = ok && same_extents(&t, r) && warps_fit(&s);
     ok = ok && (addresses_fit(&s) || swapped_fit(&s));
     ok = ok && (in->row->pair_i16 == 0 || sums_fit(&s, in->row->pair_i16));
     *why = t.why ? t.why : "its axes do not correspond to the loops";
-    for (int k = 0; ok && k < m->nop; k++) {
-        const struct expr *idx[QJ_MAX_PHYS];
-        for_kids(t.load[k], d) idx[d] = ir_simplify(c, ir_subst(c, t.load[k]->kid[d], r->nvar, r->var, zero), NULL);
-        arg[k] = ir_load(c, t.load[k]->val.buffer, t.load[k]->nkid, idx);
-    }
+    if (ok) fill_args(&s, arg);
     return ok;
 }

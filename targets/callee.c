@@ -132,6 +132,10 @@ static const struct callee {
     {"llvm.aarch64.sve.sdot.", "sve", NULL},
     {"llvm.aarch64.sve.udot.", "sve", NULL},
     {"llvm.aarch64.sve.usdot.", "sve i8mm", NULL},
+    /* NVIDIA: tiles of bytes, by all lanes of a warp */
+    {"llvm.nvvm.mma.m8n8k16.row.col.", "sm_75", NULL},
+    {"llvm.nvvm.mma.m16n8k16.row.col.", "sm_80", NULL},
+    {"llvm.nvvm.mma.m16n8k32.row.col.", "sm_80", NULL},
 };
 
 static const struct callee *find(const char *name)
@@ -162,20 +166,27 @@ static bool has(const struct family *f, uint64_t have, const char *names)
     return true;
 }
 
-static bool check_call(struct ir_ctx *c, const struct family *f, const char *row, const char *name, uint64_t have,
+static const char warp_wide[] = "llvm.nvvm.mma.";
+
+static bool check_call(struct ir_ctx *c, const struct family *f, const struct meaning *row, const char *name, uint64_t have,
                        struct span at)
 {
     const struct callee *k = find(name);
     if (!k) {
-        err_set(&c->err, ERR_INTRIN, at, "%s: %s is not among the intrinsics a recipe may call", row, name);
+        err_set(&c->err, ERR_INTRIN, at, "%s: %s is not among the intrinsics a recipe may call", row->name, name);
         err_hint(&c->err, "targets/callee.c lists them with what they need; inline assembly is another way");
         return false;
+    }
+    if (!strncmp(name, warp_wide, sizeof warp_wide - 1) && meaning_nlanes(row) != 32) {
+        err_set(&c->err, ERR_INTRIN, at, "%s: %s is executed by 32 threads together, the meaning says %d", row->name, name,
+                meaning_nlanes(row));
+        return err_hint(&c->err, "write the meaning of one of them: lane(g, t) C[...] += ..."), false;
     }
     bool wide = ends_in(name, ".512"), need_vl = !wide && !strncmp(name, "llvm.x86.avx512.", 16);
     if (has(f, have, k->needs) && (!need_vl || has(f, have, "avx512vl"))) return true;
     if (k->other && !wide && has(f, have, k->other)) return true;
     const char *vl = need_vl ? " avx512vl" : "";
-    err_set(&c->err, ERR_FEATURE, at, "%s: %s needs %s%s, which the row does not ask for", row, name, k->needs, vl);
+    err_set(&c->err, ERR_FEATURE, at, "%s: %s needs %s%s, which the row does not ask for", row->name, name, k->needs, vl);
     if (!family_feature(f, k->needs, strcspn(k->needs, " ")))
         err_hint(&c->err, "the family %s has no such feature; pick another target", f->name);
     else if (k->other && !wide && family_feature(f, k->other, strlen(k->other)))
@@ -185,7 +196,7 @@ static bool check_call(struct ir_ctx *c, const struct family *f, const char *row
     return false;
 }
 
-bool callee_check(struct ir_ctx *c, const struct family *f, const char *row, const struct recipe *r, uint64_t have,
+bool callee_check(struct ir_ctx *c, const struct family *f, const struct meaning *row, const struct recipe *r, uint64_t have,
                   struct span at)
 {
     if (r->kind == RCP_CALL && !check_call(c, f, row, r->name, have, at)) return false;

@@ -17,7 +17,7 @@ const struct cpu *family_cpu(const struct family *f, const char *name, size_t n)
 
 /* True when LLVM can select every call of `r` with the features `have`, and each call is one whose
  * effects are its result alone. ERR_INTRIN or ERR_FEATURE at `at` if not. (callee.c) */
-bool callee_check(struct ir_ctx *c, const struct family *f, const char *row, const struct recipe *r,
+bool callee_check(struct ir_ctx *c, const struct family *f, const struct meaning *row, const struct recipe *r,
                   uint64_t have, struct span at);
 
 int family_sve_bits(const struct family *f, const struct feature *x);  /* 0: a feature of LLVM's */

@@ -39,6 +39,19 @@ static const struct cpu cpus[] = {
 #define DP4A(a, b)                                                                                \
     "asm \"dp4a." a "." b " $0, $1, $2, $3;\" \"=r,r,r,r\" (bitcast.i32(A), bitcast.i32(B), C).i32"
 
+/* Tiles by the lanes of a warp, g:8 by t:4, as mma deals them out: a lane has rows g (and, the axis a, 8 + g) of A and of the
+ * result, of which columns 2*t + b; B, whose columns are rows here, is loaded by rows lane/4 = 2*t + b. Which rows and
+ * columns of a tensor these are is for pitches to say: any will do. */
+#define MMA(shape, k, a, b, meaning, load, mac, sa, sb, ab, type)                                                               \
+    {"mma_" shape "_" a b, meaning(a, b, k), "@llvm.nvvm.mma." shape ".row.col." ab "(" load ", words(C))", type, 0, mac,        \
+     "mma.sync.aligned." shape ".row.col.s32." sa "." sb ".s32", "a tile of 16 or 8 rows by 8 columns, exact, by a warp"}
+#define MMA4(shape, k, meaning, load, mac, sm)                                                                                  \
+    MMA(shape, k, "i8", "i8", meaning, load, mac, "s8", "s8", "s8", sm), MMA(shape, k, "u8", "i8", meaning, load, mac, "u8", "s8", "u8.s8", sm), \
+    MMA(shape, k, "i8", "u8", meaning, load, mac, "s8", "u8", "s8.u8", sm), MMA(shape, k, "u8", "u8", meaning, load, mac, "u8", "u8", "u8", sm)
+#define ROWS16(a, b, k)                                                                                                         \
+    "C: i32[2*,2*], A: " a "[8*,2*," k "], B: " b "[4*,2*," k "]", "lane(g, t) C[a,b] += i32(A[g,a,k]) * i32(B[t,b,k])"
+#define ROWS8(a, b, k) "C: i32[2*], A: " a "[8*," k "], B: " b "[4*,2*," k "]", "lane(g, t) C[b] += i32(A[g,k]) * i32(B[t,b,k])"
+
 static const struct intrin_row rows[] = {
     {"dot4_i8i8_dp4a", "C: i32[], A: i8[4], B: i8[4]", DOT4, DP4A("s32", "s32"), "sm_61", 0, 4, "dp4a.s32.s32",
      "four products and their sum, exact, by every thread"},
@@ -48,6 +61,11 @@ static const struct intrin_row rows[] = {
      "four products and their sum, exact, by every thread"},
     {"dot4_u8u8_dp4a", "C: i32[], A: u8[4], B: u8[4]", DOT4, DP4A("u32", "u32"), "sm_61", 0, 4, "dp4a.u32.u32",
      "four products and their sum, exact, by every thread"},
+    MMA4("m8n8k16", "16", ROWS8, "matrix.1(A, lane%8, 0), matrix.1(B, lane/2%4, lane%2, 0)", 16, "sm_75"),
+    MMA4("m16n8k16", "16", ROWS16,
+         "matrix.2(A, lane%8, lane/8%2, 0), matrix.1(B, lane/2%4, lane%2, 0)", 24, "sm_80"),
+    MMA4("m16n8k32", "32", ROWS16,
+         "matrix.4(A, lane%8, lane/8%2, lane/16*16), matrix.2(B, lane/2%4, lane%2, lane/8%2*16)", 32, "sm_80"),
 };
 
 /* What one kernel may take without asking the driver for more, the same for all of these. */

@@ -5,7 +5,9 @@
  * anything; codegen checks the rest. Signedness is no part of a type here, as in LLVM: u8 is i8. */
 #include "targets/recipe.h"
 
-enum { MAX_DEPTH = 32, MAX_NODES = 512, MAX_ARGS = 8, MAX_BITS = 8192 };
+#include "ir/simplify.h"
+
+enum { MAX_DEPTH = 32, MAX_NODES = 512, MAX_ARGS = 8, MAX_BITS = 8192, MAX_WORDS = 128 };
 
 struct reader {
     struct ir_ctx *c;
@@ -87,6 +89,9 @@ static struct node finish(struct reader *rd, struct recipe r, struct type type)
     return (struct node){arena_copy(&rd->c->arena, &r, sizeof r), type};
 }
 
+/* What stands for several arguments stands in a call alone. */
+static bool is_list(const struct recipe *r) { return r->kind == RCP_WORDS || r->kind == RCP_MATRIX; }
+
 /* i16x16, i32, f32x8 */
 static bool read_type(struct reader *rd, struct type *out)
 {
@@ -144,7 +149,8 @@ static void keep_args(struct reader *rd, struct recipe *r, const struct node *ar
     r->kid = kid;
 }
 
-static struct node read_operand(struct reader *rd, int i)
+/* Of an operand as one vector; lanes 0: an error is set. */
+static struct type whole_type(struct reader *rd, int i)
 {
     const struct tensor *t = rd->m->op[i];
     int64_t lanes = 1;
@@ -155,9 +161,17 @@ static struct node read_operand(struct reader *rd, int i)
         err_set(&rd->c->err, ERR_INTRIN, rd->at, "recipe of %s: operand %s cannot be loaded whole", rd->m->name,
                 t->name);
         err_hint(&rd->c->err, "an operand is a number type and at most %d bits", MAX_BITS);
-        return bad;
+        return unknown;
     }
-    return finish(rd, (struct recipe){.kind = RCP_OPERAND, .operand = i}, type_vec(dt, (int)lanes));
+    return type_vec(dt, (int)lanes);
+}
+
+static struct node read_operand(struct reader *rd, int i)
+{
+    for (int d = 0; d < rd->m->op[i]->ndim; d++)
+        if (rd->m->pitch[i][d]) return fail(rd, "the operand lies in pieces: words(C), matrix.4(A, ...)");
+    struct type t = whole_type(rd, i);
+    return t.lanes ? finish(rd, (struct recipe){.kind = RCP_OPERAND, .operand = i}, t) : bad;
 }
 
 static struct node read_int(struct reader *rd)
@@ -206,6 +220,7 @@ static struct node read_bin(struct reader *rd, const char *word)
     if (narg < 0) return bad;
     if (narg != 2) return fail(rd, "add, sub and the like take two arguments");
     struct type a = arg[0].type, b = arg[1].type;
+    if (is_list(arg[0].r) || is_list(arg[1].r)) return fail(rd, "words and matrices are arguments of a call");
     if (a.lanes && b.lanes && !type_eq(a, b)) return fail_types(rd, "two types in one operation", a, b);
     struct type t = a.lanes ? a : b;
     bool is_f32 = word[0] == 'f';
@@ -230,6 +245,7 @@ static struct node read_conv(struct reader *rd, const char *word)
     int narg = read_args(rd, arg);
     if (narg < 0) return bad;
     if (narg != 1) return fail(rd, "a conversion takes one argument");
+    if (is_list(arg[0].r)) return fail(rd, "words and matrices are arguments of a call");
     if (arg[0].r->kind == RCP_INT) return fail(rd, "a number takes the type wanted: no conversion");
     struct type from = arg[0].type, to = r.type;
     if (from.lanes) {
@@ -277,6 +293,69 @@ static struct node read_part(struct reader *rd)
     return finish(rd, r, r.type);
 }
 
+static bool read_name(struct reader *rd, int *operand)
+{
+    if (!accept(rd, '(')) return fail(rd, "expected \"(\""), false;
+    skip_blanks(rd);
+    size_t n = word_length(rd);
+    *operand = named_operand(rd, rd->p, n);
+    if (*operand < 0) return fail(rd, "expected an operand"), false;
+    rd->p += n;
+    return true;
+}
+
+/* words(C) */
+static struct node read_words(struct reader *rd)
+{
+    struct recipe r = {.kind = RCP_WORDS, .name = "words", .value = 1};
+    if (!read_name(rd, &r.operand)) return bad;
+    const struct tensor *t = rd->m->op[r.operand];
+    for (int d = 0; d < t->ndim; d++)
+        if (!ck_mul(r.value, t->shape[d], &r.value) || r.value > MAX_WORDS) return fail(rd, "the operand has too many words");
+    if (dt_bytes(t->dt) != 4) return fail(rd, "words are i32 or f32");
+    if (!accept(rd, ')')) return fail(rd, "expected \")\"");
+    return finish(rd, r, unknown);
+}
+
+/* Every row of every matrix lies inside the tile's last dimension, and no index leaves its own. */
+static bool rows_inside(struct reader *rd, const struct recipe *r)
+{
+    const struct tensor *t = rd->m->op[r->operand];
+    struct ir_ctx *c = rd->c;
+    int64_t row = 16 / dt_bytes(t->dt);
+    for (int64_t l = 0; l < 8 * r->value; l++)
+        for (int d = 0; d < t->ndim; d++) {
+            const struct expr *lane = ir_idx(c, l), *e = ir_simplify(c, ir_subst(c, r->index[d], 1, &rd->m->lane_number, &lane), NULL);
+            if (e->op != OP_INT || e->val.i < 0 || e->val.i + (d == t->ndim - 1 ? row : 1) > t->shape[d]) return false;
+        }
+    return true;
+}
+
+/* matrix.4(A, lane%8, lane/8%2, lane/16*16) */
+static struct node read_matrix(struct reader *rd)
+{
+    struct recipe r = {.kind = RCP_MATRIX, .name = "matrix"};
+    if (!accept(rd, '.')) return fail(rd, "expected how many: matrix.4(A, ...)");
+    struct node n = read_int(rd);
+    if (!n.r) return bad;
+    r.value = n.r->value;
+    if (r.value != 1 && r.value != 2 && r.value != 4) return fail(rd, "1, 2 or 4 matrices are loaded at once");
+    if (!read_name(rd, &r.operand)) return bad;
+    const struct tensor *t = rd->m->op[r.operand];
+    if (meaning_nlanes(rd->m) != 32) return fail(rd, "a matrix is loaded by 32 lanes");
+    if (!t->ndim || rd->m->pitch[r.operand][t->ndim - 1] || t->dt == DT_BOOL) return fail(rd, "rows of a matrix lie contiguous");
+    const struct expr **index = ARENA_ARRAY(&rd->c->arena, const struct expr *, t->ndim);
+    for (int d = 0; d < t->ndim; d++) {
+        if (!accept(rd, ',')) return fail(rd, "expected \",\" and an index a dimension");
+        index[d] = meaning_index(rd->c, rd->m, &rd->p);
+        if (!index[d]) return fail(rd, "expected an index such as lane/8%2");
+    }
+    r.index = index;
+    if (!accept(rd, ')')) return fail(rd, "expected \")\"");
+    if (!rows_inside(rd, &r)) return fail(rd, "16 bytes from there are not in the tile for all lanes");
+    return finish(rd, r, unknown);
+}
+
 /* One instruction: no directive, which could read files or go on for ever, no label, nothing behind its end. */
 static const char *asm_fault(const char *text)
 {
@@ -305,6 +384,8 @@ static struct node read_asm(struct reader *rd)
     if (!read_string(rd, &r.constraints)) return bad;
     int narg = read_args(rd, arg), places = 0;
     if (narg < 0) return bad;
+    for (int i = 0; i < narg; i++)
+        if (is_list(arg[i].r)) return fail(rd, "words and matrices are arguments of a call");
     if (!accept(rd, '.')) return fail(rd, "expected the result's type: asm \"...\" \"...\" (...).i32x8");
     if (!read_type(rd, &r.type)) return bad;
     for (const char *s = r.constraints; *s;) { /* an output, the inputs, clobbers */
@@ -332,6 +413,8 @@ static struct node read_one(struct reader *rd)
     if (*rd->p == '(' && (word = find_word(bins, ARRAY_LEN(bins), begin, n))) return read_bin(rd, word);
     if (*rd->p == '.' && (word = find_word(convs, ARRAY_LEN(convs), begin, n))) return read_conv(rd, word);
     if (*rd->p == '.' && n == 4 && !memcmp(begin, "part", 4)) return read_part(rd);
+    if (*rd->p == '(' && n == 5 && !memcmp(begin, "words", 5)) return read_words(rd);
+    if (*rd->p == '.' && n == 6 && !memcmp(begin, "matrix", 6)) return read_matrix(rd);
     if (*rd->p == '"' && n == 3 && !memcmp(begin, "asm", 3)) return read_asm(rd);
     int operand = named_operand(rd, begin, n);
     if (operand >= 0) return read_operand(rd, operand);
@@ -365,9 +448,10 @@ const struct recipe *recipe_parse(struct ir_ctx *c, const struct meaning *m, con
     if (!n.r) return NULL;
     skip_blanks(&rd);
     if (*rd.p) return fail(&rd, "text after the recipe").r;
-    struct type out = read_operand(&rd, 0).type;
-    if (!out.lanes) return NULL;
+    if (is_list(n.r)) return fail(&rd, "words and matrices are arguments of a call").r;
     if (n.r->kind == RCP_INT) return fail(&rd, "a number alone is no instruction").r;
+    struct type out = whole_type(&rd, 0);
+    if (!out.lanes) return NULL;
     if (n.type.lanes && bits_of(n.type) != bits_of(out))
         return fail_types(&rd, "the result's size is not operand 0's", n.type, out).r;
     return n.r;

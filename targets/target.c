@@ -387,7 +387,7 @@ const struct target *target_add_row(struct ir_ctx *c, const struct target *t, co
     if (!parse_needs(c, t->family, kept->needs, &r.needs, at)) return NULL;
     if (!parse_row(c, kept, allow_asm, at, &r)) return NULL;
     uint64_t have = family_closure(t->family, r.needs | t->family->cpus[0].features);
-    if (!callee_check(c, t->family, kept->name, r.recipe, have, at) || !check_pair(c, &r, at)) return NULL;
+    if (!callee_check(c, t->family, r.meaning, r.recipe, have, at) || !check_pair(c, &r, at)) return NULL;
     const char *lacks = target_lacks(c, t, kept->needs);
     if (lacks)
         return err_set(&c->err, ERR_FEATURE, at, "%s needs %s, which %s lacks", kept->name, lacks, t->name), NULL;

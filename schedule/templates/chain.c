@@ -14,7 +14,7 @@ static const struct intrin *rest_row(const struct contraction *k, const struct i
     for (int i = 0; i < t->nintrin; i++) {
         const struct intrin *in = &t->intrin[i];
         const struct meaning *m = in->meaning;
-        if (m->nop != 3 || m->naxes != 2 || m->nout != 1 || !m->accumulate || m->op[0]->dt != DT_I32 || m->op[1]->dt != DT_U8 ||
+        if (!meaning_is_plain(m) || m->nop != 3 || m->naxes != 2 || m->nout != 1 || !m->accumulate || m->op[0]->dt != DT_I32 || m->op[1]->dt != DT_U8 ||
             m->op[2]->dt != DT_I8 || m->op[1]->shape[0] != 4 || m->op[0]->shape[0] != f->op[0]->shape[0] || m->op_axis[1][0] != 1)
             continue;
         if (x.hi * 128 * in->row->pair_i16 > -(int64_t)INT16_MIN) continue;

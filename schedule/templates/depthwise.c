@@ -20,7 +20,7 @@ static bool lanes_row(const struct intrin *in, struct lanes_row *d)
     const struct meaning *m = in->meaning;
     if (m->nop != 3 || !m->accumulate || m->combiner != RED_SUM || m->nout != 1 || m->naxes != 2) return false;
     const struct tensor *c = m->op[0], *a = m->op[1], *b = m->op[2];
-    if (c->dt != DT_I32 || a->ndim != 2 || b->ndim != 2 || m->op_axis[1][0] != 0 || m->op_axis[2][0] != 0) return false;
+    if (!meaning_is_plain(m) || c->dt != DT_I32 || a->ndim != 2 || b->ndim != 2 || m->op_axis[1][0] != 0 || m->op_axis[2][0] != 0) return false;
     *d = (struct lanes_row){(int)c->shape[0], (int)a->shape[1], a->dt, b->dt};
     return true;
 }

@@ -30,6 +30,7 @@ static bool tile_row(const struct intrin *in, struct dot *d)
 bool gemm_row(const struct intrin *in, struct dot *d)
 {
     const struct meaning *m = in->meaning;
+    if (!meaning_is_plain(m)) return false;
     if (m->nout == 2) return tile_row(in, d);
     int chain = m->naxes - 2; /* 1: there is an axis of groups */
     if (m->nop != 3 || !m->accumulate || m->combiner != RED_SUM || m->nout != 1 || chain < 0 || chain > 1) return false;

@@ -187,7 +187,7 @@ static bool pair_row(const struct intrin *in, int *lanes)
     const struct meaning *m = in->meaning;
     if (m->nop != 3 || !m->accumulate || m->combiner != RED_SUM || m->nout != 1 || m->naxes != 2) return false;
     const struct tensor *c = m->op[0], *a = m->op[1], *b = m->op[2];
-    if (c->dt != DT_I32 || a->dt != DT_I16 || b->dt != DT_I16 || a->ndim != 1 || b->ndim != 2 || a->shape[0] != 2) return false;
+    if (!meaning_is_plain(m) || c->dt != DT_I32 || a->dt != DT_I16 || b->dt != DT_I16 || a->ndim != 1 || b->ndim != 2 || a->shape[0] != 2) return false;
     *lanes = (int)c->shape[0];
     return m->op_axis[1][0] == 1 && m->op_axis[2][0] == 0;
 }

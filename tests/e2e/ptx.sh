@@ -84,3 +84,18 @@ has k.ptx 'dp4a\.u32\.s32'
 has k.ptx 'ld\.shared\.v4\.u32'
 has k.ptx 'st\.shared\.v4\.u32'
 [ "$(grep -c 'bar\.sync' k.ptx)" = 2 ] || { echo "conv_56_auto has two barriers a turn"; exit 1; }
+
+# Tensor cores: every fragment loaded once, sums in registers, the oracle's bits.
+for gpu in sm_80 sm_86 sm_89 sm_90 sm_90a; do
+    "$QJIT" compile "$QJ_SRC/tools/examples/dense_mma.qj" --target $gpu -o mma.ptx
+    [ "$(grep -c 'mma\.sync\.aligned\.m16n8k32\.row\.col\.s32\.u8\.s8\.s32' mma.ptx)" = 16 ] || { echo "16 mma a turn"; exit 1; }
+    [ "$(grep -c 'ldmatrix.*x4' mma.ptx)" = 4 ] || { echo "4 loads of A a turn"; exit 1; }
+    [ "$(grep -c 'ldmatrix.*x2' mma.ptx)" = 8 ] || { echo "8 loads of W a turn"; exit 1; }
+    lacks mma.ptx '\.local'
+    lacks mma.ptx 'ld\.shared'
+    assembles mma.ptx $gpu
+done
+if "$QJIT" compile "$QJ_SRC/tools/examples/dense_mma.qj" --target sm_75 -o mma.ptx 2>why; then echo "sm_75 has no m16n8k32"; exit 1; fi
+has why 'm16n8k32'
+QJIT_CUDA_DRIVER=$(dirname "$QJIT")/tests/libcuda_emu.so "$QJIT" -c "load \"$QJ_SRC/tools/examples/dense_mma.qj\"; check" >exact
+has exact '^exact: '

@@ -274,7 +274,7 @@ const char *gen_plan(struct arena *a, struct rng *r, const struct sched *s)
     for (int tries = 0; tries < 40 && !in; tries++) {
         const struct intrin *i = &t->intrin[N(0, t->nintrin - 1)];
         const struct meaning *m = i->meaning;
-        if (m->nop == 3 && m->nout == 1 && m->naxes == 2 && m->op[0]->dt == DT_I32 &&
+        if (meaning_is_plain(m) && m->nop == 3 && m->nout == 1 && m->naxes == 2 && m->op[0]->dt == DT_I32 &&
             (m->op[1]->dt == x->dt || wider(x, m->op[1]->dt)) && (m->op[2]->dt == w->dt || wider(w, m->op[2]->dt)))
             in = i;
     }
