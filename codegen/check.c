@@ -108,9 +108,6 @@ bool check_lowered(struct ir_ctx *c, const struct lowered *l, enum cg_kind kind)
         return err_hint(&c->err, "bind %s.%s blockIdx.x, or compute_at %s inside a stage that is", l->unbound,
                         l->unbound_loop ? l->unbound_loop : "AXIS", l->unbound), false;
     }
-    if (is_gpu(&k) && (l->nembedded || l->pack_nembedded))
-        return unsupported(&k, arena_printf(&c->arena, "weights of %s have values, and kernels of %s take all weights as arguments",
-                                            l->main->name, t->name), "leave the values out of the definitions");
     if (kind == CG_LL || kind == CG_BC || (kind == CG_PTX) == is_gpu(&k)) return true;
     return unsupported(&k, arena_printf(&c->arena, is_gpu(&k) ? "%s has no objects or assembly of its own" : "%s is no GPU",
                                         t->name),

@@ -155,7 +155,7 @@ static bool build_one(struct emit *m, const struct lowered *l, const struct func
     const int nembedded[2] = {l->nembedded, l->pack_nembedded};
     for (int i = 0; i < 2 && f[i]; i++) {
         struct launches gpu = {0};
-        bool ok = m->target->family->kind == TARGET_SIMT ? emit_kernels(m, f[i], workspace[i], &gpu)
+        bool ok = m->target->family->kind == TARGET_SIMT ? emit_kernels(m, f[i], nembedded[i], workspace[i], &gpu)
                                                          : emit_func(m, f[i], nembedded[i], workspace[i]);
         if (!ok || !artifact_launches(m->c, a, &gpu, i == 1)) return false;
     }

@@ -40,6 +40,8 @@ struct frame {
     bool parallel;                  /* iterations of a parallel loop: loops inside run serially */
 };
 
+enum { AS_GLOBAL = 1, AS_SHARED = 3 }; /* address spaces of GPUs */
+
 struct constant { const struct embedded *what; LLVMValueRef data; };
 struct memo_entry { const struct expr *e; LLVMValueRef value; };
 
@@ -70,6 +72,7 @@ void emit_open(struct emit *m, struct ir_ctx *c, const struct target *t, const c
 void emit_close(struct emit *m);
 /* Adds constant data, which embedded arguments of functions are then bound to. */
 void emit_embedded(struct emit *m, const struct embeddings *e);
+LLVMValueRef embedded_data(const struct emit *m, const struct tensor *t);     /* of the version that came last */
 /* Adds `f` as an external function with its _call entry; the last `nembedded` arguments are constant data. False: error
  * set. */
 bool emit_func(struct emit *m, const struct func *f, int nembedded, int64_t *workspace);
@@ -136,7 +139,7 @@ void set_arg_attrs(struct emit *m, LLVMValueRef fn, unsigned at, const struct bu
 
 /* ---- llvm_kernel.c ---- */
 /* Adds the kernels of `f`, as planned in *l. */
-bool emit_kernels(struct emit *m, const struct func *f, int64_t *workspace, struct launches *l);
+bool emit_kernels(struct emit *m, const struct func *f, int nembedded, int64_t *workspace, struct launches *l);
 bool emit_bound(struct emit *m, const struct stmt *s);
 void emit_barrier(struct emit *m);
 LLVMValueRef shared_room(struct emit *m, const struct buffer *b);

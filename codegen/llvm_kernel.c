@@ -7,7 +7,7 @@
  * threads than the loop iterations, an `if`. Shared buffers are variables of the module, local ones of the function. */
 #include "codegen/llvm_impl.h"
 
-enum { AS_GLOBAL = 1, AS_SHARED = 3, CONV_PTX_KERNEL = 71 };
+enum { CONV_PTX_KERNEL = 71 };
 
 /* ---- attributes ---- */
 
@@ -76,7 +76,7 @@ LLVMValueRef shared_room(struct emit *m, const struct buffer *b)
 
 /* ---- kernels ---- */
 
-static bool fill_kernel(struct emit *m, const struct func *f, const struct launches *l, LLVMValueRef fn)
+static bool fill_kernel(struct emit *m, const struct func *f, int nparam, const struct launches *l, LLVMValueRef fn)
 {
     struct frame frame = {.fn = fn};
     m->frame = &frame;
@@ -84,7 +84,9 @@ static bool fill_kernel(struct emit *m, const struct func *f, const struct launc
     if (m->nslot) memset(m->slot, 0, m->nslot * sizeof m->slot[0]);
     frame.entry = l_block(m, "entry");
     frame.start = l_block(m, "start");
-    for (int i = 0; i < f->narg; i++) {
+    for (int i = nparam; i < f->narg; i++)
+        bind(m, (struct binding){f->arg[i], embedded_data(m, f->arg[i]->tensor), STORAGE_ALIGN, 0});
+    for (int i = 0; i < nparam; i++) {
         LLVMValueRef p = LLVMGetParam(fn, (unsigned)i);
         LLVMSetValueName2(p, f->arg[i]->name, strlen(f->arg[i]->name));
         set_arg_attrs(m, fn, (unsigned)i + 1, f->arg[i]);
@@ -94,7 +96,7 @@ static bool fill_kernel(struct emit *m, const struct func *f, const struct launc
     l_at(m, frame.start);
     for (size_t i = 0; i < l->global.n; i++) {
         LLVMValueRef offset = l_idx(m, l->global.at[i].offset);
-        LLVMValueRef at = LLVMBuildInBoundsGEP2(m->b, m->i8, LLVMGetParam(fn, (unsigned)f->narg), &offset, 1,
+        LLVMValueRef at = LLVMBuildInBoundsGEP2(m->b, m->i8, LLVMGetParam(fn, (unsigned)nparam), &offset, 1,
                                                 l->global.at[i].buffer->name);
         bind(m, (struct binding){l->global.at[i].buffer, at, LAUNCH_ALIGN, 0});
     }
@@ -106,13 +108,13 @@ static bool fill_kernel(struct emit *m, const struct func *f, const struct launc
     return ok;
 }
 
-bool emit_kernels(struct emit *m, const struct func *f, int64_t *workspace, struct launches *l)
+bool emit_kernels(struct emit *m, const struct func *f, int nembedded, int64_t *workspace, struct launches *l)
 {
     static const char *const require[3] = {"reqntidx", "reqntidy", "reqntidz"};
     if (!plan_launches(m->c, f, m->target, l)) return false;
     *workspace = l->workspace;
     m->name = f->name;
-    int n = f->narg + (l->workspace != 0);
+    int nparam = f->narg - nembedded, n = nparam + (l->workspace != 0);
     LLVMTypeRef *param = ARENA_ARRAY(&m->c->arena, LLVMTypeRef, n ? n : 1);
     for (int i = 0; i < n; i++) param[i] = LLVMPointerTypeInContext(m->llvm, AS_GLOBAL);
     bool ok = true;
@@ -127,7 +129,7 @@ bool emit_kernels(struct emit *m, const struct func *f, int64_t *workspace, stru
             set_attr(m, fn, (unsigned)n, "noalias", 0);
             set_attr(m, fn, (unsigned)n, "align", LAUNCH_ALIGN);
         }
-        ok = fill_kernel(m, f, l, fn);
+        ok = fill_kernel(m, f, nparam, l, fn);
     }
     m->launch = NULL;
     return ok;

@@ -197,13 +197,14 @@ static LLVMValueRef data_of(struct emit *m, const struct embedded *x)
         if (k->what->size == x->size && !memcmp(k->what->bytes, x->bytes, (size_t)x->size)) return k->data;
     }
     LLVMValueRef bytes = LLVMConstStringInContext2(m->llvm, x->bytes, (size_t)x->size, 1);
-    LLVMValueRef data =
-        LLVMAddGlobal(m->module, LLVMTypeOf(bytes), arena_printf(&m->c->arena, "%s.%s", m->name, x->name));
+    bool gpu = m->target->family->kind == TARGET_SIMT;
+    LLVMValueRef data = LLVMAddGlobalInAddressSpace(m->module, LLVMTypeOf(bytes), arena_printf(&m->c->arena, "%s.%s", m->name, x->name),
+                                                    gpu ? AS_GLOBAL : 0);
     LLVMSetInitializer(data, bytes);
     LLVMSetGlobalConstant(data, 1);
     LLVMSetLinkage(data, LLVMInternalLinkage);
     LLVMSetAlignment(data, STORAGE_ALIGN);
-    LLVMSetSection(data, ".rodata"); /* not in a section of its own kind that linkers merge */
+    if (!gpu) LLVMSetSection(data, ".rodata"); /* not in a section of its own kind that linkers merge */
     return data;
 }
 
@@ -215,8 +216,7 @@ void emit_embedded(struct emit *m, const struct embeddings *e)
     }
 }
 
-/* Of the version that came last. */
-static LLVMValueRef constant_of(const struct emit *m, const struct tensor *t)
+LLVMValueRef embedded_data(const struct emit *m, const struct tensor *t)
 {
     size_t i = m->constant.n;
     while (i > 0 && m->constant.at[i - 1].what->tensor != t) i--;
@@ -233,7 +233,7 @@ static bool fill_func(struct emit *m, const struct func *f, int nparam, LLVMValu
     frame.entry = l_block(m, "entry");
     frame.start = l_block(m, "start");
     for (int i = nparam; i < f->narg; i++)
-        bind(m, (struct binding){f->arg[i], constant_of(m, f->arg[i]->tensor), STORAGE_ALIGN, 0});
+        bind(m, (struct binding){f->arg[i], embedded_data(m, f->arg[i]->tensor), STORAGE_ALIGN, 0});
     for (int i = 0; i < nparam; i++) {
         LLVMValueRef p = LLVMGetParam(fn, (unsigned)i);
         LLVMSetValueName2(p, f->arg[i]->name, strlen(f->arg[i]->name));
