@@ -54,7 +54,7 @@ int tmpl_offset(const struct tensor *x, enum dtype to)
 /* Of one kind: an instruction, or a way of doing without, whose steps are accepted or refused alike. */
 static bool alike(const struct choice *a, const struct choice *b)
 {
-    return a->row == b->row && a->tile == b->tile && !a->cols == !b->cols;
+    return a->row == b->row && a->tile == b->tile && !a->cols == !b->cols && !a->nr == !b->nr;
 }
 
 bool cand_add(struct candidates *to, struct choice c)
@@ -66,7 +66,7 @@ bool cand_add(struct candidates *to, struct choice c)
         return false;
     int same = 0, worst = -1;
     for (int i = 0; i < to->n; i++) {
-        if (to->at[i].row != c.row || !to->at[i].cols != !c.cols) continue;
+        if (!alike(&to->at[i], &c)) continue;
         same++;
         if (worst < 0 || to->at[i].cycles > to->at[worst].cycles) worst = i;
     }
