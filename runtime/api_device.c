@@ -30,7 +30,7 @@ bool qj_gpu(qj_ctx *q, qj_gpu_info *out)
     return ok;
 }
 
-struct moving { const qj_tensor *from; qj_tensor *to; };
+struct moving { const qj_tensor *from; qj_tensor *to; void *stream; };
 
 static bool usable(struct qj_ctx *q, const qj_tensor *t)
 {
@@ -54,7 +54,7 @@ static bool body_to_gpu(struct qj_ctx *q, void *u)
 
 qj_tensor *qj_tensor_to_gpu(qj_ctx *q, const qj_tensor *t)
 {
-    struct moving m = {t, NULL};
+    struct moving m = {t, NULL, NULL};
     return api_run(q, API_SCRATCH, body_to_gpu, &m) ? m.to : NULL;
 }
 
@@ -68,11 +68,37 @@ static bool body_copy(struct qj_ctx *q, void *u)
         || (m->to->ndim && memcmp(m->to->shape, m->from->shape, (size_t)m->to->ndim * sizeof *m->to->shape)))
         return err_set(&q->ir.err, ERR_ARGUMENT, (struct span){0}, "the tensors differ in type or shape");
     struct cuda *d = api_cuda(q);
-    return d && (device_move(d, m->to, m->from, &(struct why){why, sizeof why})
+    return d && (device_move(d, m->to, m->from, m->stream, &(struct why){why, sizeof why})
                  || err_set(&q->ir.err, ERR_DEVICE, (struct span){0}, "%s", why));
 }
 
 bool qj_tensor_copy(qj_ctx *q, qj_tensor *to, const qj_tensor *from)
 {
-    return api_run(q, API_SCRATCH, body_copy, &(struct moving){from, to});
+    return api_run(q, API_SCRATCH, body_copy, &(struct moving){from, to, NULL});
+}
+
+bool qj_tensor_copy_on(qj_ctx *q, qj_tensor *to, const qj_tensor *from, void *stream)
+{
+    return api_run(q, API_SCRATCH, body_copy, &(struct moving){from, to, stream});
+}
+
+struct making { qj_dtype type; int ndim; const int64_t *shape; qj_tensor *out; };
+
+static bool body_new(struct qj_ctx *q, void *u)
+{
+    struct making *m = u;
+    char why[256] = "";
+    qj_tensor *like = qj_tensor_from_data(m->type, m->ndim, m->shape, NULL); /* is it a shape? */
+    bool sane = like != NULL;
+    qj_tensor_free(like);
+    if (!sane) return err_set(&q->ir.err, ERR_ARGUMENT, (struct span){0}, "no tensor has this type and shape");
+    struct cuda *d = api_cuda(q);
+    if (d) m->out = device_tensor(d, m->type, m->ndim, m->shape, &(struct why){why, sizeof why});
+    return m->out || !d ? d != NULL : err_set(&q->ir.err, ERR_DEVICE, (struct span){0}, "%s", why);
+}
+
+qj_tensor *qj_tensor_new_gpu(qj_ctx *q, qj_dtype t, int ndim, const int64_t *shape)
+{
+    struct making m = {t, ndim, shape, NULL};
+    return api_run(q, API_SCRATCH, body_new, &m) ? m.out : NULL;
 }

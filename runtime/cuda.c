@@ -244,31 +244,44 @@ bool cuda_zero(struct cuda *d, uint64_t at, int64_t bytes, struct why *w)
     return rc == 0 || why(w, d, "clearing memory on the device", rc);
 }
 
+/* Does one call of the driver's, if there are bytes, with the context current. */
+#define COPY(what, call)                                      \
+    do {                                                      \
+        if (!bytes) return true;                              \
+        if (!enter(d, w)) return false;                       \
+        int rc = (call);                                      \
+        leave(d);                                             \
+        return rc == 0 || why(w, d, what " the device", rc);  \
+    } while (0)
+
 bool cuda_to(struct cuda *d, uint64_t to, const void *from, int64_t bytes, struct why *w)
 {
-    if (!bytes) return true;
-    if (!enter(d, w)) return false;
-    int rc = d->api.memory_to(to, from, (size_t)bytes);
-    leave(d);
-    return rc == 0 || why(w, d, "copying to the device", rc);
+    COPY("copying to", d->api.memory_to(to, from, (size_t)bytes));
 }
 
 bool cuda_from(struct cuda *d, void *to, uint64_t from, int64_t bytes, struct why *w)
 {
-    if (!bytes) return true;
-    if (!enter(d, w)) return false;
-    int rc = d->api.memory_from(to, from, (size_t)bytes);
-    leave(d);
-    return rc == 0 || why(w, d, "copying from the device", rc);
+    COPY("copying from", d->api.memory_from(to, from, (size_t)bytes));
 }
 
 bool cuda_between(struct cuda *d, uint64_t to, uint64_t from, int64_t bytes, struct why *w)
 {
-    if (!bytes) return true;
-    if (!enter(d, w)) return false;
-    int rc = d->api.memory_copy(to, from, (size_t)bytes);
-    leave(d);
-    return rc == 0 || why(w, d, "copying on the device", rc);
+    COPY("copying on", d->api.memory_copy(to, from, (size_t)bytes));
+}
+
+bool cuda_to_on(struct cuda *d, uint64_t to, const void *from, int64_t bytes, void *stream, struct why *w)
+{
+    COPY("copying to", d->api.memory_to_on(to, from, (size_t)bytes, stream));
+}
+
+bool cuda_from_on(struct cuda *d, void *to, uint64_t from, int64_t bytes, void *stream, struct why *w)
+{
+    COPY("copying from", d->api.memory_from_on(to, from, (size_t)bytes, stream));
+}
+
+bool cuda_between_on(struct cuda *d, uint64_t to, uint64_t from, int64_t bytes, void *stream, struct why *w)
+{
+    COPY("copying on", d->api.memory_copy_on(to, from, (size_t)bytes, stream));
 }
 
 /* ---- kernels ---- */
@@ -354,13 +367,13 @@ void cuda_unload(struct cuda_kernel *k)
 
 struct cuda *cuda_of(const struct cuda_kernel *k) { return k->d; }
 
-static int launch_all(const struct cuda_kernel *k, bool pack, void **param)
+static int launch_all(const struct cuda_kernel *k, bool pack, void *stream, void **param)
 {
     for (int i = 0; i < k->n; i++) {
         const struct one *f = &k->at[i];
         if (f->pack != pack) continue;
         int rc = k->d->api.launch(f->function, f->grid[0], f->grid[1], f->grid[2], f->block[0], f->block[1], f->block[2], 0,
-                                  k->stream, param, NULL);
+                                  stream, param, NULL);
         if (rc) return rc;
     }
     return 0;
@@ -370,7 +383,7 @@ static int run(const struct cuda_kernel *k, bool pack, void **param, int times, 
 {
     const struct api *api = &k->d->api;
     int rc = api->event_record(k->from, k->stream);
-    for (int i = 0; !rc && i < times; i++) rc = launch_all(k, pack, param);
+    for (int i = 0; !rc && i < times; i++) rc = launch_all(k, pack, k->stream, param);
     if (!rc) rc = api->event_record(k->to, k->stream);
     if (!rc) rc = api->stream_wait(k->stream);
     return rc ? rc : api->event_ms(ms, k->from, k->to);
@@ -388,5 +401,15 @@ bool cuda_run(const struct cuda_kernel *k, bool pack, uint64_t *param, int times
     pthread_mutex_unlock(&own->lock);
     leave(k->d);
     if (ms) *ms = (double)took;
+    return rc == 0 || why(w, k->d, "the kernel", rc);
+}
+
+bool cuda_enqueue(const struct cuda_kernel *k, uint64_t *param, void *stream, struct why *w)
+{
+    void *at[CALL_MAX_ARGS];
+    for (int i = 0; i < k->nparam[false]; i++) at[i] = &param[i];
+    if (!enter(k->d, w)) return false;
+    int rc = launch_all(k, false, stream, at);
+    leave(k->d);
     return rc == 0 || why(w, k->d, "the kernel", rc);
 }

@@ -45,8 +45,15 @@ bool cuda_to(struct cuda *d, uint64_t to, const void *from, int64_t bytes, struc
 bool cuda_from(struct cuda *d, void *to, uint64_t from, int64_t bytes, struct why *w);
 bool cuda_between(struct cuda *d, uint64_t to, uint64_t from, int64_t bytes, struct why *w);
 
+/* The same three on a stream of the caller's, begun when this returns. */
+bool cuda_to_on(struct cuda *d, uint64_t to, const void *from, int64_t bytes, void *stream, struct why *w);
+bool cuda_from_on(struct cuda *d, void *to, uint64_t from, int64_t bytes, void *stream, struct why *w);
+bool cuda_between_on(struct cuda *d, uint64_t to, uint64_t from, int64_t bytes, void *stream, struct why *w);
+
 /* Launches all kernels of the pack function or of the main one, in order, `times` over, and waits. param: arguments,
  * then the workspace. *ms, if wanted: what the device took, by its own clock. */
 bool cuda_run(const struct cuda_kernel *k, bool pack, uint64_t *param, int times, double *ms, struct why *w);
+/* Launches those of the main function on a stream of the caller's, and does not wait. Any thread, at once with others. */
+bool cuda_enqueue(const struct cuda_kernel *k, uint64_t *param, void *stream, struct why *w);
 
 #endif

@@ -3,6 +3,8 @@
 
 #include <stdlib.h>
 
+#include "runtime/call.h"
+
 /* ---- a call ---- */
 
 struct call {
@@ -58,6 +60,18 @@ bool device_run(const struct cuda_kernel *k, const struct artifact *a, bool pack
     return ok;
 }
 
+bool device_enqueue(const struct cuda_kernel *k, const struct artifact *a, void *const *ptr, void *stream, struct why *w)
+{
+    uint64_t param[CALL_MAX_ARGS];
+    int n = a->narg + (a->workspace != 0);
+    for (int i = 0; i < n; i++) {
+        param[i] = (uint64_t)(uintptr_t)ptr[i];
+        if (!cuda_is_device(cuda_of(k), param[i]))
+            return why_set(w, "on a stream all memory lies on the GPU, and %s does not", i < a->narg ? a->arg[i].name : "the workspace");
+    }
+    return cuda_enqueue(k, param, stream, w);
+}
+
 /* ---- tensors ---- */
 
 struct owner { struct cuda *d; uint64_t at; };
@@ -96,11 +110,15 @@ static bool on_device(struct cuda *d, const qj_tensor *t)
     return t->device.type == DL_CUDA || cuda_is_device(d, (uint64_t)(uintptr_t)qj_tensor_data(t));
 }
 
-bool device_move(struct cuda *d, qj_tensor *to, const qj_tensor *from, struct why *w)
+bool device_move(struct cuda *d, qj_tensor *to, const qj_tensor *from, void *stream, struct why *w)
 {
     int64_t bytes = qj_tensor_bytes(from);
     uint64_t target = (uint64_t)(uintptr_t)qj_tensor_data(to), source = (uint64_t)(uintptr_t)qj_tensor_data(from);
     bool there = on_device(d, to), here = on_device(d, from);
+    if (stream && !there && !here) return why_set(w, "neither tensor lies on the GPU");
+    if (stream && there && here) return cuda_between_on(d, target, source, bytes, stream, w);
+    if (stream && there) return cuda_to_on(d, target, qj_tensor_data(from), bytes, stream, w);
+    if (stream) return cuda_from_on(d, qj_tensor_data(to), source, bytes, stream, w);
     if (there && here) return cuda_between(d, target, source, bytes, w);
     if (there) return cuda_to(d, target, qj_tensor_data(from), bytes, w);
     if (here) return cuda_from(d, qj_tensor_data(to), source, bytes, w);
@@ -112,7 +130,7 @@ qj_tensor *device_copy(struct cuda *d, const qj_tensor *t, struct why *w)
 {
     qj_dtype type;
     qj_tensor *made = qj_tensor_dtype(t, &type) ? device_tensor(d, type, t->ndim, t->shape, w) : NULL;
-    if (!made || device_move(d, made, t, w)) return made;
+    if (!made || device_move(d, made, t, NULL, w)) return made;
     qj_tensor_free(made);
     return NULL;
 }

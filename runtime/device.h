@@ -20,13 +20,16 @@ static inline bool device_takes(int32_t type)
  * call). */
 bool device_run(const struct cuda_kernel *k, const struct artifact *a, bool pack, void *const *ptr, struct why *w);
 
+/* Launches the main function on the caller's stream. All pointers, the workspace's too, must lie on the device. */
+bool device_enqueue(const struct cuda_kernel *k, const struct artifact *a, void *const *ptr, void *stream, struct why *w);
+
 /* A zeroed tensor in the device's memory; freed as any other. NULL: w says why. */
 qj_tensor *device_tensor(struct cuda *d, qj_dtype t, int ndim, const int64_t *shape, struct why *w);
 
 /* A copy there of a tensor of the host or of the device. */
 qj_tensor *device_copy(struct cuda *d, const qj_tensor *t, struct why *w);
-/* Between any two kinds of memory; same number of bytes, both dense. */
-bool device_move(struct cuda *d, qj_tensor *to, const qj_tensor *from, struct why *w);
+/* Between any two kinds of memory; same number of bytes, both dense. On a stream (NULL: at once), one lies on the device. */
+bool device_move(struct cuda *d, qj_tensor *to, const qj_tensor *from, void *stream, struct why *w);
 
 /* Times calls by the device's clock. All pointers must lie on the device. False: w says why. */
 bool device_measure(const struct cuda_kernel *k, const struct artifact *a, void *const *ptr, double budget_ms,

@@ -459,6 +459,17 @@ void kernel_unbind(struct bound *b)
     *b = (struct bound){0};
 }
 
+/* Nothing may be made for such a call, as nobody would know when to free it. */
+static bool may_enqueue(const struct qj_kernel *k, const qj_call *o, struct why *w)
+{
+    const struct artifact *a = k->artifact->a;
+    if (!k->gpu) return why_set(w, "%s runs on the CPU, which has no streams", a->name);
+    if (packs(k) && !o->packed) return why_set(w, "on a stream the weights of %s must be packed before: qj_kernel_pack", a->name);
+    if (a->workspace && !o->workspace)
+        return why_set(w, "on a stream %s must be given its workspace of %" PRId64 " bytes, on the GPU", a->name, a->workspace);
+    return true;
+}
+
 bool qj_kernel_call(const qj_kernel *k, qj_tensor *const *args, int nargs, const qj_call *options)
 {
     qj_call o = options_of(options);
@@ -467,9 +478,10 @@ bool qj_kernel_call(const qj_kernel *k, qj_tensor *const *args, int nargs, const
     void *workspace, *ptr[CALL_MAX_ARGS];
     if (!k) return why_set(&w, "the kernel is missing (NULL)");
     if (!check_args(k, args, nargs, o.packed ? FOR_CALL_PACKED : FOR_CALL, o.check_ranges, &w)) return false;
+    if (o.stream && !may_enqueue(k, &o, &w)) return false;
     if (!prepare(k, args, &o, &packed, &workspace, &w)) return false;
     fill_args(k->artifact, args, o.packed ? o.packed : packed, o.workspace ? o.workspace : workspace, ptr);
-    bool ok = run(k, false, ptr, &w);
+    bool ok = o.stream ? device_enqueue(k->gpu, k->artifact->a, ptr, o.stream, &w) : run(k, false, ptr, &w);
     free(workspace);
     qj_packed_free(packed);
     return ok;

@@ -481,6 +481,11 @@ QJ_API qj_tensor *qj_tensor_to_gpu(qj_ctx *q, const qj_tensor *t);
 /* Copies the elements between two dense tensors of one type and shape, each on the CPU or the GPU. Errors:
  * cannot-run-here, argument, device. */
 QJ_API bool qj_tensor_copy(qj_ctx *q, qj_tensor *to, const qj_tensor *from);
+/* The same on a stream, as qj_call's: begun when it returns. One of them lies on the GPU; host memory that is not page-locked
+ * may be copied at once. Both must live until the stream is that far. */
+QJ_API bool qj_tensor_copy_on(qj_ctx *q, qj_tensor *to, const qj_tensor *from, void *stream);
+/* A zeroed tensor in the GPU's memory, the caller's; a workspace is one of bytes. Errors as for qj_tensor_to_gpu. */
+QJ_API qj_tensor *qj_tensor_new_gpu(qj_ctx *q, qj_dtype t, int ndim, const int64_t *shape);
 
 /* ---- kernels ---- */
 
@@ -507,6 +512,11 @@ typedef struct qj_call {
     size_t why_size;
     bool check_ranges;          /* first look whether inputs and weights lie in their declared ranges, on which the choice
                                    of instructions rests; always done by a debug build */
+    /* A CUstream of the GPU's primary context (CU_STREAM_LEGACY for the default one): the call launches there and returns;
+     * an error of the kernel itself comes from whoever waits. All tensors lie on the GPU, weights are packed before, and what the
+     * kernel needs of workspace is given, there; all of it, and the kernel, must live until the stream is that far. NULL: a
+     * stream of the kernel's own, which the call waits for. */
+    void *stream;
 } qj_call;
 
 /* Checks the tensors and calls the kernel; no allocation when the options give what it needs. A tensor has the

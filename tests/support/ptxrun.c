@@ -7,6 +7,7 @@
 
 #include "codegen/codegen.h"
 #include "tests/emu/ptx/ptx.h"
+#include "tests/support/gpurun.h"
 
 enum { MOST_BUFFERS = 132 };
 
@@ -56,6 +57,27 @@ static bool by_ptx(void *u, bool pack, void *const *arg)
     return true;
 }
 
+/* The same on the GPU at hand, where $QJ_GPU asks for it and it runs the target. */
+struct on_gpu { const struct artifact *a; struct cuda_kernel *k; };
+
+static bool by_gpu(void *u, bool pack, void *const *arg)
+{
+    struct on_gpu *g = u;
+    return gpu_call(g->k, g->a, pack, arg);
+}
+
+static bool check_on_gpu(struct ir_ctx *c, const struct artifact *a, const struct lowered *l, const struct oracle *o)
+{
+    if (!env_number("QJ_GPU", 0)) return true;
+    struct on_gpu g = {a, gpu_load(&c->err, a)};
+    bool other = !g.k && c->err.first.code == ERR_NO_HOST && !gpu_missing();
+    if (!g.k && !other) show_error(c);
+    if (!g.k) return err_clear(&c->err), other;
+    bool ok = harness_check(l, o, false, by_gpu, &g);
+    gpu_unload(g.k);
+    return ok;
+}
+
 bool ptx_check(struct ir_ctx *c, const struct lowered *l, const struct oracle *o, bool may_refuse, struct ptx_counts *n)
 {
     struct cg_options opt = {.kind = CG_PTX, .verify = true};
@@ -70,7 +92,7 @@ bool ptx_check(struct ir_ctx *c, const struct lowered *l, const struct oracle *o
     struct device d = {.a = a, .ptx = ptx_load(a->bytes, why, sizeof why), .count = n};
     d.workspace[0] = calloc(1, (size_t)a->workspace + 1);
     d.workspace[1] = calloc(1, (size_t)a->pack_workspace + 1);
-    bool ok = d.ptx && d.workspace[0] && d.workspace[1] && harness_check(l, o, false, by_ptx, &d);
+    bool ok = d.ptx && d.workspace[0] && d.workspace[1] && harness_check(l, o, false, by_ptx, &d) && check_on_gpu(c, a, l, o);
     if (!d.ptx) fprintf(stderr, "%s\n", why);
     if (!ok) fprintf(stderr, "%s", a->bytes);
     if (d.ptx) ptx_free(d.ptx);

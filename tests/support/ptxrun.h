@@ -9,7 +9,8 @@
 struct ptx_counts { uint64_t runs, instructions, dp4a, mma, barriers, accesses, passes; };
 
 /* Compiles l, runs its kernels in order and compares. may_refuse: a refusal by codegen is no failure. What the
- * interpreter does not know, and every race, is one. Adds to *n. */
+ * interpreter does not know, and every race, is one. Adds to *n. With QJ_GPU=1 in the environment also on the GPU at hand, or by
+ * the driver that $QJIT_CUDA_DRIVER names. */
 bool ptx_check(struct ir_ctx *c, const struct lowered *l, const struct oracle *o, bool may_refuse, struct ptx_counts *n);
 
 #endif

@@ -37,7 +37,10 @@ class Gpu:
         self("cuStreamCreate", ctypes.byref(self.stream), 0)
 
     def __call__(self, name, *args):
-        error = getattr(self.library, name)(*args)
+        function = getattr(self.library, name, None)
+        if not function:
+            raise RuntimeError(f"this driver has no {name}")
+        error = function(*args)
         if error:
             text = ctypes.c_char_p()
             self.library.cuGetErrorName(error, ctypes.byref(text))
@@ -105,15 +108,20 @@ class GpuFunction:
                 a.align = 1     # of the array; the copy on the GPU has 256
                 a.pointer(value, check_range)
                 there[a.name].write(value)
-        pointers = [b.at for b in there.values()]
-        if self.workspace:
-            room = Buffer(self.gpu, self.workspace)
-            pointers.append(room.at)
-        param = (ctypes.c_void_p * len(pointers))(*(ctypes.addressof(p) for p in pointers))
-        for function, sizes in self.launches:
-            self.gpu("cuLaunchKernel", function, *sizes, 0, self.gpu.stream, param, None)
+        self.bind(there)()
         self.gpu("cuStreamSynchronize", self.gpu.stream)
         return {a.name: there[a.name] for a in self.args if a.role in written}
+
+    def bind(self, there):
+        """A call on these buffers, by name, that launches and does not wait; for many calls."""
+        buffers = [there[a.name] for a in self.args] + ([Buffer(self.gpu, self.workspace)] if self.workspace else [])
+        param = (ctypes.c_void_p * len(buffers))(*(ctypes.addressof(b.at) for b in buffers))
+        call = [(function, *sizes, 0, self.gpu.stream, param, None) for function, sizes in self.launches]
+
+        def launch(_alive=buffers):
+            for args in call:
+                self.gpu("cuLaunchKernel", *args)
+        return launch
 
 
 class GpuKernel:

@@ -322,6 +322,35 @@ static void report(const char *entry, const struct ptx_launch *l, const struct p
     fclose(f);
 }
 
+/* What is launched, at once or, while a stream is captured, by a graph. */
+struct node {
+    struct function *f;
+    struct ptx_launch l;
+    uint64_t value[64];
+    struct node *next;
+};
+static struct node *captured, **capture_end;        /* capture_end: NULL while nothing is captured */
+
+static int run(const struct node *n)
+{
+    struct ptx_report r;
+    pthread_mutex_lock(&lock);
+    struct ptx_launch l = n->l;
+    l.param = n->value;
+    l.nbuffer = nbuffer;
+    l.buffer = buffer;
+    l.limit = (uint64_t)number("QJIT_EMU_LIMIT", 0);
+    bool ok = ptx_run(n->f->m->p, &l, &r);
+    clock_ns += r.instructions;
+    report(n->f->e.name, &l, &r);
+    if (!ok) {
+        snprintf(why, sizeof why, "%s: %s", n->f->e.name, r.why);
+        lost = l.limit && r.instructions >= l.limit ? TIMEOUT : LAUNCH_FAILED;
+    }
+    pthread_mutex_unlock(&lock);
+    return lost;
+}
+
 EXPORT int cuLaunchKernel(void *function, unsigned gx, unsigned gy, unsigned gz, unsigned bx, unsigned by, unsigned bz,
                           unsigned shared, void *stream, void **param, void **extra)
 {
@@ -329,21 +358,43 @@ EXPORT int cuLaunchKernel(void *function, unsigned gx, unsigned gy, unsigned gz,
     if (asked >= ILLEGAL_ADDRESS && asked != 701) lost = asked; /* of the kernel, not of the call */
     if (asked) return asked;
     struct function *f = function;
-    uint64_t value[1100];
-    struct ptx_report r;
+    struct node n = {.f = f, .l = {.entry = f->e.name, .grid = {gx, gy, gz}, .block = {bx, by, bz}, .nparam = f->e.nparam,
+                                   .dynamic_shared = shared}};
     if (lost) return lost;
-    if (extra || f->e.nparam > 1100) return INVALID_VALUE;
-    for (int i = 0; i < f->e.nparam; i++) memcpy(&value[i], param[i], sizeof value[i]);
-    pthread_mutex_lock(&lock);
-    struct ptx_launch l = {.entry = f->e.name, .grid = {gx, gy, gz}, .block = {bx, by, bz}, .nparam = f->e.nparam,
-                           .param = value, .nbuffer = nbuffer, .buffer = buffer, .dynamic_shared = shared, .limit = (uint64_t)number("QJIT_EMU_LIMIT", 0)};
-    bool ok = ptx_run(f->m->p, &l, &r);
-    clock_ns += r.instructions;
-    report(f->e.name, &l, &r);
-    if (!ok) {
-        snprintf(why, sizeof why, "%s: %s", f->e.name, r.why);
-        lost = l.limit && r.instructions >= l.limit ? TIMEOUT : LAUNCH_FAILED;
-    }
-    pthread_mutex_unlock(&lock);
+    if (extra || f->e.nparam > 64) return INVALID_VALUE;
+    for (int i = 0; i < f->e.nparam; i++) memcpy(&n.value[i], param[i], sizeof n.value[i]);
+    if (!capture_end) return run(&n);
+    struct node *kept = malloc(sizeof *kept);
+    if (!kept) return NO_MEMORY;
+    *kept = n;
+    *capture_end = kept;
+    capture_end = &kept->next;
+    return OK;
+}
+
+/* ---- graphs: launches of one stream at a time, and nothing else ---- */
+
+EXPORT int cuStreamBeginCapture_v2(void *stream, int mode)
+{
+    if (!stream || capture_end) return INVALID_VALUE;
+    captured = NULL;
+    capture_end = &captured;
+    return OK;
+}
+EXPORT int cuStreamEndCapture(void *stream, void **graph) { return *graph = captured, capture_end = NULL, OK; }
+EXPORT int cuGraphInstantiateWithFlags(void **made, void *graph, unsigned long long flags) { return *made = graph, flags ? INVALID_VALUE : OK; }
+EXPORT int cuGraphDestroy(void *graph) { return graph ? OK : INVALID_VALUE; } /* what was made of it has the launches */
+EXPORT int cuGraphLaunch(void *made, void *stream)
+{
+    for (const struct node *n = made; n && !lost; n = n->next) run(n);
     return lost;
 }
+EXPORT int cuGraphExecDestroy(void *made)
+{
+    for (struct node *n = made, *next; n; n = next) {
+        next = n->next;
+        free(n);
+    }
+    return OK;
+}
+EXPORT int cuMemsetD8Async(uint64_t at, unsigned char byte, size_t n, void *stream) { return cuMemsetD8_v2(at, byte, n); }
