@@ -536,7 +536,7 @@ QJ_API void qj_packed_free(qj_packed *p);
  *
  *     qj_tensor *args[] = {a, w, c};
  *     qj_packed *p = qj_kernel_pack(k, args, 3, NULL);    // once
- *     qj_call o = {sizeof o, p, NULL, NULL, 0, false};
+ *     qj_call o = {sizeof o, p, NULL, NULL, 0, false, NULL};
  *     qj_kernel_call(k, args, 3, &o);                     // many times
  */
 QJ_API const void *qj_packed_data(const qj_packed *p, int i);
