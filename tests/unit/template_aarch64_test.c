@@ -46,6 +46,7 @@ static const struct { const char *words, *neon, *dot, *tiles; } layers[] = {
     {"depthwise h=28 w=28 c=17 k=3 pad=1 act=i8", "smlal", "sdot", "sdot"},
     {"depthwise h=56 w=56 c=128 k=3 pad=1 act=i8 in=NCHW", "smlal", "sdot", "sdot"},
     {"depthwise h=56 w=56 c=128 k=3 pad=1 act=i8 in=NCHW16c", "smlal", "sdot", "sdot"},
+    {"depthwise h=56 w=56 c=128 k=3 pad=1 act=i8 in=NCHW out=NCHW", "smlal", "sdot", "sdot"},
     {"dense m=1 n=1000 k=2048 act=i8", "smull", "sdot", "sdot"},
     {"dense m=3 n=1001 k=2048 act=i8", "smull", "sdot", "smmla"},
     {"dense m=7 n=100 k=203 act=i8", "smull", "sdot", "smmla"},
