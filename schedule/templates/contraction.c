@@ -36,13 +36,22 @@ static bool from_weights(const struct sched *s, const struct expr *e)
     return !o.input;
 }
 
-/* The dimension of the read that v alone indexes, v indexing no other; -1: none. */
-static int dim_of(const struct expr *read, const struct var *v)
+/* e is v, or (part) begins with it: parts of one axis, one after the other. */
+static bool runs_along(const struct expr *e, const struct var *v, bool part)
+{
+    if (e->op == OP_VAR) return e->val.var == v;
+    for (int i = 0; part && e->op == OP_ADD && i < 2; i++)
+        if (runs_along(e->kid[i], v, true) && !ir_uses(e->kid[1 - i], v)) return true;
+    return false;
+}
+
+/* The dimension of the read that v alone indexes, v indexing no other; or (part) v and what says which part. -1: none. */
+static int dim_of(const struct expr *read, const struct var *v, bool part)
 {
     int found = -1;
     for_kids(read, d) {
         if (!ir_uses(read->kid[d], v)) continue;
-        if (found >= 0 || read->kid[d]->op != OP_VAR) return -1;
+        if (found >= 0 || !runs_along(read->kid[d], v, part)) return -1;
         found = d;
     }
     return found;
@@ -53,12 +62,12 @@ static int dim_of(const struct expr *read, const struct var *v)
 static void find_group(struct contraction *k)
 {
     const struct stage *g = k->sum;
-    bool lanes = false;
+    bool lanes = false, part = k->s->target->family->kind == TARGET_SIMT; /* which copies operands by the sum's own axes */
     for (int d = 0; d < k->ndata; d++) lanes |= k->data[d].role == CON_BATCH && k->data[d].extent > 1;
     k->group = -1;
     for (int i = 0; i < k->nsum; i++) {
         const struct var *v = g->root_var[g->nroot_data + i];
-        int xd = dim_of(k->xread, v), wd = dim_of(k->wread, v);
+        int xd = dim_of(k->xread, v, part), wd = dim_of(k->wread, v, part);
         if (xd < 0 || wd < 0 || (lanes && k->over[i].extent == 1)) continue;
         bool better = k->group < 0 || k->over[i].extent > k->over[k->group].extent ||
                       (k->over[i].extent == k->over[k->group].extent && xd > k->xgroup);

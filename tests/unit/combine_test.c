@@ -294,6 +294,24 @@ static void few_rows_by_template(void **state)
           "sm_80", "redux.sync.add.s32");
 }
 
+/* Parts of a sum by blocks of their own, each as the template runs a whole one; a second kernel adds them. */
+static void blocks_share_a_sum(void **state)
+{
+    (void)state;
+    static const char split[] = "split C.k parts=%d -> kb kr; rfactor C.kb -> Part; template";
+    for (int m = 1; m <= 16; m += 15)
+        for (int parts = 2; parts <= 4; parts += 2) {
+            char program[300], steps[100];
+            snprintf(program, sizeof program, "input A[m:%d, k:1028] : u8; weight W[n:20, k:1028] : i8\n"
+                     "C[m, n] : i32 = sum(k) i32(A[m, k]) * i32(W[n, k]); Out[m, n] : i8 = sat_i8(C[m, n] >> 9)", m);
+            snprintf(steps, sizeof steps, split, parts);
+            exact(program, steps, "sm_75", "dp4a.u32.s32");
+        }
+    exact("input A[y:5, x:5, k:64] : i8; weight W[o:20, r:3, s:3, k:64] : i8\n"
+          "C[y, x, o] : i32 = sum(r, s, k) i32(A[y + r, x + s, k]) * i32(W[o, r, s, k]); Out[y, x, o] = C[y, x, o] + 1",
+          "split C.k parts=4 -> kb kr; rfactor C.kb -> Part; template", "sm_80", "dp4a.s32.s32");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -303,6 +321,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(only_a_warp_in_machine_code, nestrun_open, nestrun_close),
         cmocka_unit_test(a_warp_exchanges_registers), cmocka_unit_test(steps_refused), cmocka_unit_test(where_some_threads_do_not_come),
         cmocka_unit_test(all_types_and_blocks), cmocka_unit_test(with_all_else), cmocka_unit_test(few_rows_by_template),
+        cmocka_unit_test(blocks_share_a_sum),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
