@@ -37,7 +37,7 @@ static void groups_combine(void **state)
 {
     (void)state;
     int32_t a[3][8], o[3][8];
-    for (int i = 0; i < 24; i++) a[i / 8][i % 8] = (i * 37 % 50 - 25) << 26;
+    for (int i = 0; i < 24; i++) a[i / 8][i % 8] = (i * 37 % 32 - 16) * (1 << 27);
     const struct { const char *by; int width; bool down; char op; } all[] = {
         {"sum(threadIdx.x, 8)", 8, false, '+'}, {"sum(threadIdx.x, 2)", 2, false, '+'}, {"max(threadIdx.x, 4)", 4, false, '>'},
         {"min(threadIdx.y, 3)", 3, true, '<'}, {"sum(threadIdx.y, 3)", 3, true, '+'}};
