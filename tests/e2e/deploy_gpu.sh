@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # A layer on a GPU in somebody's product, with the emulated driver in place of CUDA's: tools/examples/deploy/gpu.c by the
 # generated header alone, tools/examples/load_gpu.py by the metadata alone, each bit for bit plain loops or numpy; and by what
-# name they tell a launch that fails. Where CUDA's own cuda.h is there, gpu.c compiles with it.
+# name they tell a launch that fails. The program itself on `cuda`: run, check, time, and each trouble by name. Where CUDA's own cuda.h is there, gpu.c compiles with it.
 set -eu
 : "${QJIT:?}" "${QJ_SRC:?}" "${QJ_BUILD:?}" "${PYTHON:=/usr/bin/python3}" "${CC:=cc}"
 emu=$QJ_BUILD/tests/libcuda_emu.so
@@ -85,5 +85,39 @@ END
 done
 if QJIT_EMU_FAIL=cuLaunchKernel:719 LD_LIBRARY_PATH=$QJ_BUILD/tests ./gpu 2>err; then echo "a launch that fails is no error"; exit 1; fi
 grep -q 'CUDA_ERROR_LAUNCH_FAILED (719)' err
+
+# The program itself: run, check, time on `cuda`, the GPU at hand, and what it says where there is none.
+export QJIT_CUDA_DRIVER="$emu" QJIT_EMU_SM=80
+"$PYTHON" -c '
+import numpy as np
+rng = np.random.default_rng(1)
+np.save("A.npy", rng.integers(0, 256, (2, 13, 15, 17)).astype(np.uint8))
+np.save("W.npy", rng.integers(-128, 128, (40, 3, 3, 17)).astype(np.int8))
+np.save("B.npy", rng.integers(-99999, 99999, 40).astype(np.int32))
+np.save("M.npy", (rng.random(40) * 1e-3).astype(np.float32))'
+for target in cuda native; do
+    "$QJIT" run gpu_layer.qj --target $target A=A.npy W=W.npy B=B.npy M=M.npy Out=$target.npy 2>/dev/null
+done
+cmp cuda.npy native.npy
+"$QJIT" check gpu_layer.qj --target cuda | grep -q '^exact: '
+"$QJIT" --target cuda --json -c 'load gpu_layer.qj; time 1' >time.json
+"$PYTHON" -c '
+import json
+o = json.load(open("time.json"))
+assert o["ok"], o'
+fails() { # WORDS QJIT...: that command fails, with those words
+    words=$1
+    shift
+    if "$@" >out 2>&1; then echo "no error: $*"; exit 1; fi
+    grep -q -e "$words" out || { cat out; echo "not said: $words"; exit 1; }
+}
+for command in run check; do
+    fails 'no GPU to run on: CUDA.s driver cannot be opened' env QJIT_CUDA_DRIVER=/nonexistent.so "$QJIT" $command gpu_layer.qj --target cuda
+    fails 'CUDA_ERROR_NO_DEVICE (100)' env QJIT_EMU_FAIL=cuInit:100 "$QJIT" $command gpu_layer.qj --target cuda
+done
+fails 'CUDA_ERROR_OUT_OF_MEMORY (2)' env QJIT_EMU_MEMORY=5000 "$QJIT" check gpu_layer.qj --target cuda
+fails 'CUDA_ERROR_LAUNCH_TIMEOUT (702)' env QJIT_EMU_LIMIT=5000 "$QJIT" check gpu_layer.qj --target cuda
+fails 'CUDA_ERROR_ILLEGAL_ADDRESS (700)' env QJIT_EMU_FAIL=cuLaunchKernel:700 "$QJIT" run gpu_layer.qj --target cuda A=A.npy W=W.npy \
+    B=B.npy M=M.npy Out=x.npy
 if QJIT_EMU_SM=60 "$QJIT" run -c 'target cuda' 2>/dev/null; then echo "an old GPU is a target"; exit 1; fi
 echo "deploy_gpu: passed"
