@@ -235,14 +235,9 @@ bool cuda_is_device(struct cuda *d, uint64_t at)
     return rc == 0 && type == DEVICE_MEMORY;
 }
 
-bool cuda_zero(struct cuda *d, uint64_t at, int64_t bytes, struct why *w)
-{
-    if (!bytes) return true;
-    if (!enter(d, w)) return false;
-    int rc = d->api.memory_zero(at, 0, (size_t)bytes);
-    leave(d);
-    return rc == 0 || why(w, d, "clearing memory on the device", rc);
-}
+/* What the driver's own functions begin on its default stream, which other streams do not wait for: a copy from the host may
+ * be in a buffer of the driver's when they return, and between places on the device, or a clearing, it may not have begun. */
+static int done(const struct cuda *d, int rc) { return rc ? rc : d->api.stream_wait(NULL); }
 
 /* Does one call of the driver's, if there are bytes, with the context current. */
 #define COPY(what, call)                                      \
@@ -254,9 +249,14 @@ bool cuda_zero(struct cuda *d, uint64_t at, int64_t bytes, struct why *w)
         return rc == 0 || why(w, d, what " the device", rc);  \
     } while (0)
 
+bool cuda_zero(struct cuda *d, uint64_t at, int64_t bytes, struct why *w)
+{
+    COPY("clearing memory on", done(d, d->api.memory_zero(at, 0, (size_t)bytes)));
+}
+
 bool cuda_to(struct cuda *d, uint64_t to, const void *from, int64_t bytes, struct why *w)
 {
-    COPY("copying to", d->api.memory_to(to, from, (size_t)bytes));
+    COPY("copying to", done(d, d->api.memory_to(to, from, (size_t)bytes)));
 }
 
 bool cuda_from(struct cuda *d, void *to, uint64_t from, int64_t bytes, struct why *w)
@@ -266,7 +266,7 @@ bool cuda_from(struct cuda *d, void *to, uint64_t from, int64_t bytes, struct wh
 
 bool cuda_between(struct cuda *d, uint64_t to, uint64_t from, int64_t bytes, struct why *w)
 {
-    COPY("copying on", d->api.memory_copy(to, from, (size_t)bytes));
+    COPY("copying on", done(d, d->api.memory_copy(to, from, (size_t)bytes)));
 }
 
 bool cuda_to_on(struct cuda *d, uint64_t to, const void *from, int64_t bytes, void *stream, struct why *w)

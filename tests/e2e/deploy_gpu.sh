@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 # A layer on a GPU in somebody's product, with the emulated driver in place of CUDA's: tools/examples/deploy/gpu.c by the
 # generated header alone, tools/examples/load_gpu.py by the metadata alone, each bit for bit plain loops or numpy; and by what
-# name they tell a launch that fails. The program itself on `cuda`: run, check, time, and each trouble by name. Where CUDA's own cuda.h is there, gpu.c compiles with it.
+# name they tell a launch that fails. The program itself on `cuda`: run, check, time, and each trouble by name.
+# Where CUDA's own cuda.h is there, gpu.c compiles with it.
 set -eu
 : "${QJIT:?}" "${QJ_SRC:?}" "${QJ_BUILD:?}" "${PYTHON:=/usr/bin/python3}" "${CC:=cc}"
 emu=$QJ_BUILD/tests/libcuda_emu.so

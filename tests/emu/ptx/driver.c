@@ -10,7 +10,9 @@
  * $QJIT_EMU_REPORT is a file that gets a line of JSON for each launch, with what was counted. emu_live counts what has not
  * been freed.
  *
- * Devices share one context and memory; copies and launches are done when the call returns. Times are made up: a
+ * Devices share one context and memory; copies and launches are done when the call returns. But a copy to a buffer, or its
+ * clearing, by the default stream counts as under way until something waits for it, and a launch that is given the buffer on a
+ * stream that does not is an error. Times are made up: a
  * nanosecond an instruction. */
 #include <pthread.h>
 #include <stdio.h>
@@ -50,6 +52,7 @@ struct function { struct module *m; struct function *next; struct ptx_entry e; }
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static struct ptx_buffer buffer[MOST_BUFFERS];
+static bool under_way[MOST_BUFFERS];                /* the default stream may still write it */
 static int nbuffer;
 static size_t in_use;
 static int contexts, modules, streams, events;      /* that live */
@@ -144,16 +147,34 @@ EXPORT int cuDevicePrimaryCtxRelease_v2(int d)
 EXPORT int cuCtxPushCurrent_v2(void *c) { MAY_FAIL(); return c == &lock && contexts ? OK : INVALID_CONTEXT; }
 EXPORT int cuCtxPopCurrent_v2(void **c) { return *c = &lock, OK; }
 EXPORT int cuCtxSetCurrent(void *c) { return c == &lock && contexts ? OK : INVALID_CONTEXT; }
-EXPORT int cuCtxSynchronize(void) { return contexts ? lost : INVALID_CONTEXT; }
+static void arrived(void)
+{
+    pthread_mutex_lock(&lock);
+    memset(under_way, 0, sizeof under_way);
+    pthread_mutex_unlock(&lock);
+}
+EXPORT int cuCtxSynchronize(void) { return arrived(), contexts ? lost : INVALID_CONTEXT; }
 static int make(void **at, int *of, size_t size)
 {
     if (lost) return lost;
     if (!(*at = calloc(1, size))) return NO_MEMORY;
     return count(of, 1), OK;
 }
-EXPORT int cuStreamCreate(void **s, unsigned flags) { MAY_FAIL(); return flags > 1 ? INVALID_VALUE : make(s, &streams, 1); }
+/* A stream is a byte: 1 if it does not wait for the default one. */
+EXPORT int cuStreamCreate(void **s, unsigned flags)
+{
+    MAY_FAIL();
+    int rc = flags > 1 ? INVALID_VALUE : make(s, &streams, 1);
+    if (!rc) *(char *)*s = (char)flags;
+    return rc;
+}
 EXPORT int cuStreamDestroy_v2(void *s) { return free(s), count(&streams, -1), OK; }
-EXPORT int cuStreamSynchronize(void *s) { MAY_FAIL(); return lost; }
+EXPORT int cuStreamSynchronize(void *s)
+{
+    MAY_FAIL();
+    if (!s || s == (void *)1) arrived();
+    return lost;
+}
 EXPORT int cuEventCreate(void **e, unsigned flags) { MAY_FAIL(); return flags > 2 ? INVALID_VALUE : make(e, &events, sizeof clock_ns); }
 EXPORT int cuEventDestroy_v2(void *e) { return free(e), count(&events, -1), OK; }
 EXPORT int cuEventRecord(void *e, void *s) { MAY_FAIL(); return *(uint64_t *)e = clock_ns, lost; }
@@ -203,10 +224,21 @@ EXPORT int cuMemFree_v2(uint64_t at)
             free(buffer[i].at);
             in_use -= buffer[i].n;
             buffer[i] = (struct ptx_buffer){0};
+            under_way[i] = false;
             rc = OK;
         }
     pthread_mutex_unlock(&lock);
     return rc;
+}
+
+static void *writes(uint64_t at, size_t n)
+{
+    void *p = find(at, n);
+    pthread_mutex_lock(&lock);
+    for (int i = 0; p && i < nbuffer; i++)
+        if (buffer[i].at && at >= ptx_address(i) && at - ptx_address(i) < buffer[i].n) under_way[i] = true;
+    pthread_mutex_unlock(&lock);
+    return p;
 }
 
 static int copy(void *to, const void *from, size_t n)
@@ -217,16 +249,16 @@ static int copy(void *to, const void *from, size_t n)
     return OK;
 }
 
-EXPORT int cuMemcpyHtoD_v2(uint64_t to, const void *from, size_t n) { MAY_FAIL(); return copy(find(to, n), from, n); }
-EXPORT int cuMemcpyDtoH_v2(void *to, uint64_t from, size_t n) { MAY_FAIL(); return copy(to, find(from, n), n); }
-EXPORT int cuMemcpyDtoD_v2(uint64_t to, uint64_t from, size_t n) { MAY_FAIL(); return copy(find(to, n), find(from, n), n); }
+EXPORT int cuMemcpyHtoD_v2(uint64_t to, const void *from, size_t n) { MAY_FAIL(); return copy(writes(to, n), from, n); }
+EXPORT int cuMemcpyDtoH_v2(void *to, uint64_t from, size_t n) { MAY_FAIL(); return arrived(), copy(to, find(from, n), n); }
+EXPORT int cuMemcpyDtoD_v2(uint64_t to, uint64_t from, size_t n) { MAY_FAIL(); return copy(writes(to, n), find(from, n), n); }
 EXPORT int cuMemcpyHtoDAsync_v2(uint64_t to, const void *from, size_t n, void *s) { MAY_FAIL(); return copy(find(to, n), from, n); }
 EXPORT int cuMemcpyDtoHAsync_v2(void *to, uint64_t from, size_t n, void *s) { MAY_FAIL(); return copy(to, find(from, n), n); }
 EXPORT int cuMemcpyDtoDAsync_v2(uint64_t to, uint64_t from, size_t n, void *s) { MAY_FAIL(); return copy(find(to, n), find(from, n), n); }
 EXPORT int cuMemsetD8_v2(uint64_t at, unsigned char byte, size_t n)
 {
     MAY_FAIL();
-    void *p = find(at, n);
+    void *p = writes(at, n);
     if (p) memset(p, byte, n);
     return p ? OK : INVALID_VALUE;
 }
@@ -363,6 +395,12 @@ EXPORT int cuLaunchKernel(void *function, unsigned gx, unsigned gy, unsigned gz,
     if (lost) return lost;
     if (extra || f->e.nparam > 64) return INVALID_VALUE;
     for (int i = 0; i < f->e.nparam; i++) memcpy(&n.value[i], param[i], sizeof n.value[i]);
+    for (int i = 0; stream > (void *)2 && *(char *)stream && i < nbuffer; i++)
+        for (int k = 0; k < n.l.nparam; k++)
+            if (buffer[i].at && under_way[i] && n.value[k] == ptx_address(i)) {
+                snprintf(why, sizeof why, "%s: argument %d may still be copied or cleared by the default stream", f->e.name, k);
+                return lost = LAUNCH_FAILED;
+            }
     if (!capture_end) return run(&n);
     struct node *kept = malloc(sizeof *kept);
     if (!kept) return NO_MEMORY;
