@@ -55,6 +55,21 @@ static void see_store(struct check *k, const struct stmt *s)
     if (s->u.store.mask) ir_walk(s->u.store.mask, see_expr, k);
 }
 
+static void check_copy(struct check *k, const struct stmt *s)
+{
+    struct async_copy copy;
+    const char *why;
+    if (!s->u.store.buffer->async || async_copy_of(s, &copy, &why)) return;
+    unsupported(k, arena_printf(&k->c->arena, "%s cannot be fetched by asynchronous copies: %s", s->u.store.buffer->name, why),
+                "vectorize a loop over 4, 8 or 16 bytes that lie side by side in both places, at multiples of as many");
+}
+
+static void check_async(struct check *k, const char *what)
+{
+    if (is_gpu(k) && target_lacks(k->c, k->t, "sm_80"))
+        err_set(&k->c->err, ERR_FEATURE, (struct span){0}, "%s is asynchronous, which needs sm_80; %s lacks it", what, k->t->name);
+}
+
 static bool see_stmt(const struct stmt *s, void *u)
 {
     struct check *k = u;
@@ -66,9 +81,13 @@ static bool see_stmt(const struct stmt *s, void *u)
                                  s->u.loop.var->name, loop_kind_name[s->u.loop.how], k->t->name),
                     "on a CPU use parallel instead of bind");
         break;
-    case STMT_STORE: see_store(k, s); break;
+    case STMT_STORE:
+        see_store(k, s);
+        check_copy(k, s);
+        break;
     case STMT_IF: ir_walk(s->u.cond.cond, see_expr, k); break;
     case STMT_ALLOC:
+        if (s->u.alloc.buffer->async) check_async(k, s->u.alloc.buffer->name);
         if (s->u.alloc.buffer->scope != SCOPE_SHARED || is_gpu(k)) break;
         unsupported(k, arena_printf(&k->c->arena, "%s is in shared memory, which %s does not have",
                                     s->u.alloc.buffer->name, k->t->name), "use set_scope local or global");
@@ -84,7 +103,10 @@ static bool see_stmt(const struct stmt *s, void *u)
                                     s->u.combine.at->val.buffer->name, k->t->name),
                     "on a CPU rfactor the reduce loop instead of binding it");
         break;
-    case STMT_SEQ: case STMT_SYNC: break;
+    case STMT_SYNC:
+        if (s->u.sync.kind != SYNC_BARRIER) check_async(k, "a group of copies");
+        break;
+    case STMT_SEQ: break;
     }
     return !err_is(&k->c->err);
 }

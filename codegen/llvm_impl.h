@@ -142,6 +142,11 @@ void set_arg_attrs(struct emit *m, LLVMValueRef fn, unsigned at, const struct bu
 bool emit_kernels(struct emit *m, const struct func *f, int nembedded, int64_t *workspace, struct launches *l);
 bool emit_bound(struct emit *m, const struct stmt *s);
 void emit_barrier(struct emit *m);
+
+/* ---- llvm_async.c ---- */
+void emit_async_copy(struct emit *m, const struct stmt *s);
+void emit_sync(struct emit *m, const struct stmt *s);
+
 LLVMValueRef shared_room(struct emit *m, const struct buffer *b);
 LLVMValueRef axis_number(struct emit *m, enum loop_kind how);   /* i64: a block's or thread's number */
 /* ---- llvm_combine.c ---- */

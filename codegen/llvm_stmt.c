@@ -354,7 +354,10 @@ bool emit_stmt(struct emit *m, const struct stmt *s)
     case STMT_FOR:
         if (m->launch && s->u.loop.how >= LOOP_BLOCK_X && s->u.loop.how <= LOOP_THREAD_Z) return emit_bound(m, s);
         return s->u.loop.how == LOOP_PARALLEL && !m->frame->parallel ? emit_parallel(m, s) : emit_for(m, s);
-    case STMT_STORE: emit_store(m, s); return true;
+    case STMT_STORE:
+        if (s->u.store.buffer->async) emit_async_copy(m, s);
+        else emit_store(m, s);
+        return true;
     case STMT_IF: return emit_if(m, s);
     case STMT_SEQ:
         for (int i = 0; i < s->u.seq.n; i++)
@@ -363,7 +366,7 @@ bool emit_stmt(struct emit *m, const struct stmt *s)
     case STMT_ALLOC: return emit_alloc(m, s);
     case STMT_INTRIN: return emit_intrin(m, s);
     case STMT_SYNC:
-        if (m->launch) emit_barrier(m); /* on a CPU all is in order anyway */
+        if (m->launch) emit_sync(m, s); /* on a CPU all is in order anyway */
         return true;
     case STMT_COMBINE: emit_combine(m, s); return true;
     }

@@ -59,6 +59,16 @@ bool in_bounds(const struct buffer *b, const struct expr *at);
 bool check_lowered(struct ir_ctx *c, const struct lowered *l, enum cg_kind kind);
 bool check_func(struct ir_ctx *c, const struct func *f, const struct target *t);
 
+/* A store into async memory as copies of 16 bytes, or one of 4 or 8 (llvm_async.c). */
+struct async_copy {
+    const struct buffer *from;
+    const struct expr *to_at, *from_at;     /* numbers of the first elements */
+    int bytes;
+    const struct expr *cond;                /* else zeros; NULL: always */
+    const struct expr *mask;                /* else nothing; NULL: always */
+};
+bool async_copy_of(const struct stmt *s, struct async_copy *out, const char **why);  /* false: *why is it none */
+
 /* ---- kernels of a GPU (launch.c) ---- */
 
 enum { LAUNCH_ALIGN = 16 };     /* of arguments, workspace and shared buffers: what the widest access wants */

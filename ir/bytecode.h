@@ -41,6 +41,7 @@ enum bc_op {
     BC_FRESH,                   /* nothing of mem[x] has been written */
     BC_EXTERN,                  /* d = call x of the host's */
     BC_TOUCH,                   /* element a of mem[x] is about to be read: told to `touch` */
+    BC_COPIES,                  /* tells `copies` a */
     BC_SYNC,                    /* stops here, a trap of kind SYNC; goes on behind it */
     BC_COMBINE,                 /* the same: by `sub`, b neighbours along axis d combine element a of mem[x] (threads.h) */
     BC_CALL                     /* the owner's `call`, number x */
@@ -63,6 +64,7 @@ struct bc_mem {
     unsigned char *base, *set;
     bool check;                 /* elements may be missing: NEED before a load */
     bool watched;               /* every access is told to `touch` */
+    bool late;                  /* what is stored is missing until `copies` says it is there */
     bool far;                   /* too large to hold: every element through `far` */
 };
 
@@ -123,6 +125,8 @@ struct bc {
     bool (*miss)(void *u, int mem, int64_t at);                         /* fills element `at`; false: error set */
     bool (*far)(void *u, int mem, int64_t at, union value *out);        /* false: error set */
     bool (*call)(void *u, int x);                                       /* false: a fault */
+    void (*later)(void *u, int mem, int64_t at);    /* an element of late memory is on its way */
+    bool (*copies)(void *u, int keep);  /* -1: those so far are a group; else all but `keep` groups arrive. False: a fault */
     bool (*touch)(void *u, int mem, int64_t at, int64_t n, bool write); /* n elements; false: a fault */
 };
 

@@ -125,7 +125,8 @@ static bool commit(struct bc *b, int x)
     for (int k = 0; k < b->staged.n; k++) {
         if (m->watched && !b->touch(b->u, x, b->staged.at[k], 1, true)) return false;
         value_store(m->dt, m->base, b->staged.at[k], b->staged.value[k]);
-        if (m->set) m->set[b->staged.at[k]] = 1;
+        if (m->set) m->set[b->staged.at[k]] = !m->late;
+        if (m->late) b->later(b->u, x, b->staged.at[k]);
     }
     b->staged.n = 0;
     return true;
@@ -238,6 +239,9 @@ bool bc_run(struct bc *b, int from)
             break;
         case BC_TOUCH:
             if (!b->touch(b->u, i->x, A.i, 1, false)) return trap(b, i, BC_TRAP_REPORTED, NULL);
+            break;
+        case BC_COPIES:
+            if (!b->copies(b->u, i->a)) return trap(b, i, BC_TRAP_REPORTED, NULL);
             break;
         case BC_SYNC: case BC_COMBINE: return trap(b, i, BC_TRAP_SYNC, NULL);
         case BC_CALL:

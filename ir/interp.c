@@ -241,7 +241,9 @@ static void compile(struct interp *ip, const struct stmt *s)
         else compile(ip, meaning_loops(ip->c, s));
         break;
     case STMT_SYNC:
-        if (ip->now) bc_emit(b, (struct bc_ins){.op = BC_SYNC});
+        if (!ip->now) break;
+        if (s->u.sync.kind == SYNC_BARRIER) bc_emit(b, (struct bc_ins){.op = BC_SYNC});
+        else bc_emit(b, (struct bc_ins){.op = BC_COPIES, .a = s->u.sync.kind == SYNC_WAIT ? s->u.sync.keep : -1});
         break;
     case STMT_COMBINE: compile_combine(ip, s); break;
     }
@@ -284,7 +286,7 @@ static bool see_kernel(const struct stmt *s, void *u)
         int64_t *n = &k->block[s->u.combine.axis - LOOP_THREAD_X];
         *n = i64_max(*n, s->u.combine.width);
     }
-    k->syncs |= s->kind == STMT_SYNC || s->kind == STMT_COMBINE;
+    k->syncs |= (s->kind == STMT_SYNC && s->u.sync.kind == SYNC_BARRIER) || s->kind == STMT_COMBINE;
     return true;
 }
 
@@ -314,6 +316,14 @@ static bool on_touch(void *u, int mem, int64_t at, int64_t n, bool write)
     return threads_touch(&ip->threads, mem, at, n, write) || fault(ip, ERR_RACE, ip->threads.why);
 }
 
+static void on_later(void *u, int mem, int64_t at) { threads_later(&((struct interp *)u)->threads, mem, at); }
+
+static bool on_copies(void *u, int keep)
+{
+    struct interp *ip = u;
+    return threads_copies(&ip->threads, keep) || fault(ip, ERR_RACE, ip->threads.why);
+}
+
 /* Whatever more than one thread can reach and some thread writes. */
 static void watch(struct interp *ip, const struct func *f)
 {
@@ -321,6 +331,7 @@ static void watch(struct interp *ip, const struct func *f)
         const struct buffer *b = ip->mem.at[i].key;
         bool arg = i < (size_t)ip->narg;
         ip->mem.at[i].watched = arg ? f->arg[i]->written : b->scope != SCOPE_LOCAL;
+        ip->mem.at[i].late = !arg && b->async;
     }
 }
 
@@ -437,6 +448,8 @@ static bool run(struct interp *ip, const struct func *f)
     b->u = ip;
     b->call = on_call;
     b->touch = on_touch;
+    b->later = on_later;
+    b->copies = on_copies;
     if (ip->has_kernels) {
         compile_root(ip, f->body);
     } else {

@@ -137,9 +137,9 @@ enum tensor_kind {
 struct range { int64_t lo, hi; };    /* inclusive */
 struct layout;         /* ir/layout.h */
 
-/* What is known of runs of elements along a dimension, each starting at a multiple of `run`: of each four of a run take
- * the first two, or the last two; the positive ones of all these sum to at most pos, the negative ones to at least -neg.
- * Whoever makes the tensor makes it so. */
+/* What is known of runs of elements along a dimension, each starting at a multiple of `run`: of each four of a run take the first
+ * two, or the last two; the positive ones of all these sum to at most pos, the negative ones to at least -neg. Whoever makes the
+ * tensor makes it so. */
 struct chain { int dim; int64_t run, pos, neg; };
 
 struct tensor {
@@ -184,6 +184,7 @@ struct buffer {
     int64_t gap[QJ_MAX_PHYS];               /* elements that nobody uses, after each index of a dimension; innermost: 0 */
     struct range range;                     /* of the elements */
     bool written;                           /* ARG: the kernel writes it */
+    bool async;                             /* SHARED: what is stored is there when it has been waited for (threads.h) */
     const struct tensor *tensor;            /* what it stores; NULL in hand-written nests */
     uint32_t uid;
 };
@@ -197,6 +198,7 @@ enum loop_kind { LOOP_SERIAL, LOOP_UNROLLED, LOOP_VECTORIZED, LOOP_PARALLEL,
 extern const char *const loop_kind_name[LOOP_KINDS]; /* "serial" ... "blockIdx.x" ... "threadIdx.x" "vthread" */
 
 enum stmt_kind { STMT_FOR, STMT_STORE, STMT_IF, STMT_SEQ, STMT_ALLOC, STMT_INTRIN, STMT_SYNC, STMT_COMBINE };
+enum sync_kind { SYNC_BARRIER, SYNC_COMMIT, SYNC_WAIT };    /* threads.h */
 
 struct meaning;        /* ir/meaning.h */
 struct stmt {
@@ -223,12 +225,12 @@ struct stmt {
             const struct meaning *meaning;
             const struct expr *const *arg;  /* one LOAD an operand, in the meaning's order; arg[0] written */
         } intrin;
+        struct { enum sync_kind kind; int keep; } sync;
         struct { enum combiner k; enum loop_kind axis; int width; const struct expr *at; } combine;     /* threads.h; at: a LOAD */
     } u;
 };
 
-/* A lowered function: what codegen takes. Arguments in order; body reads and writes only them and its
- * allocs. */
+/* A lowered function: what codegen takes. Arguments in order; body reads and writes only them and its allocs. */
 struct func {
     const char *name;
     int narg;
@@ -281,8 +283,7 @@ const struct expr *ir_fma(struct ir_ctx *c, const struct expr *a, const struct e
 const struct expr *ir_select(struct ir_ctx *c, const struct expr *cond, const struct expr *a, const struct expr *b);
 const struct expr *ir_cast(struct ir_ctx *c, enum dtype to, const struct expr *a);    /* keeps lanes */
 const struct expr *ir_sat(struct ir_ctx *c, enum dtype to, const struct expr *a);
-const struct expr *ir_reduce(struct ir_ctx *c, enum combiner k, const struct expr *body, int naxes,
-                             const struct expr *const *axes);
+const struct expr *ir_reduce(struct ir_ctx *c, enum combiner k, const struct expr *body, int naxes, const struct expr *const *axis);
 const struct expr *ir_ramp(struct ir_ctx *c, const struct expr *base, const struct expr *stride, int lanes);
 const struct expr *ir_bcast(struct ir_ctx *c, const struct expr *a, int lanes);       /* lanes 1: a itself */
 #define IR_BIN(name, code)                                                                        \
@@ -297,16 +298,15 @@ const struct expr *ir_identity(struct ir_ctx *c, enum combiner k, enum dtype dt)
 /* One step of a combiner: acc (op) body; FMA wants body = a*b. */
 const struct expr *ir_combine(struct ir_ctx *c, enum combiner k, const struct expr *acc, const struct expr *body);
 
-/* A total order that depends on what nodes say, not on when they were made (variables, tensors and buffers by
- * age): loads first, constants last. Commutative operands and sums are kept in it, so one schedule always
- * gives one text and one object. 0: the same node. */
+/* A total order that depends on what nodes say, not on when they were made (variables, tensors and buffers by age): loads first,
+ * constants last. Commutative operands and sums are kept in it: one schedule, one text, one object. 0: the same. */
 int ir_compare(const struct expr *a, const struct expr *b);
 
 static inline bool ir_is_int(const struct expr *e, int64_t v) { return e->op == OP_INT && e->val.i == v; }
 int64_t ir_wrap(enum dtype d, int64_t v);         /* into the value range of an integer type or bool */
 int64_t ir_f32_to_int(float v, enum dtype to);    /* truncate, saturate, nan gives 0 */
-/* One scalar operation on integers or bool, exactly as the essay says: the only such home. `d` is the
- * operands' type. i64 overflow sets *overflow (may be NULL). */
+/* One scalar operation on integers or bool, exactly as the essay says: the only such home. `d` is the operands' type. i64
+ * overflow sets *overflow (may be NULL). */
 int64_t ir_apply_int(enum op op, enum dtype d, int64_t a, int64_t b, bool *overflow);
 float ir_apply_f32(enum op op, float a, float b);
 bool ir_cmp_f32(enum op op, float a, float b);
@@ -324,6 +324,7 @@ const struct stmt *ir_seq(struct ir_ctx *c, int n, const struct stmt *const *at)
 const struct stmt *ir_alloc(struct ir_ctx *c, const struct buffer *b, const struct stmt *body);
 const struct stmt *ir_intrin(struct ir_ctx *c, const struct meaning *m, const struct expr *const *arg);
 const struct stmt *ir_sync(struct ir_ctx *c);
+const struct stmt *ir_copies(struct ir_ctx *c, enum sync_kind k, int keep);   /* COMMIT; WAIT for all groups but `keep` */
 const struct stmt *ir_combine_threads(struct ir_ctx *c, enum combiner k, enum loop_kind x, int width, const struct expr *at);
 static inline struct range dtype_range(enum dtype d) { return (struct range){dtype_info[d].lo, dtype_info[d].hi}; }
 static inline bool dt_holds(enum dtype d, struct range r) { return dtype_info[d].lo <= r.lo && r.hi <= dtype_info[d].hi; }
@@ -336,11 +337,10 @@ void ir_walk(const struct expr *e, bool (*fn)(const struct expr *e, void *u), vo
 typedef const struct expr *ir_rule(struct ir_ctx *c, const struct expr *e, void *u);
 const struct expr *ir_rewrite(struct ir_ctx *c, const struct expr *e, ir_rule *rule, void *u);
 /* Replaces var[i] by with[i] everywhere. */
-const struct expr *ir_subst(struct ir_ctx *c, const struct expr *e, int n, const struct var *const *var,
-                            const struct expr *const *with);
+const struct expr *ir_subst(struct ir_ctx *c, const struct expr *e, int n, const struct var *const *v, const struct expr *const *with);
 bool ir_uses(const struct expr *e, const struct var *v);
-/* Statement rewriting: rule is called bottom-up on each statement (its sub-statements rewritten);
- * expr_rule (may be NULL) is applied to every expression inside by ir_rewrite. Loops keep their uid. */
+/* Statement rewriting: rule is called bottom-up on each statement (its sub-statements rewritten); expr_rule (may be NULL) is
+ * applied to every expression inside by ir_rewrite. Loops keep their uid. */
 typedef const struct stmt *ir_stmt_rule(struct ir_ctx *c, const struct stmt *s, void *u);
 const struct stmt *ir_rewrite_stmt(struct ir_ctx *c, const struct stmt *s, ir_stmt_rule *rule, ir_rule *expr_rule, void *u);
 const struct stmt *ir_subst_stmt(struct ir_ctx *c, const struct stmt *s, int n, const struct var *const *var,

@@ -75,7 +75,7 @@ static bool loop_word(struct nest *n, const char *word, struct span at, enum loo
     for (int k = LOOP_SERIAL + 1; k < LOOP_KINDS; k++)
         if (!strcmp(word, loop_kind_name[k])) return *how = (enum loop_kind)k, true;
     err_set(&n->p.c->err, ERR_SYNTAX, at, "no statement starts with %s", word);
-    err_hint(&n->p.c->err, "for, parallel, vectorized, unrolled, blockIdx.x, threadIdx.x, vthread, if, alloc, sync, "
+    err_hint(&n->p.c->err, "for, parallel, vectorized, unrolled, blockIdx.x, threadIdx.x, vthread, if, alloc, sync, commit, wait, "
                            "sum(threadIdx.x, 32) A[...], A[...] = ..., or an instruction");
     return false;
 }
@@ -109,6 +109,7 @@ static const struct stmt *parse_alloc(struct nest *n)
 {
     struct lexer *lx = n->p.lx;
     struct span at = lx->tok.span;
+    bool async = lex_accept(lx, "async");
     const char *word = lex_name(lx);
     int k = 0;
     if (!word) return NULL;
@@ -118,8 +119,9 @@ static const struct stmt *parse_alloc(struct nest *n)
         err_hint(&lx->ctx->err, "one of global, shared, local");
         return NULL;
     }
-    const struct buffer *b = parse_buffer(n, (enum scope)k);
+    struct buffer *b = parse_buffer(n, (enum scope)k);
     if (!b) return NULL;
+    b->async = async;
     struct binding bind = {b->name, NULL, b, n->p.scope};
     n->p.scope = &bind;
     const struct stmt *s = ir_alloc(lx->ctx, b, parse_block(n));
@@ -235,6 +237,17 @@ static const struct stmt *parse_combine(struct nest *n, enum combiner k)
     return ir_combine_threads(lx->ctx, k, axis, (int)i64_min(width, INT32_MAX), v.e);
 }
 
+/* groups that need not have arrived */
+static const struct stmt *parse_wait(struct nest *n)
+{
+    struct lexer *lx = n->p.lx;
+    struct span at = lx->tok.span;
+    int64_t keep;
+    if (!lex_int(lx, &keep)) return NULL;
+    if (keep >= 0 && keep < 64) return ir_copies(lx->ctx, SYNC_WAIT, (int)keep);
+    return err_set(&lx->ctx->err, ERR_RANGE, at, "a wait leaves 0 to 63 groups of copies under way"), NULL;
+}
+
 static const struct stmt *parse_stmt(struct nest *n)
 {
     struct lexer *lx = n->p.lx;
@@ -249,6 +262,8 @@ static const struct stmt *parse_stmt(struct nest *n)
         return !strcmp(word, "if") ? parse_if(n) : parse_intrin(n, word, at);
     }
     if (!strcmp(word, "sync")) return ir_sync(lx->ctx);
+    if (!strcmp(word, "commit")) return ir_copies(lx->ctx, SYNC_COMMIT, 0);
+    if (!strcmp(word, "wait")) return parse_wait(n);
     if (!strcmp(word, "alloc")) return parse_alloc(n);
     return loop_word(n, word, at, &how) ? parse_loop(n, how) : NULL;
 }

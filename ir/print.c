@@ -349,7 +349,7 @@ void print_program(struct str *s, const struct program *p)
 static void put_buffer(struct str *s, const struct buffer *b, const char *name)
 {
     struct range all = dtype_range(b->dt);
-    str_printf(s, "%s %s[", b->scope == SCOPE_ARG && b->written ? "out" : scope_name[b->scope], name);
+    str_printf(s, "%s%s %s[", b->async ? "async " : "", b->scope == SCOPE_ARG && b->written ? "out" : scope_name[b->scope], name);
     for (int i = 0; i < b->ndim; i++) {
         str_printf(s, "%s%lld", i ? ", " : "", (long long)b->shape[i]);
         if (b->gap[i]) str_printf(s, " gap %lld", (long long)b->gap[i]);
@@ -426,7 +426,10 @@ static void put_stmt(struct pr *p, const struct stmt *st, int depth)
         }
         str_put(p->s, ")\n");
         break;
-    case STMT_SYNC: str_put(p->s, "sync\n"); break;
+    case STMT_SYNC:
+        if (st->u.sync.kind == SYNC_WAIT) str_printf(p->s, "wait %d\n", st->u.sync.keep);
+        else str_put(p->s, st->u.sync.kind == SYNC_COMMIT ? "commit\n" : "sync\n");
+        break;
     case STMT_COMBINE:
         str_printf(p->s, "%s(%s, %d) ", combiner_name[st->u.combine.k], loop_kind_name[st->u.combine.axis],
                    st->u.combine.width);

@@ -147,6 +147,14 @@ const struct stmt *ir_intrin(struct ir_ctx *c, const struct meaning *m, const st
 
 const struct stmt *ir_sync(struct ir_ctx *c) { return new_stmt(c, STMT_SYNC); }
 
+const struct stmt *ir_copies(struct ir_ctx *c, enum sync_kind k, int keep)
+{
+    struct stmt *s = new_stmt(c, STMT_SYNC);
+    s->u.sync.kind = k;
+    s->u.sync.keep = keep;
+    return s;
+}
+
 const struct stmt *ir_combine_threads(struct ir_ctx *c, enum combiner k, enum loop_kind axis, int width, const struct expr *at)
 {
     if (!at) return NULL;

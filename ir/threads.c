@@ -50,6 +50,29 @@ bool threads_touch(struct threads *t, int mem, int64_t at, int64_t n, bool write
     return true;
 }
 
+/* ---- copies under way ---- */
+
+void threads_later(struct threads *t, int mem, int64_t at)
+{
+    struct flight f = {t->thread, at, mem, t->group[t->thread % t->per_block]};
+    VEC_PUSH(t->arena, t->flight, f);
+}
+
+bool threads_copies(struct threads *t, int keep)
+{
+    int *group = &t->group[t->thread % t->per_block];
+    size_t left = 0;
+    if (keep < 0) return ++*group, true;
+    for (size_t i = 0; i < t->flight.n; i++) {
+        struct flight f = t->flight.at[i];
+        if (f.thread != t->thread || f.group >= *group - keep) t->flight.at[left++] = f;
+        else if (!threads_touch(t, f.mem, f.at, 1, true)) return false;
+        else t->code->mem[f.mem].set[f.at] = 1;
+    }
+    t->flight.n = left;
+    return true;
+}
+
 /* ---- memory of one's own ---- */
 
 struct room { unsigned char *base, *set; };
@@ -154,6 +177,8 @@ static bool run_on(struct threads *t, const struct keep *keep, int64_t block, bo
 static bool run_block(struct threads *t, const struct keep *keep, int64_t block)
 {
     t->block_began = ++t->now;
+    t->flight.n = 0;
+    memset(t->group, 0, (size_t)t->per_block * sizeof *t->group);
     for (size_t i = 0; i < t->kernel->shared.n; i++) { /* holds nothing of the block before */
         struct bc_mem *m = &t->code->mem[t->kernel->shared.at[i]];
         memset(m->set, 0, (size_t)m->elems);
@@ -214,6 +239,7 @@ bool threads_run(struct threads *t, const struct kernel *k)
     t->per_block = k->block[0] * k->block[1] * k->block[2];
     t->kernel_began = ++t->now;
     if (k->syncs && !get_room(t, &keep)) t->no_memory = true;
+    t->group = ARENA_ARRAY(t->arena, int, t->per_block);
     struct room *before = ARENA_ARRAY(t->arena, struct room, k->own.n + 1);
     for (size_t i = 0; i < k->own.n; i++)
         before[i] = (struct room){t->code->mem[k->own.at[i]].base, t->code->mem[k->own.at[i]].set};

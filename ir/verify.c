@@ -432,6 +432,8 @@ static bool intrin(struct check *k, const struct stmt *s)
         if (a->type.dt != m->op[i]->dt)
             return fail_at(k, ERR_TYPE, "`%s`: operand %d of %s is %s", text_of(k, a), i, m->name,
                            dtype_info[m->op[i]->dt].name);
+        if (i == 0 && a->val.buffer->async)
+            return fail_at(k, ERR_SYNTAX, "%s is async, so it is copied to, not computed", a->val.buffer->name);
         if (i == 0 && !find_buffer(k, a->val.buffer)->writable)
             return fail_at(k, ERR_SYNTAX, "argument %s is not written by this function", a->val.buffer->name);
     }
@@ -489,6 +491,7 @@ static bool stmt(struct check *k, const struct stmt *s, int depth)
     case STMT_ALLOC: {
         const struct buffer *b = s->u.alloc.buffer;
         if (b->scope >= SCOPE_ARG) return fail_at(k, ERR_SYNTAX, "%s is allocated as an argument", b->name);
+        if (b->async && b->scope != SCOPE_SHARED) return fail_at(k, ERR_SYNTAX, "%s is async, but not in shared memory", b->name);
         return buffer(k, b) &&
                inside(k, (struct bound){.buffer = b, .writable = true, .how = -1}, s->u.alloc.body, depth);
     }

@@ -374,6 +374,8 @@ bool qj_double_buffer(qj_ctx *q, const char *stage, int copies)
     return apply(q, &g);
 }
 
+bool qj_async(qj_ctx *q, const char *stage) { return about_stage(q, PRIM_ASYNC, stage); }
+
 bool qj_pad(qj_ctx *q, const char *stage, const char *axis, int64_t multiple)
 {
     struct given g = new_step(PRIM_PAD);

@@ -301,6 +301,8 @@ QJ_API bool qj_set_scope(qj_ctx *q, const char *stage, qj_scope scope);
 QJ_API bool qj_storage_align(qj_ctx *q, const char *stage, const char *axis, int64_t factor, int64_t offset);
 /* Copies of what the stage holds take turns in the loop it is computed in: iterations fetch for later ones. */
 QJ_API bool qj_double_buffer(qj_ctx *q, const char *stage, int copies);
+/* The stage, a copy in shared memory, is fetched by copies that threads do not wait for until it is used. From sm_80. */
+QJ_API bool qj_async(qj_ctx *q, const char *stage);
 /* A reduce loop as a data-parallel one of a new stage of partial results. */
 QJ_API bool qj_rfactor(qj_ctx *q, const char *stage, const char *axis, const char *name);
 /* Rounds an axis up to a multiple; what is added to a sum is zero. */

@@ -138,6 +138,7 @@ static struct buffer *make_buffer(struct lower *w, const struct lstage *x, enum 
     struct buffer *b = ir_buffer(w->c, g->tensor->name, g->tensor->dt, scope, n, phys);
     b->range = stored_range(g);
     b->written = written;
+    b->async = g->async && scope == SCOPE_SHARED;
     b->tensor = g->tensor;
     return b;
 }

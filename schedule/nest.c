@@ -231,7 +231,7 @@ static const struct stmt *producers(struct lower *w, int i, int it, const struct
     for (int p = w->st->nstage - 1; p >= 0; p--) {
         const struct lstage *x = &w->stage[p];
         if (x->place == PLACE_NONE || x->g->attach != ATTACH_AT || x->g->at_stage != i || x->g->at_iter != it) continue;
-        if (lower_slots(w, p) > 1) continue; /* done */
+        if (lower_is_ahead(w, p, i, it)) continue; /* pipeline.c */
         const struct stmt *two[2] = {lower_nest(w, p), rest};
         if (!two[0] || !rest) return NULL;
         rest = ir_alloc(w->c, x->buf, ir_seq(w->c, 2, two));

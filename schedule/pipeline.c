@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* pipeline.c - stages computed in a loop some iterations ahead of their use (double_buffer). Such a stage has n slots, and
+/* pipeline.c - stages fetched ahead of their use: some iterations of a loop (double_buffer), or by copies that nobody waits for
+ * meanwhile (async), or both. Such a stage has n slots, and
  * slot i % n is iteration i's:
  *
  *     alloc S[n, ...] {
@@ -10,7 +11,10 @@
  *       }
  *     }
  *
- * Never more slots than iterations. simt.c puts barriers by slots: one an iteration. */
+ * Never more slots than iterations. simt.c puts barriers by slots: one an iteration.
+ *
+ * Asynchronous copies are committed as one group after each fetch, and also where the `if` fetches nothing: so `wait n-2`,
+ * first in the body, is for all groups up to iteration i's. Without slots they are fetched, committed and waited for there. */
 #include "ir/print.h"
 #include "schedule/lower_impl.h"
 
@@ -34,7 +38,8 @@ const struct expr *lower_slot(struct lower *w, int p)
 bool lower_is_ahead(const struct lower *w, int p, int i, int it)
 {
     const struct lstage *x = &w->stage[p];
-    return x->place != PLACE_NONE && x->g->attach == ATTACH_AT && x->g->at_stage == i && x->g->at_iter == it && lower_slots(w, p) > 1;
+    bool here = x->place != PLACE_NONE && x->g->attach == ATTACH_AT && x->g->at_stage == i && x->g->at_iter == it;
+    return here && (x->g->async || lower_slots(w, p) > 1);
 }
 
 /* ---- what may not be ---- */
@@ -65,10 +70,35 @@ static bool needs(const struct lower *w, int p, int q)
     return false;
 }
 
+/* A copy of what lies in global memory, or zeros; NULL: the value is no such thing. */
+static const struct tensor *copied(const struct expr *value)
+{
+    if (value->op == OP_SELECT && (ir_is_int(value->kid[2], 0) || value->kid[2]->op == OP_FLT)) value = value->kid[1];
+    return value->op == OP_READ ? value->val.tensor : NULL;
+}
+
+static bool check_async(struct lower *w, int p)
+{
+    const struct stage *g = w->stage[p].g;
+    const char *name = g->tensor->name;
+    const struct tensor *from = copied(w->stage[p].value);
+    if (!g->async) return true;
+    if (g->attach != ATTACH_AT || g->scope != SCOPE_SHARED)
+        return refuse(w, "set_scope it shared and compute_at it in a kernel", "%s is not in a block's shared memory, where asynchronous copies go", name);
+    if (stage_reduce(g) || !from)
+        return refuse(w, "async a stage that cache_read makes; compute what else is to be done where it is read",
+                      "%s is no plain copy of a tensor, with or without zeros around", name);
+    int q = state_stage_of(w->st, from);
+    if (q >= 0 && w->stage[q].g->attach != ATTACH_ROOT)
+        return refuse(w, "copy from an argument, or from a stage at the root", "%s copies from %s, which is not in global memory", name, from->name);
+    return true;
+}
+
 bool lower_check_pipeline(struct lower *w, int p)
 {
     const struct stage *g = w->stage[p].g;
     const char *name = g->tensor->name;
+    if (!check_async(w, p)) return false;
     if (g->copies < 2) return true;
     if (g->layout && g->layout->nphys == QJ_MAX_PHYS)
         return refuse(w, "take a block out of its layout", "%s has %d dimensions in memory, and its copies would be one more", name, QJ_MAX_PHYS);
@@ -82,6 +112,9 @@ bool lower_check_pipeline(struct lower *w, int p)
     for (int q = 0; q < p && lower_slots(w, p) > 1; q++) {
         const struct stage *other = w->stage[q].g;
         if (other->attach != ATTACH_AT || other->at_stage != g->at_stage || other->at_iter != g->at_iter || !needs(w, p, q)) continue;
+        if (other->async)
+            return refuse(w, "leave one of them to be computed where it is used", "%s is fetched ahead and reads %s, which has not arrived by then", name,
+                          other->tensor->name);
         if (lower_slots(w, q) < lower_slots(w, p))
             return refuse(w, arena_printf(&w->c->arena, "double_buffer %s %d before %s (which double_buffer %s 1 takes back), or compute it inside %s",
                                           other->tensor->name, g->copies, name, name, name),
@@ -97,12 +130,27 @@ static const struct stmt *then(struct ir_ctx *c, const struct stmt *a, const str
     return ir_seq(c, 2, (const struct stmt *[]){a, b});
 }
 
-/* Stages with as many slots, and what they do for iteration e. */
-struct group { int n; const struct stmt *fetch[MAX_STAGES]; };
+/* Stages with n slots, and what they do for one iteration. */
+struct group { int n, nstage; bool async; const struct stmt *fetch[MAX_STAGES]; };
+
+/* The same for iteration e. */
 static const struct stmt *fetch(struct ir_ctx *c, const struct group *k, const struct var *v, const struct expr *e)
 {
     const struct stmt *s = NULL;
-    for (int i = 0; i < k->n; i++) s = then(c, s, ir_subst_stmt(c, k->fetch[i], 1, &v, &e));
+    for (int i = 0; i < k->nstage; i++) s = then(c, s, e ? ir_subst_stmt(c, k->fetch[i], 1, &v, &e) : k->fetch[i]);
+    return s;
+}
+
+static const struct stmt *commit(struct ir_ctx *c, const struct group *k)
+{
+    return k->async ? ir_copies(c, SYNC_COMMIT, 0) : NULL;
+}
+
+/* Room for the stages of this loop with slots, around it; for those without, in its body. */
+static const struct stmt *allocate(struct lower *w, int i, int it, bool slots, const struct stmt *s)
+{
+    for (int p = i; p-- > 0;)
+        if (lower_is_ahead(w, p, i, it) && (lower_slots(w, p) > 1) == slots) s = ir_alloc(w->c, w->stage[p].buf, s);
     return s;
 }
 
@@ -110,22 +158,28 @@ const struct stmt *lower_pipeline(struct lower *w, int i, int pos, const struct 
 {
     struct ir_ctx *c = w->c;
     const struct lstage *x = &w->stage[i];
-    int it = x->g->leaf[pos];
+    int it = x->g->leaf[pos], keep = MOST_COPIES;
     const struct var *v = x->loop[it];
-    const struct stmt *first = NULL, *ahead = NULL;
-    for (int n = MOST_COPIES; n > 1; n--) { /* what others read has as many slots as they, or more */
-        struct group k = {0};
+    const struct stmt *first = NULL, *ahead = NULL, *now = NULL;
+    for (int n = MOST_COPIES; n > 0; n--) { /* what others read has as many slots as they, or more */
+        struct group k = {.n = n};
         for (int p = 0; p < i; p++) {
             if (!lower_is_ahead(w, p, i, it) || lower_slots(w, p) != n) continue;
-            if (!(k.fetch[k.n++] = lower_guarded(w, i, pos, lower_nest(w, p)))) return NULL;
+            if (!(k.fetch[k.nstage++] = lower_guarded(w, i, pos, lower_nest(w, p)))) return NULL;
+            k.async |= w->stage[p].g->async;
         }
-        if (!k.n) continue;
-        for (int s = 0; s < n - 1; s++) first = then(c, first, fetch(c, &k, v, ir_idx(c, s)));
+        if (!k.nstage) continue;
+        if (n == 1) {
+            now = then(c, then(c, fetch(c, &k, v, NULL), commit(c, &k)), ir_copies(c, SYNC_WAIT, 0));
+            continue;
+        }
+        for (int s = 0; s < n - 1; s++) first = then(c, first, then(c, fetch(c, &k, v, ir_idx(c, s)), commit(c, &k)));
         const struct expr *e = ir_add(c, ir_var_expr(c, v), ir_idx(c, n - 1));
-        ahead = then(c, ahead, ir_if(c, ir_lt(c, e, ir_idx(c, v->extent)), fetch(c, &k, v, e)));
+        const struct stmt *some = ir_if(c, ir_lt(c, e, ir_idx(c, v->extent)), fetch(c, &k, v, e));
+        ahead = then(c, ahead, then(c, some, commit(c, &k)));
+        if (k.async) keep = n - 2; /* the least: what comes later in a turn makes more groups, never fewer */
     }
-    const struct stmt *s = then(c, first, lower_loop(w, i, it, then(c, ahead, body)));
-    for (int p = i; p-- > 0;)
-        if (lower_is_ahead(w, p, i, it)) s = ir_alloc(c, w->stage[p].buf, s);
-    return s;
+    if (keep < MOST_COPIES) ahead = then(c, ir_copies(c, SYNC_WAIT, keep), ahead);
+    body = allocate(w, i, it, false, then(c, then(c, ahead, now), body));
+    return allocate(w, i, it, true, then(c, first, lower_loop(w, i, it, body)));
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* prim_pipe.c - primitives on how a stage is stored while loops run over it: storage_align double_buffer. prims.def has
+/* prim_pipe.c - primitives on how a stage is stored while loops run over it: storage_align double_buffer async. prims.def has
  * what they do. Whether a stage is computed where they mean something is seen when it is lowered: steps come in any order. */
 #include "schedule/state.h"
 
@@ -36,5 +36,19 @@ bool prim_double_buffer(struct applying *a)
     struct stage *g = arg_stage(a, 0, NULL);
     if (!g || (npositional(a) == 2 && !arg_int(a, 1, 1, MOST_COPIES, &copies))) return false;
     g->copies = (int)copies;
+    return true;
+}
+
+bool prim_async(struct applying *a)
+{
+    if (!arg_count(a, 1, 1)) return false;
+    struct stage *g = arg_stage(a, 0, NULL);
+    if (!g) return false;
+    const char *lacks = target_lacks(a->c, a->target, "sm_80");
+    if (lacks || a->target->family->kind != TARGET_SIMT) {
+        fail_step(a, ERR_FEATURE, NULL, "%s has no asynchronous copies", a->target->name);
+        return err_hint(&a->c->err, "GPUs from sm_80 on have them"), false;
+    }
+    g->async = true;
     return true;
 }

@@ -18,7 +18,8 @@ static prim_fn *const prim_run[PRIM_COUNT] = {
     [PRIM_COMPUTE_ROOT] = prim_compute_root, [PRIM_CACHE_READ] = prim_cache_read,
     [PRIM_REINDEX] = prim_reindex, [PRIM_OFFSET] = prim_offset, [PRIM_CACHE_WRITE] = prim_cache_write, [PRIM_SET_SCOPE] = prim_set_scope, [PRIM_RFACTOR] = prim_rfactor,
     [PRIM_PAD] = prim_pad, [PRIM_SLIDE] = prim_slide, [PRIM_TRANSFORM_LAYOUT] = prim_transform_layout,
-    [PRIM_STORAGE_ALIGN] = prim_storage_align, [PRIM_DOUBLE_BUFFER] = prim_double_buffer, [PRIM_TENSORIZE] = prim_tensorize, [PRIM_ANNOTATE] = prim_annotate, [PRIM_WINOGRAD] = prim_winograd,
+    [PRIM_STORAGE_ALIGN] = prim_storage_align, [PRIM_DOUBLE_BUFFER] = prim_double_buffer,
+    [PRIM_ASYNC] = prim_async, [PRIM_TENSORIZE] = prim_tensorize, [PRIM_ANNOTATE] = prim_annotate, [PRIM_WINOGRAD] = prim_winograd,
     [PRIM_CAP] = prim_cap,
 };
 
@@ -93,6 +94,7 @@ void stage_succeed(struct stage *g, const struct stage *old)
     g->layout = old->layout;
     g->align = old->align;
     g->copies = old->copies;
+    g->async = old->async;
     g->attach = old->attach;
     g->at_stage = old->at_stage;
     g->at_iter = old->at_iter;

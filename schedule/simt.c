@@ -58,9 +58,9 @@ static uint64_t bit_of(const struct simt *k, const struct buffer *b)
 
 /* ---- what is read and written ---- */
 
-/* Slots of shared buffers, by bit. Of a statement: what it reads and writes, and whether threads combine there. Of a place:
- * what was since the last barrier. */
-struct use { uint64_t read, write; bool combine; };
+/* Slots of shared buffers, by bit. Of a statement: what it reads and writes, and whether what stands inside counts by itself: threads
+ * combine, copies arrive. Of a place: what was since the last barrier. */
+struct use { uint64_t read, write; bool inside; };
 
 struct using { const struct simt *k; struct use u; const struct buffer *own; };
 
@@ -90,7 +90,7 @@ static bool see_use(const struct stmt *s, void *u)
 {
     struct using *x = u;
     x->own = written_by(s);
-    x->u.combine |= s->kind == STMT_COMBINE;
+    x->u.inside |= s->kind == STMT_COMBINE || (s->kind == STMT_SYNC && s->u.sync.kind == SYNC_WAIT);
     if (x->own) x->u.write |= slots_of(x->k, x->own, place_of(s));
     if (s->kind == STMT_STORE) {
         for (int i = 0; i < s->u.store.nidx; i++) ir_walk(s->u.store.idx[i], see_load, u);
@@ -220,12 +220,19 @@ static void open_slots(struct simt *k, const struct var *v, bool open)
         if (k->slots[i].turns == v) k->slots[i].open = open;
 }
 
+/* Behind a wait: the copies of this iteration are there, which other threads made. */
+static void arrive(const struct simt *k, struct use *since)
+{
+    for (int i = 0; i < k->nshared; i++)
+        if (k->shared[i]->async) since->write |= k->slots[i].open ? UINT64_C(1) << k->slots[i].first : all_of(&k->slots[i]);
+}
+
 /* s with its barriers; *since goes from what was before it to what is after. all: every thread comes here. */
 static const struct stmt *flow(struct simt *k, const struct stmt *s, struct use *since, bool all)
 {
     struct ir_ctx *c = k->c;
     struct use u = use_of(k, s);
-    if (!(u.read & u.write) && !u.combine) { /* it does not stand against itself */
+    if (!(u.read & u.write) && !u.inside) { /* it does not stand against itself */
         uint64_t bad = conflict(u, *since);
         if (bad && !all) {
             const char *name = name_of(k, bad);
@@ -282,7 +289,8 @@ static const struct stmt *flow(struct simt *k, const struct stmt *s, struct use 
                    s->u.combine.at->val.buffer->name);
         err_hint(&c->err, "bind the loop around it to as many threads as any other loop of the kernel");
         return NULL;
-    case STMT_STORE: case STMT_INTRIN: case STMT_SYNC: break;
+    case STMT_SYNC: arrive(k, since); break;
+    case STMT_STORE: case STMT_INTRIN: break;
     }
     return s;
 }

@@ -48,6 +48,7 @@ struct stage {
     bool scope_set;
     const struct layout *layout;
     struct { int dim; int64_t factor, offset; } align;  /* dim's stride is offset modulo factor; factor 0: as it comes */
+    bool async;                 /* fetched by asynchronous copies */
     int copies;                 /* double_buffer; 0, 1: one */
     int tensorize_iter;                 /* -1: none */
     const struct intrin *intrin;
@@ -121,7 +122,7 @@ struct applying {
 typedef bool prim_fn(struct applying *a);
 prim_fn prim_split, prim_fuse, prim_merge, prim_reorder, prim_tile, prim_mark, prim_bind, prim_compute_at, prim_compute_inline,
     prim_compute_root, prim_cache_read, prim_reindex, prim_offset, prim_cache_write, prim_set_scope, prim_rfactor, prim_pad,
-    prim_transform_layout, prim_slide, prim_storage_align, prim_double_buffer,
+    prim_transform_layout, prim_slide, prim_storage_align, prim_double_buffer, prim_async,
     prim_tensorize, prim_annotate, prim_winograd, prim_cap;
 
 /* Positional argument k as a stage, an axis ("Out.o", or "o" once a stage is known), a number, a scope. */

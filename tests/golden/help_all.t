@@ -28,6 +28,7 @@ Schedule steps:
   transform_layout TENSOR LAYOUT [axes=LETTERS]
   storage_align STAGE.AXIS FACTOR OFFSET
   double_buffer STAGE [COPIES]
+  async STAGE
   tensorize STAGE.AXIS [with] INTRINSIC [tail=error|pad|peel]
   annotate STAGE[.AXIS] KEY VALUE
   cap STAGE.K GROUPS N BLOCK [most=PERCENT] [-> FAST REST]

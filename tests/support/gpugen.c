@@ -89,6 +89,7 @@ static void fetch(struct gpugen *g, const char *copy, const char *into, const in
     if (gi < 0 || me < 0 || !take(g, "compute_at %s %s.%s", copy, into, axis(g, gi))) return;
     if (N(0, 3) == 0) take(g, "set_scope %s %s", copy, PICK(r, "shared", "local"));
     const struct tensor *t = g->s->state->stage[me]->tensor;
+    if (N(0, 2) == 0) take(g, "async %s", copy);
     if (N(0, 1)) take(g, "double_buffer %s %d", copy, N(2, 4));
     if (N(0, 2) == 0 && t->ndim) take(g, "storage_align %s.%s %d %d", copy, t->dim_name[N(0, t->ndim - 1)], 16 << N(0, 3), N(0, 15));
     if (N(0, 2) == 0) return;
@@ -96,6 +97,10 @@ static void fetch(struct gpugen *g, const char *copy, const char *into, const in
     for (int i = 0; i < sch_naxes(g->s, me); i++) str_printf(&all, " %s", sch_axis_name(g->s, me, i));
     const char *name = N(0, 1) && sch_naxes(g->s, me) > 1 && take(g, "fuse %s.%s -> all", copy, str_text(&all) + 1)
                            ? "all" : axis(g, me);
+    if (N(0, 1) && take(g, "split %s.%s %d -> vo vi", copy, name, 4 << N(0, 2))) {
+        take(g, "vectorize %s.vi", copy);
+        name = "vo";
+    }
     const char *own = N(0, 1) ? "x" : "y";
     if (!take(g, "split %s.%s %d -> fo fi", copy, name, N(0, 3) ? threads[*own == 'y' ? 0 : 1] : N(1, 9))) return;
     take(g, "bind %s.fi threadIdx.%s", copy, own);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Memory and pipelines of kernels: gaps against bank conflicts, stages fetched ahead. Every schedule is run by interp, thread by thread, and its
+/* Memory and pipelines of kernels: gaps against bank conflicts, stages fetched ahead, asynchronous copies. Every schedule is run by interp, thread by thread, and its
  * PTX by tests/emu/ptx, on full-range data. */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -11,6 +11,8 @@
 
 #include "codegen/codegen.h"
 #include "ir/interp.h"
+#include "tests/emu/ptx/ptx.h"
+#include "tests/support/nestrun.h"
 #include "tests/support/ptxrun.h"
 
 /* A tile of 32 by 32 a block, 4 by 2 a thread; both operands in shared memory, rows of 32 bytes of k. */
@@ -27,6 +29,21 @@ static const char tiles[] = "cache_write C local -> L; cache_read A shared L -> 
                             "bind As.ft threadIdx.x; split As.fo 8 -> fo fy; bind As.fy threadIdx.y\n"
                             "fuse Ws.n k -> f; split Ws.f 4 -> f fv; vectorize Ws.fv; split Ws.f 16 -> fo ft\n"
                             "bind Ws.ft threadIdx.x; split Ws.fo 8 -> fo fy; bind Ws.fy threadIdx.y\n";
+
+/* A row of four pixels by 32 channels a block; rows and columns of zeros around the input. */
+static const char conv[] = "input  A[h:12, w:12, c:64] : i8\nweight W[o:32, r:3, s:3, c:64] : i8\n"
+                           "P = pad(A, h: 1 1, w: 1 1, value: 0)\n"
+                           "C[y, x, o] : i32 = sum(r, s, c) i32(P[y + r, x + s, c]) * i32(W[o, r, s, c])\n";
+static const char around[] = "cache_write C local -> L; cache_read P shared L -> Ps; cache_read W shared L -> Ws; "
+                             "compute_inline P; split C.x 4 -> xb xt; split C.o 32 -> ob ot; split C.ot 2 -> ot ov; "
+                             "reorder C y xb ob xt ot ov; bind C.y blockIdx.z; bind C.xb blockIdx.y; bind C.ob blockIdx.x; "
+                             "bind C.xt threadIdx.y; bind C.ot threadIdx.x; vectorize C.ov; compute_at L C.ot; "
+                             "split L.c 32 -> co cr; split L.cr 4 -> cg cc; reorder L r co s cg y x o cc; "
+                             "tensorize L.cc dot4_i8i8_dp4a; unroll L.o; compute_at Ps L.co; compute_at Ws L.co; "
+                             "fuse Ps.h w c -> f; split Ps.f 16 -> f fv; vectorize Ps.fv; split Ps.f 16 -> fo ft; "
+                             "bind Ps.ft threadIdx.x; fuse Ws.o r s c -> f; split Ws.f 16 -> f fv; vectorize Ws.fv; "
+                             "split Ws.f 16 -> fo ft; bind Ws.ft threadIdx.x; split Ws.fo 4 -> fo fy; bind Ws.fy threadIdx.y; "
+                             "storage_align Ws.s 128 16; async Ws; async Ps; double_buffer Ws; double_buffer Ps; ";
 
 static bool by_interp(void *u, bool pack, void *const *arg)
 {
@@ -110,9 +127,67 @@ static void copies_anywhere(void **state)
     exact(chain, "sm_75", at, "compute_inline Q; compute_at P C.ko; set_scope P shared; unroll C.ko; double_buffer P 3", NULL);
 }
 
+/* The same by cp.async: any trip count, with copies and without; 4 and 16 bytes; zeros around by their size. */
+static void copies_are_asynchronous(void **state)
+{
+    (void)state;
+    static const char program[] = "input  A[m:32, k:%d] : i8\nweight W[n:32, k:%d] : i8\n"
+                                  "C[m, n] : i32 = sum(k) i32(A[m, k]) * i32(W[n, k])\n";
+    static const char *const has[] = {"cp.async.ca.shared.global", "cp.async.commit_group", "cp.async.wait_group", NULL};
+    static const int ks[] = {32, 64, 96, 132, 160, 196};
+    for (size_t i = 0; i < ARRAY_LEN(ks); i++)
+        for (int n = 1; n <= 4; n++) {
+            char text[300], steps[200];
+            snprintf(text, sizeof text, program, ks[i], ks[i]);
+            snprintf(steps, sizeof steps, "double_buffer As %d; double_buffer Ws %d; async As; %s", n, n > 2 ? n - 1 : n, n & 1 ? "async Ws" : "");
+            struct ptx_counts c = exact(text, "sm_80", tiles, steps, has);
+            int trips = (ks[i] + 31) / 32;
+            if (trips > n && n > 1 && (int)c.barriers != trips) fail_msg("k=%d, %d copies: %d barriers", ks[i], n, (int)c.barriers);
+        }
+    static const char *const wide[] = {"cp.async.cg.shared.global", "16, %r", NULL};
+    exact(conv, "sm_86", around, "", wide);
+    exact(conv, "sm_90a", around, "double_buffer Ps 3; double_buffer Ws 3; split L.r 3 -> ro ri", wide);
+}
+
+/* What forgets to wait is found, in interp and in PTX. */
+static void a_missing_wait_is_found(void **state)
+{
+    (void)state;
+    static const char text[] = "func f(arg A[64] : i32, out O[64] : i32) {\n"
+                               "  alloc async shared S[64] : i32 {\n"
+                               "    threadIdx.x t in 0..64 { S[t] = A[t]; commit; %s sync; O[t] = S[63 - t] } } }";
+    static const struct { const char *wait; bool good; } try[] = {{"wait 0;", true}, {"", false}, {"wait 1;", false}, {"commit; wait 1;", true}};
+    for (size_t i = 0; i < ARRAY_LEN(try); i++) {
+        char nest[400], why[320];
+        int32_t a[64], o[64];
+        struct ptx_report r;
+        for (int k = 0; k < 64; k++) a[k] = k * k;
+        snprintf(nest, sizeof nest, text, try[i].wait);
+        nestrun_open(NULL);
+        const struct target *t = nest_target("sm_80");
+        const struct func *f = nest_parse(nest, t);
+        assert_int_equal(interp_run(&nr.c, f, (void *const[]){a, o}), try[i].good);
+        if (!try[i].good) assert_non_null(strstr(nr.c.err.first.msg, "never written"));
+        err_clear(&nr.c.err);
+        struct artifact *x = nest_compile(nest, "sm_80", CG_PTX);
+        nest_no_error();
+        struct ptx *p = ptx_load(x->bytes, why, sizeof why);
+        assert_non_null(p);
+        const struct ptx_buffer buffer[2] = {{a, sizeof a, true}, {o, sizeof o, false}};
+        struct ptx_launch l = {.entry = "f", .grid = {1, 1, 1}, .block = {64, 1, 1}, .nparam = 2, .nbuffer = 2, .buffer = buffer,
+                               .param = (const uint64_t[]){ptx_address(0), ptx_address(1)}};
+        assert_int_equal(ptx_run(p, &l, &r), try[i].good);
+        for (int k = 0; k < 64 && try[i].good; k++) assert_int_equal(o[k], a[63 - k]);
+        ptx_free(p);
+        artifact_free(x);
+        nestrun_close(NULL);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(gaps_part_the_banks), cmocka_unit_test(copies_take_turns),
-                                       cmocka_unit_test(copies_anywhere)};
+                                       cmocka_unit_test(copies_anywhere), cmocka_unit_test(copies_are_asynchronous),
+                                       cmocka_unit_test(a_missing_wait_is_found)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

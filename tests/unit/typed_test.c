@@ -53,6 +53,7 @@ TYPED(rfactor, qj_rfactor(q, "Acc", "k", "R"))
 TYPED(pad, qj_pad(q, "Acc", "k", 48))
 TYPED(storage_align, qj_storage_align(q, "P", "m", 16, 4))
 TYPED(double_buffer, qj_compute_at(q, "P", "Acc", "m") && qj_double_buffer(q, "P", 3))
+TYPED(async_copy, qj_cache_read(q, "A", QJ_SHARED, 1, reader, NULL, "S") && qj_compute_at(q, "S", "Acc", "m") && qj_async(q, "S"))
 TYPED(transform_layout, qj_transform_layout(q, "W", "NK4n2k", NULL))
 TYPED(transform_letters, qj_transform_layout(q, "W", "XY4x2y", "XY"))
 TYPED(annotate_axis, qj_annotate(q, "Acc", "k", "note", -3))
@@ -94,6 +95,7 @@ static const struct both { const char *program, *text; bool (*typed)(qj_ctx *); 
     {stages, "pad Acc.k 48", pad, NULL},
     {stages, "storage_align P.m 16 4", storage_align, NULL},
     {stages, "compute_at P Acc.m; double_buffer P 3", double_buffer, NULL},
+    {dense, "cache_read A shared Acc -> S; compute_at S Acc.m; async S", async_copy, "sm_80"},
     {dense, "transform_layout W NK4n2k", transform_layout, NULL},
     {dense, "transform_layout W XY4x2y axes=XY", transform_letters, NULL},
     {dense, "annotate Acc.k note -3", annotate_axis, NULL},
@@ -153,7 +155,11 @@ static void test_steps(void **state)
 }
 
 /* Of several steps the one that is tried. */
-static const char *last(const char *text) { return strstr(text, "; ") ? strstr(text, "; ") + 2 : text; }
+static const char *last(const char *text)
+{
+    for (const char *p = text; (p = strstr(text, "; "));) text = p + 2;
+    return text;
+}
 
 /* No primitive is missing above: a new row of prims.def wants a typed call and a line. */
 static void test_every_primitive(void **state)

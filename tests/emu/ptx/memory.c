@@ -151,7 +151,9 @@ bool mem_store(struct run *u, struct thread *t, const struct instr *i, enum spac
 bool mem_will_write(struct run *u, struct thread *t, const struct instr *i, uint64_t at, unsigned n)
 {
     struct place p;
-    return find(u, t, i, SP_SHARED, at, n, &p) && shade_write(u, t, i, p.shade, n, p.where, p.offset);
+    if (!find(u, t, i, SP_SHARED, at, n, &p) || !shade_write(u, t, i, p.shade, n, p.where, p.offset)) return false;
+    memset(p.written, false, n); /* neither the old nor the new is there until it has been waited for */
+    return true;
 }
 
 bool mem_atomic(struct run *u, struct thread *t, const struct instr *i, enum space s, uint64_t at, unsigned n, void **cell)
