@@ -99,3 +99,11 @@ if "$QJIT" compile "$QJ_SRC/tools/examples/dense_mma.qj" --target sm_75 -o mma.p
 has why 'm16n8k32'
 QJIT_CUDA_DRIVER=$(dirname "$QJIT")/tests/libcuda_emu.so "$QJIT" -c "load \"$QJ_SRC/tools/examples/dense_mma.qj\"; check" >exact
 has exact '^exact: '
+
+# A pipeline of asynchronous copies: one barrier a turn, 16 bytes a copy, zeros by their size.
+"$QJIT" compile "$QJ_SRC/tools/examples/conv_56_sm80.qj" -o p.ptx
+assembles p.ptx sm_80
+has p.ptx 'cp\.async\.cg\.shared\.global \[%rd[0-9]*\], \[%rd[0-9]*\], 16;'
+has p.ptx 'cp\.async\.cg\.shared\.global .*, 16, %r'
+has p.ptx 'cp\.async\.wait_group[[:space:]]*1;'
+[ "$(grep -c 'bar\.sync' p.ptx)" = 1 ] || { echo "conv_56_sm80 has one barrier a turn"; exit 1; }
