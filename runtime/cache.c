@@ -140,6 +140,23 @@ const void *cache_payload(const void *file, size_t size, const char *key, size_t
     return at + HEAD + nkey;
 }
 
+/* A name that no other writer takes. */
+static void temp_name(char name[TEMP_NAME], int i)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_REALTIME, &now);
+    snprintf(name, TEMP_NAME, "%s%ld.%lld.%ld", temp_prefix, (long)getpid(), (long long)now.tv_sec, now.tv_nsec + i);
+}
+
+/* Makes way for an entry. What is in a directory of that name was not put there by us: it is put aside, not removed. */
+static bool remove_entry(struct cache *c, const char *name)
+{
+    char aside[TEMP_NAME];
+    if (unlinkat(c->dir, name, 0) == 0 || errno == ENOENT || unlinkat(c->dir, name, AT_REMOVEDIR) == 0) return true;
+    temp_name(aside, 0);
+    return renameat(c->dir, name, c->dir, aside) == 0;
+}
+
 /* ---- reading ---- */
 
 /* A file of ours with one name; *gone where it just went, which is no fault. */
@@ -196,7 +213,7 @@ void cache_drop(struct cache *c, const char *key)
     if (!c || c->dir < 0) return;
     digest_hex(key, strlen(key), name);
     tell(c, TROUBLE_ENTRY, "a damaged entry of the cache is made again: %s", name);
-    unlinkat(c->dir, name, 0);
+    remove_entry(c, name);
 }
 
 /* ---- removing ---- */
@@ -262,7 +279,7 @@ static void trim(struct cache *c)
     if (l.bytes > c->bound) {
         qsort(l.at, l.n, sizeof *l.at, by_use);
         for (size_t i = 0; i < l.n && l.bytes > c->bound - c->bound / 8; i++)
-            if (unlinkat(c->dir, l.at[i].name, 0) == 0 || errno == ENOENT) l.bytes -= l.at[i].size;
+            if (remove_entry(c, l.at[i].name)) l.bytes -= l.at[i].size;
     }
     free(l.at);
     c->since = 0;
@@ -270,14 +287,12 @@ static void trim(struct cache *c)
 
 /* ---- writing ---- */
 
-/* A new file of a name that no other writer takes; -1: none. */
+/* A new file; -1: none. */
 static int make_temp(struct cache *c, char name[TEMP_NAME])
 {
     int fd = -1;
     for (int i = 0; i < TEMP_TRIES && fd < 0; i++) {
-        struct timespec now;
-        clock_gettime(CLOCK_REALTIME, &now);
-        snprintf(name, TEMP_NAME, "%s%ld.%lld.%ld", temp_prefix, (long)getpid(), (long long)now.tv_sec, now.tv_nsec + i);
+        temp_name(name, i);
         fd = openat(c->dir, name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
         if (fd < 0 && errno != EEXIST) break;
     }

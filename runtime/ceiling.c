@@ -119,15 +119,25 @@ static void run_job(void *u)
 static void free_artifact(void *p) { artifact_free(p); }
 static void free_linked(void *p) { jit_unlink(p); }
 
-static double measure_tile(struct ir_ctx *c, const struct target *t, const struct intrin *row,
-                           struct tile tile)
+static const struct artifact *compile_here(struct ir_ctx *c, const struct program *p, const struct target *t, const char *steps)
 {
-    const struct meaning *m = row->meaning;
-    struct sched *s = sch_new(c, make_program(c, m, tile), t);
-    if (!s || !sch_text_steps(s, make_steps(c, m, row->row->name))) return 0;
+    struct sched *s = sch_new(c, p, t);
+    if (!s || !sch_text_steps(s, steps)) return NULL;
     const struct lowered *l = sch_lower(s);
     struct artifact *a = cg_compile(c, l, &(struct cg_options){.kind = CG_OBJ});
     defer(&c->defers, free_artifact, a);
+    return a;
+}
+
+struct asking { struct ir_ctx *c; const struct target *t; const struct intrin *row; measure_compile *compile; void *u; };
+
+static double measure_tile(const struct asking *k, struct tile tile)
+{
+    struct ir_ctx *c = k->c;
+    const struct meaning *m = k->row->meaning;
+    const struct program *p = make_program(c, m, tile);
+    const char *steps = make_steps(c, m, k->row->row->name);
+    const struct artifact *a = k->compile ? k->compile(k->u, p, k->t, k->row, steps) : compile_here(c, p, k->t, steps);
     struct linked *code = a ? jit_link(&c->err, a->bytes, a->size, 0, NULL) : NULL;
     defer(&c->defers, free_linked, code);
     if (!code || a->narg != 3 || a->pack_name) return 0;
@@ -146,15 +156,16 @@ static double measure_tile(struct ir_ctx *c, const struct target *t, const struc
     return job.rc || ghz <= 0 ? 0 : (double)macs / (best.best_ms * 1e6 * ghz);
 }
 
-double measure_ceiling(struct ir_ctx *c, const struct target *t, const struct intrin *row)
+double measure_ceiling(struct ir_ctx *c, const struct target *t, const struct intrin *row, measure_compile *compile, void *u)
 {
     const struct meaning *m = row->meaning;
+    struct asking k = {c, t, row, compile, u};
     double best = 0;
     if (m->nop != 3 || !m->accumulate || m->naxes == 0 || m->op[1]->ndim + 2 > QJ_MAX_RANK) return 0;
     for (size_t i = 0; i < ARRAY_LEN(tiles) && !err_is(&c->err); i++) {
         if (tiles[i].regs != (t->vector_regs >= 32 ? 32 : 16)) continue;
         int keep = c->defers.n;
-        double mac = measure_tile(c, t, row, tiles[i]);
+        double mac = measure_tile(&k, tiles[i]);
         defer_run(&c->defers, keep);
         if (mac > best) best = mac;
     }

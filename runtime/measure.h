@@ -25,10 +25,15 @@ struct measured measure_windows(double (*window)(void *u, int64_t calls), void *
 /* The clock now in GHz; 0 when this machine's is not known how to measure. About a millisecond. */
 double measure_ghz(void);
 
+/* Makes an object of a program under steps, for a caller who may not have LLVM in this process. What it returns is borrowed
+ * until the context's defers are run; NULL, with or without an error: no ceiling. */
+typedef const struct artifact *measure_compile(void *u, const struct program *p, const struct target *t,
+                                               const struct intrin *row, const char *steps);
+
 /* MAC/cycle of a register tile of `row` on operands in the first-level cache, compiled as a schedule like any
  * other: the best of a few tile shapes. 0: the row is no multiply-accumulate of two operands, or the clock is
- * not known. Uses c's arena; errors there. */
-double measure_ceiling(struct ir_ctx *c, const struct target *t, const struct intrin *row);
+ * not known. Uses c's arena; errors there. compile NULL: here. */
+double measure_ceiling(struct ir_ctx *c, const struct target *t, const struct intrin *row, measure_compile *compile, void *u);
 
 /* The instruction to compare a kernel with: the one its steps name, else the target's best exact one for f32
  * or for integers; NULL. */

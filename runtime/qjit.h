@@ -98,7 +98,7 @@ typedef struct qj_options {
     /* Compile in a process of its own, `qjit worker`, which is started when first needed and ends with the context: LLVM
      * ends its process when memory runs out, and assembly text of allow_asm can do worse. What it does to itself comes back as
      * error `compiler-process`, and the next compile has a new one. Deadlines and cancelling stop LLVM too. Linking, checking
-     * and disassembling stay in this process; qj_time gives no ceiling. */
+     * and disassembling stay in this process. */
     bool isolate;
     const char *worker;     /* the program; NULL: $QJIT_WORKER, else `qjit` beside this library, in ../bin, or on $PATH */
     size_t worker_memory;   /* address space of a compile in bytes; 0: 4 GiB */

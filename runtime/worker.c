@@ -42,10 +42,11 @@ void worker_stop(struct worker *w)
     bool ours = w->owner == getpid();
     close(w->socket);
     if (ours && w->pidfd >= 0) {
-        pidfd_send_signal(w->pidfd, SIGKILL, NULL, 0);
+        /* While it is there, dead or not, its number is its group's, in which is what it has started. */
+        if (pidfd_send_signal(w->pidfd, SIGKILL, NULL, 0) == 0) kill(-w->pid, SIGKILL);
         while (waitid(P_PIDFD, (id_t)w->pidfd, &info, WEXITED) < 0 && errno == EINTR) continue;
     } else if (ours && w->pid > 0) {
-        kill(w->pid, SIGKILL);
+        kill(-w->pid, SIGKILL);
         while (waitpid(w->pid, NULL, 0) < 0 && errno == EINTR) continue;
     }
     if (w->pidfd >= 0) close(w->pidfd);

@@ -103,8 +103,8 @@ static int count_cpus(void)
     const char *text = getenv("QJRT_THREADS");
     long n = text ? strtol(text, NULL, 10) : 0;
     if (n <= 0) {
-        cpu_set_t set;
-        n = sched_getaffinity(0, sizeof set, &set) == 0 ? CPU_COUNT(&set) : 1;
+        cpu_set_t set[64]; /* one is for 1024 CPUs; the call fails where the system may have more than it is given room for */
+        n = sched_getaffinity(0, sizeof set, set) == 0 ? CPU_COUNT_S(sizeof set, set) : 1;
     }
     return n < 1 ? 1 : n > QJRT_MAX_THREADS ? QJRT_MAX_THREADS : (int)n;
 }

@@ -3,6 +3,7 @@
  *
  * Two bad workers: the real one with a library preloaded that fails in it at some allocation, and this very program,
  * which as `worker` sends answers that are none. QJ_N=9 injects more than 400 faults. */
+#include <dirent.h>
 #include <pthread.h>
 #include <setjmp.h>
 #include <signal.h>
@@ -301,6 +302,74 @@ static void set_fault(const char *path, const char *what, int k)
     fclose(f);
 }
 
+/* Processes of which `mark` is in the environment. */
+static int count_marked(const char *mark)
+{
+    char path[300], text[1 << 14];
+    int n = 0;
+    DIR *d = opendir("/proc");
+    for (struct dirent *e; d && (e = readdir(d));) {
+        snprintf(path, sizeof path, "/proc/%s/environ", e->d_name);
+        FILE *f = *e->d_name >= '1' && *e->d_name <= '9' ? fopen(path, "r") : NULL;
+        size_t size = f ? fread(text, 1, sizeof text, f) : 0;
+        n += memmem(text, size, mark, strlen(mark)) != NULL;
+        if (f) fclose(f);
+    }
+    if (d) closedir(d);
+    return n;
+}
+
+/* A compiler that runs what it should not starts nothing that outlives it, and reaches no other process. */
+static void test_alone(void **state)
+{
+    (void)state;
+    if (SANITIZED) skip(); /* the sanitizer's allocator is not to be replaced */
+    char path[] = "/tmp/qjit-alone-XXXXXX", library[4096];
+    snprintf(library, sizeof library, "%s/tests/libfault.so", getenv("QJ_BUILD") ? getenv("QJ_BUILD") : ".");
+    close(mkstemp(path));
+    setenv("QJ_FAULT", path, 1);
+    setenv("LD_PRELOAD", library, 1);
+    qj_ctx *q = isolated(NULL);
+    set_fault(path, "none", 0);
+    qj_artifact *want = in_process(), *first = qj_compile(q, QJ_OBJ);
+    ok(q);
+    unsetenv("LD_PRELOAD");
+    assert_int_equal(count_marked(path), 1); /* the server: so they are found */
+    static const char *const how[] = {"fork", "kill"};
+    for (size_t h = 0; h < sizeof how / sizeof *how; h++)
+        for (int k = 1; k < 200; k += 60) {
+            set_fault(path, how[h], k);
+            qj_artifact *a = qj_compile(q, QJ_OBJ);
+            ok(q);
+            assert_true(same(a, want));
+            qj_artifact_free(a);
+            assert_int_equal(count_marked(path), 1);
+        }
+    qj_artifact_free(first);
+    qj_artifact_free(want);
+    qj_ctx_free(q);
+    assert_int_equal(count_marked(path), 0);
+    unsetenv("QJ_FAULT");
+    unlink(path);
+}
+
+/* What has a process of its own for LLVM measures the ceiling too. */
+static void test_ceiling(void **state)
+{
+    (void)state;
+    qj_ctx *q = isolated(NULL);
+    qj_timing t = {.size = sizeof t};
+    qj_kernel *k = qj_build(q);
+    ok(q);
+    assert_true(qj_time(q, k, NULL, 0, 2, &t));
+    if (t.ghz > 0 && *t.row) assert_true(t.ceiling > 1 && t.ceiling < 600);
+    qj_artifact *a = qj_compile(q, QJ_OBJ); /* by the process that was lent and came back */
+    ok(q);
+    qj_artifact_free(a);
+    qj_kernel_free(k);
+    qj_ctx_free(q);
+}
+
 static void test_faults(void **state)
 {
     (void)state;
@@ -312,16 +381,20 @@ static void test_faults(void **state)
     close(mkstemp(path));
     setenv("QJ_FAULT", path, 1);
     setenv("LD_PRELOAD", library, 1);
-    qj_ctx *q = isolated(&(qj_options){.worker_ms = 700});
+    qj_ctx *patient = isolated(NULL), *hasty = isolated(&(qj_options){.worker_ms = 1500});
     set_fault(path, "none", 0);
-    qj_artifact *want = in_process(), *first = qj_compile(q, QJ_OBJ);
-    ok(q);
-    qj_artifact_free(first);
+    qj_artifact *want = in_process();
+    for (int i = 0; i < 2; i++) { /* both processes are there */
+        qj_ctx *q = i ? patient : hasty;
+        qj_artifact_free(qj_compile(q, QJ_OBJ));
+        ok(q);
+    }
     unsetenv("LD_PRELOAD");
     int injected = 0, failed = 0, died = 0, dense = getenv("QJ_N") ? atoi(getenv("QJ_N")) : 2;
     for (size_t h = 0; h < sizeof how / sizeof *how; h++) {
         bool hangs = !strcmp(how[h], "hang");
-        for (int k = 1; k < 20000; k += 1 + k / (hangs ? 1 : dense)) {
+        qj_ctx *q = hangs ? hasty : patient;
+        for (int k = 1; k < (hangs ? 500 : 20000); k += 1 + k / (hangs ? 1 : dense)) {
             set_fault(path, how[h], k);
             qj_artifact *a = qj_compile(q, QJ_OBJ);
             injected++;
@@ -345,7 +418,8 @@ static void test_faults(void **state)
     print_message("%d faults injected into the compiler: %d compiles failed, %d with its process\n", injected, failed, died);
     assert_true(injected >= 50 * dense && failed > injected / 2);
     qj_artifact_free(want);
-    qj_ctx_free(q);
+    qj_ctx_free(patient);
+    qj_ctx_free(hasty);
     unlink(path);
 }
 
@@ -482,7 +556,8 @@ int main(int argc, char **argv)
         cmocka_unit_test(test_same), cmocka_unit_test(test_errors), cmocka_unit_test(test_assembly),
         cmocka_unit_test(test_no_program), cmocka_unit_test(test_killed), cmocka_unit_test(test_threads),
         cmocka_unit_test(test_versions), cmocka_unit_test(test_fork), cmocka_unit_test(test_limits),
-        cmocka_unit_test(test_cancel), cmocka_unit_test(test_answers), cmocka_unit_test(test_faults),
+        cmocka_unit_test(test_cancel), cmocka_unit_test(test_answers), cmocka_unit_test(test_alone), cmocka_unit_test(test_ceiling),
+        cmocka_unit_test(test_faults),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

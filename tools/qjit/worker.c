@@ -3,16 +3,22 @@
  * input, a socket, until that ends, and compiles each in a process forked for it.
  *
  * A compiler writes nothing but its answer: it opens no file, starts with none but a pipe, and dumps no core. It may not
- * use more memory and time than the request says, and dies with its server. */
+ * use more memory and time than the request says, and dies with its server. It starts no thread, process or program, sends no
+ * signal but to itself and makes no socket (seccomp, where the system has it), so nothing of it is left when it has ended. */
 #include "tools/qjit/worker.h"
 
 #include <errno.h>
+#include <linux/audit.h>
+#include <linux/filter.h>
+#include <linux/seccomp.h>
 #include <poll.h>
 #include <signal.h>
+#include <stddef.h>
 #include <stdlib.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -52,6 +58,47 @@ static void limit(int what, rlim_t most)
 
 /* ---- the compiler ---- */
 
+#if defined(__x86_64__)
+enum { ARCH = (int)AUDIT_ARCH_X86_64, OTHER_ABI = 0x40000000 }; /* x32's calls have that bit */
+#else
+enum { ARCH = (int)AUDIT_ARCH_AARCH64, OTHER_ABI = 0x7fffffff };
+#endif
+
+#define WORD(field) BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, field))
+#define IF(how, value, then, or) BPF_JUMP(BPF_JMP | (how) | BPF_K, (uint32_t)(value), then, or)
+#define RETURN(what) BPF_STMT(BPF_RET | BPF_K, (uint32_t)(what))
+
+/* Calls that reach beyond this process fail as if it had no right to. */
+static void stay_alone(void)
+{
+    static const int refused[] = {
+        SYS_clone, SYS_clone3, SYS_execve, SYS_execveat, SYS_kill, SYS_tkill, SYS_rt_sigqueueinfo, SYS_rt_tgsigqueueinfo,
+        SYS_pidfd_send_signal, SYS_ptrace, SYS_process_vm_writev, SYS_process_vm_readv, SYS_socket, SYS_socketpair, SYS_connect,
+        SYS_setsid, SYS_setpgid, SYS_prctl,
+#if defined(__x86_64__)
+        SYS_fork, SYS_vfork,
+#endif
+    };
+    enum { N = sizeof refused / sizeof *refused, MOST = N + 16 };
+    struct sock_filter f[MOST];
+    unsigned n = 0;
+    f[n++] = (struct sock_filter)WORD(arch);
+    f[n++] = (struct sock_filter)IF(BPF_JEQ, ARCH, 1, 0);
+    f[n++] = (struct sock_filter)RETURN(SECCOMP_RET_KILL_PROCESS);
+    f[n++] = (struct sock_filter)WORD(nr);
+    f[n++] = (struct sock_filter)IF(BPF_JGE, OTHER_ABI, 0, 1);
+    f[n++] = (struct sock_filter)RETURN(SECCOMP_RET_KILL_PROCESS);
+    for (size_t i = 0; i < N; i++) f[n++] = (struct sock_filter)IF(BPF_JEQ, refused[i], (uint8_t)(N - 1 - i + 5), 0);
+    f[n++] = (struct sock_filter)IF(BPF_JEQ, SYS_tgkill, 1, 0); /* abort's, to this process */
+    f[n++] = (struct sock_filter)RETURN(SECCOMP_RET_ALLOW);
+    f[n++] = (struct sock_filter)WORD(args[0]);
+    f[n++] = (struct sock_filter)IF(BPF_JEQ, getpid(), 0, 1);
+    f[n++] = (struct sock_filter)RETURN(SECCOMP_RET_ALLOW);
+    f[n++] = (struct sock_filter)RETURN(SECCOMP_RET_ERRNO | EPERM);
+    struct sock_fprog program = {(unsigned short)n, f};
+    if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0) prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program);
+}
+
 static void confine(const struct worker_ask *ask)
 {
     prctl(PR_SET_PDEATHSIG, SIGKILL);
@@ -61,6 +108,7 @@ static void confine(const struct worker_ask *ask)
 #endif
     limit(RLIMIT_NOFILE, 0); /* nothing more can be opened */
     limit(RLIMIT_FSIZE, 0);
+    stay_alone();
 }
 
 /* The kind of the answer, then its bytes. */

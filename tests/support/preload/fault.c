@@ -37,6 +37,10 @@ static int fails(void)
     if (!strcmp(what, "exit3")) _exit(3);
     if (!strcmp(what, "segv")) raise(SIGSEGV);
     while (!strcmp(what, "hang")) pause();
+    if (!strcmp(what, "fork") && fork() == 0) /* something that would outlive its process and group */
+        for (setsid();;) pause();
+    if (!strcmp(what, "kill")) kill(getppid(), SIGKILL);
+    if (!strcmp(what, "fork") || !strcmp(what, "kill")) return 0;
     if (!strcmp(what, "sticky")) left = 1;
     return 1;    /* "once" */
 }
