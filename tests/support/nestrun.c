@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* nestrun.c - contract in nestrun.h. Objects are linked by LLVM, not by the runtime, which has its own tests. */
+/* nestrun.c - contract in nestrun.h. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -8,9 +8,6 @@
 #include <cmocka.h>
 
 #include <inttypes.h>
-#include <llvm-c/Core.h>
-#include <llvm-c/LLJIT.h>
-#include <llvm-c/Target.h>
 #include <math.h>
 #include <stdio.h>
 
@@ -18,6 +15,8 @@
 #include "ir/parse.h"
 #include "ir/print.h"
 #include "ir/verify.h"
+#include "runtime/jit.h"
+#include "runtime/rt/qjrt.h"
 #include "tests/emu/emu.h"
 #include "tests/support/guard.h"
 #include "tests/support/nestrun.h"
@@ -104,30 +103,27 @@ static void fill(const struct buffer *b, void *at)
 
 /* ---- running objects ---- */
 
-static int serial_for(void (*fn)(void *, int64_t, int64_t), void *ctx, int64_t n)
+static int serial_for(void *user, qjrt_body *fn, void *ctx, int64_t n)
 {
     for (int64_t i = n; i-- > 0;) fn(ctx, i, i + 1); /* any order */
     fn(ctx, n, n);
     return 0;
 }
 
+/* As where nobody provides a pool. */
+static int whole_for(void *user, qjrt_body *fn, void *ctx, int64_t n)
+{
+    fn(ctx, 0, n);
+    return 0;
+}
+
 static void run_object(const struct artifact *a, void **arg)
 {
-    LLVMOrcLLJITRef jit;
-    LLVMOrcJITTargetAddress at;
-    assert_null(LLVMOrcCreateLLJIT(&jit, NULL));
-    LLVMOrcJITDylibRef lib = LLVMOrcLLJITGetMainJITDylib(jit);
-    if (nr.use_pool) {
-        LLVMOrcCSymbolMapPair pair = {
-            LLVMOrcLLJITMangleAndIntern(jit, "qjrt_parallel_for"),
-            {(LLVMOrcExecutorAddress)(uintptr_t)serial_for, {LLVMJITSymbolGenericFlagsExported, 0}}};
-        assert_null(LLVMOrcJITDylibDefine(lib, LLVMOrcAbsoluteSymbols(&pair, 1)));
-    }
-    LLVMMemoryBufferRef buf = LLVMCreateMemoryBufferWithMemoryRangeCopy(a->bytes, a->size, a->name);
-    assert_null(LLVMOrcLLJITAddObjectFile(jit, lib, buf));
-    LLVMErrorRef e = LLVMOrcLLJITLookup(jit, &at, arena_printf(&nr.c.arena, "%s_call", a->name));
-    if (e) fail_msg("%s", LLVMGetErrorMessage(e));
-    int (*call)(void **) = (int (*)(void **))(uintptr_t)at;
+    struct linked *l = jit_link(&nr.c.err, a->bytes, a->size, 0, NULL);
+    nest_no_error();
+    int (*call)(void **) = (int (*)(void **))(uintptr_t)jit_find(l, arena_printf(&nr.c.arena, "%s_call", a->name));
+    assert_non_null(call);
+    qjrt_set_parallel_for(nr.use_pool ? serial_for : whole_for, NULL);
     void *all[16];
     char *ws = NULL;
     memcpy(all, arg, (size_t)a->narg * sizeof all[0]);
@@ -141,7 +137,7 @@ static void run_object(const struct artifact *a, void **arg)
     for (nr.touched = ws ? a->workspace : 0; nr.touched && (unsigned char)ws[nr.touched - 1] == 0xa5;)
         nr.touched--;
     free(ws);
-    LLVMOrcDisposeLLJIT(jit);
+    jit_unlink(l);
 }
 
 /* ---- the check ---- */
@@ -221,7 +217,6 @@ static void emulate(const struct emu_machine *m, const char *text, const struct 
     artifact_free(a);
 }
 
-
 void nest_check_on(const char *text, const struct target *t)
 {
     struct ir_mark mark = ir_mark(&nr.c);
@@ -292,10 +287,6 @@ const char *nest_passes(const char *text, const char *cpu)
 
 int nestrun_open(void **unused)
 {
-    LLVMInitializeX86TargetInfo(); /* for the linker of objects; codegen does so for itself */
-    LLVMInitializeX86Target();
-    LLVMInitializeX86TargetMC();
-    LLVMInitializeX86AsmPrinter();
     struct nestrun old = nr;
     nr = (struct nestrun){.state = 1};
     memcpy(nr.waiting, old.waiting, sizeof nr.waiting);

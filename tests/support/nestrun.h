@@ -15,7 +15,7 @@
 struct nestrun {
     struct ir_ctx c;
     uint64_t state;             /* of the random numbers */
-    bool use_pool;              /* give objects a qjrt_parallel_for, which runs iterations backwards */
+    bool use_pool;              /* a pool that runs iterations backwards; else all at once */
     int64_t touched;            /* of the last workspace: how much, up to the last byte changed */
     char notes[4096];           /* of the last compile */
     bool emulate;               /* also what this machine can run */
