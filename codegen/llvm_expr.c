@@ -352,18 +352,28 @@ static LLVMValueRef saturate(struct emit *m, const struct expr *e, LLVMValueRef 
 
 /* ---- select ---- */
 
+/* Bytes of a vector as words, which is how registers of a GPU hold them: LLVM stores them one by one where blocks meet. */
+static LLVMTypeRef in_words(const struct emit *m, LLVMTypeRef t)
+{
+    bool bytes = LLVMGetTypeKind(t) == LLVMVectorTypeKind && LLVMGetElementType(t) == m->i8 && LLVMGetVectorSize(t) % 8 == 0;
+    return bytes && m->target->family->kind == TARGET_SIMT ? LLVMVectorType(m->i32, LLVMGetVectorSize(t) / 4) : t;
+}
+
 /* Each arm in a block of its own; the condition is scalar. */
 static LLVMValueRef select_branch(struct emit *m, LLVMValueRef cond, const struct expr *a,
                                   const struct expr *b)
 {
     const struct expr *arm[2] = {a, b};
     LLVMValueRef v[2];
+    LLVMTypeRef type = NULL;
     LLVMBasicBlockRef block[2] = {l_block(m, "then"), l_block(m, "else")}, join = l_block(m, "join");
     LLVMBuildCondBr(m->b, cond, block[0], block[1]);
     for (int i = 0; i < 2; i++) {
         size_t known = memo_mark(m);
         l_at(m, block[i]);
-        v[i] = arm[i] ? emit_expr(m, arm[i]) : LLVMConstNull(LLVMTypeOf(v[0]));
+        v[i] = arm[i] ? emit_expr(m, arm[i]) : LLVMConstNull(type);
+        type = LLVMTypeOf(v[i]);
+        v[i] = LLVMBuildBitCast(m->b, v[i], in_words(m, type), "");
         block[i] = LLVMGetInsertBlock(m->b);
         LLVMBuildBr(m->b, join);
         memo_forget(m, known);
@@ -371,7 +381,7 @@ static LLVMValueRef select_branch(struct emit *m, LLVMValueRef cond, const struc
     l_at(m, join);
     LLVMValueRef phi = LLVMBuildPhi(m->b, LLVMTypeOf(v[0]), "");
     LLVMAddIncoming(phi, v, block, 2);
-    return phi;
+    return LLVMBuildBitCast(m->b, phi, type, "");
 }
 
 /* An arm of a vector select, its loads limited to the lanes that choose it. */

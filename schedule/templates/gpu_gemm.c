@@ -8,14 +8,16 @@
  *         for window, for channels by 4 { mr * nr dot products of 4 }
  *     }
  *
- * Nothing is fetched twice in a step but what windows share. Both operands lie so that four channels of neighbours are 16
- * bytes: a load of a thread, no bank twice. Weights are packed ahead in the same order. Pixels, channels and terms that
- * tiles do not divide are zeros there: no thread asks whether its tile is whole before it stores.
+ * Nothing is fetched twice in a step but what windows share. For dot products of 4 both operands lie so that four channels
+ * of neighbours are 16 bytes: a load of a thread, no bank twice. For tensor cores rows lie whole, a thread's own rows together
+ * and a gap behind them, for `ldmatrix`. Weights are packed ahead. Pixels, channels and terms that tiles do not divide are
+ * zeros there: no thread asks whether its tile is whole before it stores.
  *
- * Knobs: mr nr, of a thread; rows cols, threads of a block along pixels and channels; step, channels of a fetch. */
+ * Knobs: mr nr, of a thread (of a lane, with tensor cores: a warp has 8 by 4 of them); rows cols, threads of a block along
+ * pixels and channels; step, channels of a fetch. */
 #include "schedule/templates/gpu.h"
 
-enum { MOST_TAPS_BYTES = 128, MOST_DOTS = 128 };
+enum { MOST_TAPS_BYTES = 128, MOST_PRODUCTS = 128 };
 
 static int64_t padded(int64_t n, int64_t to) { return ceil_div(n, to) * to; }
 
@@ -49,18 +51,48 @@ static bool gemm_of(const struct contraction *k, struct gemm *g)
     return g->rows > 1 || g->cols > 1;
 }
 
+/* What an instruction takes of a thread's tile; `warp`: 8 by 4 threads do it together. */
+struct grip { int rows, cols, terms; bool warp; };
+enum { LANES_M = 8, LANES_N = 4 };
+
+static bool grip_of(const struct contraction *k, const struct intrin *in, struct grip *p)
+{
+    const struct meaning *m = in->meaning;
+    if (m->nop != 3 || !m->accumulate || m->combiner != RED_SUM || m->naxes != m->nout + 1 || m->nout > 2) return false;
+    if (m->op[0]->dt != DT_I32 || m->op[1]->dt != k->x->dt || m->op[2]->dt != k->w->dt) return false;
+    *p = (struct grip){m->nout == 2 ? (int)m->axis[0]->extent : 1, m->nout ? (int)m->axis[m->nout - 1]->extent : 1,
+                       (int)m->axis[m->nout]->extent, m->nlane > 0};
+    if (p->warp) return m->nlane == 2 && m->lane[0]->extent == LANES_M && m->lane[1]->extent == LANES_N;
+    return m->nout == 0 && p->terms == 4;
+}
+
 /* What a candidate comes to. */
 struct plan {
+    struct grip grip;
     int64_t rows, cols;             /* of a block */
     int64_t terms;                  /* with those that pad them to whole steps */
     int inner;                      /* window axes from here on lie inside a fetch, in win[] */
     int64_t taps, fetches;          /* of the window in a fetch; fetches of a block */
+    int tx, ty;                     /* threads of a block, no more than the output has tiles for */
+    int wm, wn;                     /* warps of a block along rows and columns, with tensor cores */
 };
 
 static struct plan plan_of(const struct gemm *g, const struct choice *c)
 {
     struct plan p = {.rows = (int64_t)c->mr * c->rows, .cols = (int64_t)c->nr * c->cols, .terms = padded(g->terms, c->step),
                      .inner = g->nwin, .taps = 1, .fetches = 1};
+    int64_t m = ceil_div(g->rows, c->mr), n = ceil_div(g->cols, c->nr);
+    grip_of(g->k, c->row, &p.grip);
+    p.ty = (int)i64_min(c->rows, m);
+    p.tx = (int)i64_min(c->cols, n);
+    if (p.grip.warp) {
+        p.wm = (int)i64_min(c->rows / LANES_M, ceil_div(m, LANES_M));
+        p.wn = (int)i64_min(c->cols / LANES_N, ceil_div(n, LANES_N));
+        p.rows = (int64_t)c->mr * LANES_M * p.wm;
+        p.cols = (int64_t)c->nr * LANES_N * p.wn;
+        p.tx = LANES_M * LANES_N;
+        p.ty = p.wm * p.wn;
+    }
     while (p.inner > 0 && p.terms == c->step) {
         int64_t more = p.taps * g->k->over[g->win[p.inner - 1]].extent;
         if (more * c->step > MOST_TAPS_BYTES) break;
@@ -77,53 +109,62 @@ static struct plan plan_of(const struct gemm *g, const struct choice *c)
 const struct intrin *gpu_row_for(const struct contraction *k)
 {
     const struct target *t = k->s->target;
-    for (int i = 0; i < t->nintrin; i++) {
-        const struct meaning *m = t->intrin[i].meaning;
-        if (m->nop == 3 && m->nout == 0 && m->naxes == 1 && m->axis[0]->extent == 4 && m->op[1]->dt == k->x->dt && m->op[2]->dt == k->w->dt)
-            return &t->intrin[i];
-    }
+    struct grip p;
+    for (int i = 0; i < t->nintrin; i++)
+        if (grip_of(k, &t->intrin[i], &p) && !p.warp) return &t->intrin[i];
     return NULL;
 }
 
-/* Four schedulers issue to 16 dot products each and one unit for shared memory, 128 bytes a clock; a thread fetches
- * `lanes` bytes at a time by some twenty instructions. */
+/* In clocks of a multiprocessor: products at the instruction's rate, 64 threads at a time; one unit for shared memory, 128
+ * bytes a clock; four schedulers for the rest: a thread fetches `lanes` bytes at a time by some twenty instructions. */
 static bool estimate(const struct gemm *g, struct choice *c, int lanes)
 {
     const struct target *t = g->k->s->target;
     struct plan p = plan_of(g, c);
-    double warps = (double)ceil_div((int64_t)c->rows * c->cols, t->family->simt->warp), fours = (double)(p.taps * c->step / 4);
-    double dots = c->mr * c->nr * 0.5, loads = (double)(ceil_div(c->mr, 4) + ceil_div(c->nr, 4)) * 2, fetched = (double)(p.taps * c->step);
-    double fetch = fetched * ((double)p.rows * (lanes == 4 ? 40 : 24) / lanes + (double)p.cols * 8 / 16) / 32 / 4;
+    double warps = (double)ceil_div((int64_t)p.tx * p.ty, t->family->simt->warp), terms = (double)(p.taps * c->step);
+    double products = c->mr * c->nr / (2.0 * c->row->row->mac_per_cycle), regs = c->mr * c->nr + c->mr + 2 * c->nr + 40;
+    double loads = p.grip.warp ? (double)(c->mr * LANES_M + c->nr * LANES_N) / 128 : (double)(ceil_div(c->mr, 4) + ceil_div(c->nr, 4)) / 2;
+    double rest = p.grip.warp ? (double)(c->mr / p.grip.rows * (c->nr / p.grip.cols)) / 2 / p.grip.terms : 0.25;
+    double most = products > loads ? products : loads, least = products > loads ? loads : products;
+    double fetch = terms * ((double)p.rows * (lanes == 4 ? 40 : 24) / lanes + (double)p.cols * 8 / 16) / 32 / 4;
     struct gpu_load l = {
         .blocks = g->others * (double)ceil_div(g->rows, p.rows) * (double)ceil_div(g->cols, p.cols),
-        .threads = c->rows * c->cols, .shared = p.taps * c->step * (p.rows + p.cols),
-        .regs = c->mr * c->nr + c->mr + 2 * c->nr + 40, .steps = (double)p.fetches,
-        .clocks = (double)p.fetches * (warps * fours * (dots + (loads > dots ? loads - dots / 2 : loads / 2) + 1) + fetch + 10) + warps * c->mr * c->nr * 8,
+        .threads = p.tx * p.ty, .shared = p.taps * c->step * (p.rows + p.cols) * 5 / 4, .regs = (int)regs, .steps = (double)p.fetches,
+        .clocks = (double)p.fetches * (warps * terms * (most + least / 2 + rest) + fetch + 10) + warps * c->mr * c->nr * 8,
     };
     c->cycles = gpu_clocks(t, &l);
     return gpu_takes(t, &l);
 }
 
+static void tiles_of(const struct gemm *g, const struct intrin *row, int mr, int nr, const int *steps, int nsteps, struct candidates *out)
+{
+    struct grip p;
+    grip_of(g->k, row, &p);
+    int rows = p.warp ? LANES_M : 1, cols = p.warp ? LANES_N : 1;
+    if (p.warp && (ceil_div(g->rows, mr) < LANES_M || ceil_div(g->cols, nr) < LANES_N)) return; /* lanes without a tile */
+    for (int r = rows; r <= 32 && (r == rows || (int64_t)(r / 2) * mr < g->rows); r *= 2)
+        for (int o = cols; o <= (p.warp ? 16 : 64) && (o == cols || (int64_t)(o / 2) * nr < g->cols); o *= 2)
+            for (int s = 0; s < nsteps && (s == 0 || steps[s - 1] < g->terms); s++) {
+                struct choice c = {.row = row, .mr = mr, .nr = nr, .rows = r, .cols = o, .step = steps[s]};
+                if (steps[s] % p.terms == 0 && estimate(g, &c, gpu_lanes(g->k, g->k->xroot, g->k->xgroup, c.step))) cand_add(out, c);
+            }
+}
+
 void gpu_gemm_candidates(const struct contraction *k, struct candidates *out)
 {
-    static const int tiles[][2] = {{1, 4}, {2, 4}, {4, 4}, {4, 8}, {8, 4}, {8, 8}, {4, 1}, {8, 1}}, rows[] = {1, 2, 4, 8, 16, 32},
-                     cols[] = {1, 2, 4, 8, 16, 32, 64}, steps[] = {4, 8, 12, 16, 20, 24, 28, 32, 48, 64, 96, 128};
-    const struct intrin *row = gpu_row_for(k);
+    static const int own[][2] = {{1, 4}, {2, 4}, {4, 4}, {4, 8}, {8, 4}, {8, 8}, {4, 1}, {8, 1}}, steps[] = {4, 8, 12, 16, 20, 24, 28, 32, 48, 64, 96, 128},
+                     lane[][2] = {{2, 4}, {2, 8}, {4, 4}, {4, 8}, {8, 8}, {4, 16}, {8, 16}}, wide[] = {16, 32, 64, 128};
+    const struct target *t = k->s->target;
     struct gemm g;
-    if (!row || !gemm_of(k, &g)) return;
-    for (size_t t = 0; t < ARRAY_LEN(tiles); t++) {
-        if ((g.cols == 1) != (tiles[t][1] == 1) || (g.rows == 1) > (tiles[t][0] == 1)) continue;
-        for (size_t r = 0; r < ARRAY_LEN(rows); r++) {
-            if (r && (int64_t)rows[r - 1] * tiles[t][0] >= g.rows) break;
-            for (size_t o = 0; o < ARRAY_LEN(cols); o++) {
-                if (o && (int64_t)cols[o - 1] * tiles[t][1] >= g.cols) break;
-                for (size_t s = 0; s < ARRAY_LEN(steps); s++) {
-                    if (s && steps[s - 1] >= g.terms) break;
-                    struct choice c = {.row = row, .mr = tiles[t][0], .nr = tiles[t][1], .rows = rows[r], .cols = cols[o], .step = steps[s]};
-                    if (estimate(&g, &c, gpu_lanes(k, k->xroot, k->xgroup, c.step))) cand_add(out, c);
-                }
-            }
-        }
+    struct grip p;
+    if (!gemm_of(k, &g)) return;
+    for (int i = 0; i < t->nintrin; i++) {
+        if (!grip_of(k, &t->intrin[i], &p)) continue;
+        for (size_t n = 0; p.warp && g.npix && g.o >= 0 && n < ARRAY_LEN(lane); n++)
+            tiles_of(&g, &t->intrin[i], lane[n][0], lane[n][1], wide, ARRAY_LEN(wide), out);
+        for (size_t n = 0; !p.warp && n < ARRAY_LEN(own); n++)
+            if ((g.cols == 1) == (own[n][1] == 1) && (g.rows == 1) <= (own[n][0] == 1))
+                tiles_of(&g, &t->intrin[i], own[n][0], own[n][1], steps, ARRAY_LEN(steps), out);
     }
 }
 
@@ -152,22 +193,26 @@ static struct copy copy_of(const struct gemm *g, const struct expr *read, const 
     return c;
 }
 
-/* [others][group / 4][planes][row][4 of it][4], as a layout; a thread's nr columns lie in planes of 4. */
-static void lay(const struct copy *c, int planes, struct str *out)
+/* As a layout, [others][group / 4][planes][row][4 of it][4]: a thread's nr columns lie in planes of 4. With tensor cores
+ * [others][row / own][own][group], and a gap, for a thread's own rows. */
+static void lay(const struct copy *c, const struct plan *p, int own, struct str *out)
 {
     char r = (char)('A' + c->row), g = (char)('A' + c->group);
+    int planes = own > 4 ? own / 4 : 1;
     str_printf(out, "transform_layout %s ", c->name);
     for (int i = 0; i < c->n; i++)
         if (i != c->row && i != c->group) str_putc(out, (char)('A' + i));
+    if (p->grip.warp) str_printf(out, "%c%d%c%c axes=%.*s\nstorage_align %s.%s 128 16\n", r, own, r + 32, g, c->n, "ABCDEFGH", c->name, c->axis[c->row]);
+    if (p->grip.warp) return;
     str_putc(out, g);
     if (c->row >= 0 && planes > 1) str_printf(out, "%d%c%c4%c", planes, r + 32, r, r + 32);
     else if (c->row >= 0) str_putc(out, r);
     str_printf(out, "4%c axes=%.*s\n", g + 32, c->n, "ABCDEFGH");
 }
 
-/* The loops of a copy in the order of its memory, those of a vector last: [others][group / lanes][row][lanes]. All but
- * the vector are one, whose name is the result. planes: as lay's; with it a vector is 4 rows of 4. */
-static const char *copy_loops(const struct gemm *g, const struct copy *c, int lanes, int planes, struct str *out)
+/* The loops of a copy, those of a vector last: [others][group / lanes][row][lanes], or [others][row][group / lanes][lanes]
+ * where rows lie whole. All but the vector are one, whose name is the result. planes, of columns: a vector is 4 of them by 4. */
+static const char *copy_loops(const struct gemm *g, const struct copy *c, int lanes, int planes, bool whole, struct str *out)
 {
     struct arena *a = &g->k->s->c->arena;
     const char *group = c->axis[c->group], *row = c->row < 0 ? NULL : c->axis[c->row], *in[QJ_MAX_RANK + 2];
@@ -177,9 +222,10 @@ static const char *copy_loops(const struct gemm *g, const struct copy *c, int la
     if (rows) str_printf(out, "split %s.%s %d -> %s_t %s_r\nsplit %s.%s_r 4 -> %s_l %s_v\n", c->name, row, 4 * planes, row, row, c->name, row, row, row);
     for (int i = 0; i < c->n; i++)
         if (i != c->row && i != c->group) in[n++] = c->axis[i];
+    if (row && whole) in[n++] = row;
     in[n++] = arena_printf(a, "%s_l", group);
     if (rows) in[n++] = arena_printf(a, "%s_l", row);
-    if (row) in[n++] = rows ? arena_printf(a, "%s_t", row) : row;
+    if (row && !whole) in[n++] = rows ? arena_printf(a, "%s_t", row) : row;
     str_printf(out, "reorder %s", c->name);
     for (int i = 0; i < n; i++) str_printf(out, " %s", in[i]);
     if (rows) str_printf(out, " %s_v", row);
@@ -190,13 +236,12 @@ static const char *copy_loops(const struct gemm *g, const struct copy *c, int la
     return gpu_fuse(g->k, c->name, n, in, out);
 }
 
-/* By all threads of a block: fewer than asked for where the output is smaller than a tile. */
-static void fetch(const struct gemm *g, const struct choice *c, const struct copy *t, int lanes, int planes, struct str *out)
+/* By all threads of a block. */
+static void fetch(const struct gemm *g, const struct plan *p, const struct copy *t, int lanes, int planes, struct str *out)
 {
-    const char *f = copy_loops(g, t, lanes, planes, out);
-    int cols = (int)i64_min(c->cols, ceil_div(g->cols, c->nr)), rows = (int)i64_min(c->rows, ceil_div(g->rows, c->mr));
-    str_printf(out, "split %s.%s %d -> %s_q %s_x\nbind %s.%s_x threadIdx.x\n", t->name, f, cols, f, f, t->name, f);
-    str_printf(out, "split %s.%s_q %d -> %s_p %s_y\nbind %s.%s_y threadIdx.y\n", t->name, f, rows, f, f, t->name, f);
+    const char *f = copy_loops(g, t, lanes, planes, p->grip.warp && lanes * dt_bytes(g->k->x->dt) == 16, out);
+    str_printf(out, "split %s.%s %d -> %s_q %s_x\nbind %s.%s_x threadIdx.x\n", t->name, f, p->tx, f, f, t->name, f);
+    str_printf(out, "split %s.%s_q %d -> %s_p %s_y\nbind %s.%s_y threadIdx.y\n", t->name, f, p->ty, f, f, t->name, f);
 }
 
 /* Along which axis the output's neighbours in memory lie. */
@@ -206,6 +251,17 @@ static bool stored_by_pixels(const struct gemm *g)
     const struct layout *l = state_layout(g->k->s->state, last->tensor);
     int inner = l ? l->phys[l->nphys - 1].dim : last->nroot_data - 1;
     return g->npix && !strcmp(last->iter[inner].name, g->k->data[g->pix[g->npix - 1]].out);
+}
+
+/* One axis of the last stage over blocks, threads and a thread's own: AXIS_b, _t, _v; with tensor cores AXIS_b, warps AXIS_w,
+ * lanes AXIS_t, AXIS_v, from within: a warp has all its lanes though the output ends in it. */
+static void cut(const struct gemm *g, const struct plan *p, const char *a, int64_t tile, int own, int lanes, int warps, struct str *out)
+{
+    if (p->grip.warp)
+        str_printf(out, "split %s.%s %d -> %s_q %s_v\nsplit %s.%s_q %d -> %s_p %s_t\nsplit %s.%s_p %d -> %s_b %s_w\n", g->last, a, own, a, a, g->last,
+                   a, lanes, a, a, g->last, a, warps, a, a);
+    else
+        str_printf(out, "split %s.%s %d -> %s_b %s_r\nsplit %s.%s_r %d -> %s_t %s_v\n", g->last, a, (int)tile, a, a, g->last, a, own, a, a);
 }
 
 /* The loops of the last stage; the innermost that is a thread's is the result. */
@@ -227,37 +283,63 @@ static const char *tile_loops(const struct gemm *g, const struct choice *c, cons
     str_printf(out, "%s%s\n", o ? " " : "", o ? o : "");
     if (n) str_printf(out, "bind %s.%s blockIdx.z\n", last, gpu_fuse(k, last, n, rest, out));
     if (g->npix) x = gpu_fuse(k, last, g->npix, pix, out);
-    if (x) str_printf(out, "split %s.%s %d -> %s_b %s_r\nsplit %s.%s_r %d -> %s_t %s_v\n", last, x, (int)p->rows, x, x, last, x, c->mr, x, x);
-    if (o) str_printf(out, "split %s.%s %d -> %s_b %s_r\nsplit %s.%s_r %d -> %s_t %s_v\n", last, o, (int)p->cols, o, o, last, o, c->nr, o, o);
+    if (x) cut(g, p, x, p->rows, c->mr, LANES_M, p->wm, out);
+    if (o) cut(g, p, o, p->cols, c->nr, LANES_N, p->wn, out);
     bool along = stored_by_pixels(g);
-    const char *outer = along ? o : x, *inner = along ? x : o;
-    if (x && o) str_printf(out, "reorder %s %s_b %s_b %s_t %s_t %s_v %s_v\n", last, x, o, x, o, outer, inner);
-    if (x) str_printf(out, "bind %s.%s_b blockIdx.x\nbind %s.%s_t threadIdx.y\n", last, x, last, x);
-    if (o) str_printf(out, "bind %s.%s_b blockIdx.y\nbind %s.%s_t threadIdx.x\n", last, o, last, o);
+    const char *outer = along ? o : x, *inner = along ? x : o, *thread = arena_printf(a, "%s_t", o ? o : x);
+    if (p->grip.warp) {
+        thread = arena_printf(a, "%s_l", x);
+        str_printf(out, "reorder %s %s_b %s_b %s_w %s_w %s_t %s_t %s_v %s_v\n", last, x, o, x, o, x, o, outer, inner);
+        str_printf(out, "fuse %s.%s_w %s_w -> %s_y\nfuse %s.%s_t %s_t -> %s\n", last, x, o, x, last, x, o, thread);
+        str_printf(out, "bind %s.%s_y threadIdx.y\nbind %s.%s threadIdx.x\n", last, x, last, thread);
+    } else {
+        if (x && o) str_printf(out, "reorder %s %s_b %s_b %s_t %s_t %s_v %s_v\n", last, x, o, x, o, outer, inner);
+        if (x) str_printf(out, "bind %s.%s_t threadIdx.y\n", last, x);
+        if (o) str_printf(out, "bind %s.%s_t threadIdx.x\n", last, o);
+    }
+    if (x) str_printf(out, "bind %s.%s_b blockIdx.x\n", last, x);
+    if (o) str_printf(out, "bind %s.%s_b blockIdx.y\n", last, o);
     if (outer) str_printf(out, "unroll %s.%s_v\n", last, outer);
     if (inner) str_printf(out, "vectorize %s.%s_v\n", last, inner);
-    return arena_printf(a, "%s_t", o ? o : x);
+    return thread;
 }
 
+/* The sum's loops: window and steps outside of a fetch, window and groups of terms inside, then a thread's tile. */
 static void sum_loops(const struct gemm *g, const struct choice *c, const struct plan *p, const char *x, struct str *out)
 {
     const struct contraction *k = g->k;
+    const struct grip *in = &p->grip;
     const char *s = g->sum, *t = k->over[k->group].name, *o = g->o < 0 ? NULL : k->data[g->o].name;
-    int ahead = 1;
-    while (ahead < 4 && 2 * ahead * c->mr * c->nr <= MOST_DOTS && c->step / 4 % (2 * ahead) == 0) ahead *= 2;
-    str_printf(out, "split %s.%s %d -> %s_b %s_r\nsplit %s.%s_r 4 -> %s_g %s_v\nsplit %s.%s_g %d -> %s_h %s_u\nreorder %s", s, t, c->step, t, t,
-               s, t, t, t, s, t, ahead, t, t, s);
+    int ahead = 1, products = c->mr / in->rows * (c->nr / in->cols);
+    while (ahead < 4 && 2 * ahead * products <= MOST_PRODUCTS && c->step / in->terms % (2 * ahead) == 0) ahead *= 2;
+    str_printf(out, "split %s.%s %d -> %s_b %s_r\nsplit %s.%s_r %d -> %s_g %s_v\nsplit %s.%s_g %d -> %s_h %s_u\n", s, t, c->step, t, t,
+               s, t, in->terms, t, t, s, t, ahead, t, t);
+    if (x && in->rows > 1) str_printf(out, "split %s.%s %d -> %s_o %s_a\n", s, x, in->rows, x, x);
+    if (o && in->cols > 1) str_printf(out, "split %s.%s %d -> %s_o %s_a\n", s, o, in->cols, o, o);
+    str_printf(out, "reorder %s", s);
     for (int i = 0; i < g->nwin; i++) {
         if (i == p->inner) str_printf(out, " %s_b", t);
         str_printf(out, " %s", k->over[g->win[i]].name);
     }
     if (p->inner == g->nwin) str_printf(out, " %s_b", t);
     str_printf(out, " %s_h %s_u", t, t);
-    if (x) str_printf(out, " %s", x);
-    if (o) str_printf(out, " %s", o);
-    str_printf(out, " %s_v\ntensorize %s.%s_v %s\nunroll %s.%s_u\n", t, s, t, c->row->row->name, s, t);
-    if (x) str_printf(out, "unroll %s.%s\n", s, x);
-    if (o) str_printf(out, "unroll %s.%s\n", s, o);
+    const char *xo = in->rows > 1 ? "_o" : "", *oo = in->cols > 1 ? "_o" : "";
+    if (x) str_printf(out, " %s%s", x, xo);
+    if (o) str_printf(out, " %s%s", o, oo);
+    if (x && in->rows > 1) str_printf(out, " %s_a", x);
+    if (o && in->cols > 1) str_printf(out, " %s_a", o);
+    str_printf(out, " %s_v\nunroll %s.%s_u\n", t, s, t);
+    if (x) str_printf(out, "unroll %s.%s%s\n", s, x, xo);
+    if (o) str_printf(out, "unroll %s.%s%s\n", s, o, oo);
+}
+
+/* Last of all: guards that only some threads pass are inside of fetches by now, where a warp may not meet them. */
+static void tensorize(const struct gemm *g, const struct choice *c, const struct grip *in, const char *x, struct str *out)
+{
+    const struct contraction *k = g->k;
+    const char *t = k->over[k->group].name, *o = g->o < 0 ? NULL : k->data[g->o].name;
+    str_printf(out, "tensorize %s.%s_%c %s\n", g->sum, x && in->rows > 1 ? x : o && in->cols > 1 ? o : t, in->cols > 1 ? 'a' : 'v',
+               c->row->row->name);
 }
 
 void gpu_gemm_steps(const struct contraction *k, const struct choice *c, const char *sum, struct str *out)
@@ -282,20 +364,21 @@ void gpu_gemm_steps(const struct contraction *k, const struct choice *c, const c
     if (o && g.cols % p.cols) str_printf(out, "pad %s.%s %d\n", sum, o, (int)p.cols);
 
     struct copy xc = copy_of(&g, k->xread, xs, pixels), wc = copy_of(&g, k->wread, ws, pixels);
-    int planes = c->nr > 4 ? c->nr / 4 : 1;
-    lay(&xc, 1, out);
-    lay(&wc, planes, out);
+    int planes = p.grip.warp ? 0 : c->nr > 4 ? c->nr / 4 : 1;
+    lay(&xc, &p, p.grip.warp ? c->mr : 1, out);
+    lay(&wc, &p, c->nr, out);
     if (wp) {
         struct copy pc = wc;
         pc.name = wp;
-        lay(&pc, planes, out);
-        const char *f = copy_loops(&g, &pc, 4, 0, out);
+        if (!p.grip.warp) lay(&pc, &p, c->nr, out);
+        const char *f = copy_loops(&g, &pc, 4, 0, p.grip.warp, out);
         gpu_spread(k, wp, 1, &f, out);
     }
     str_printf(out, "compute_at %s %s.%s\n", sum, g.last, tile_loops(&g, c, &p, out));
     sum_loops(&g, c, &p, pixels, out);
     str_printf(out, "compute_at %s %s.%s_b\ncompute_at %s %s.%s_b\n", xs, sum, t, ws, sum, t);
-    fetch(&g, c, &xc, gpu_lanes(k, k->xroot, k->xgroup, c->step), 0, out);
-    if (wp) fetch(&g, c, &wc, 4, planes, out);
-    else fetch(&g, c, &wc, gpu_lanes(k, k->w, k->wgroup, c->step), 0, out);
+    fetch(&g, &p, &xc, gpu_lanes(k, k->xroot, k->xgroup, c->step), 0, out);
+    if (wp) fetch(&g, &p, &wc, p.grip.warp ? 16 : 4, planes, out);
+    else fetch(&g, &p, &wc, gpu_lanes(k, k->w, k->wgroup, c->step), 0, out);
+    tensorize(&g, c, &p.grip, pixels, out);
 }

@@ -350,7 +350,8 @@ static void report(const char *entry, const struct ptx_launch *l, const struct p
     fprintf(f, "{\"entry\": \"%s\", \"threads\": %llu, \"instructions\": %llu, \"dp4a\": %llu, \"mma\": %llu, ", entry,
             (unsigned long long)l->grid[0] * l->grid[1] * l->grid[2] * l->block[0] * l->block[1] * l->block[2],
             (unsigned long long)r->instructions, (unsigned long long)r->dp4a, (unsigned long long)r->mma);
-    fprintf(f, "\"passes\": %llu, \"least\": %llu}\n", (unsigned long long)r->shared_passes, (unsigned long long)r->shared_least);
+    fprintf(f, "\"passes\": %llu, \"least\": %llu, \"worst\": %u, \"worst_line\": %d}\n", (unsigned long long)r->shared_passes,
+            (unsigned long long)r->shared_least, r->worst_conflict, r->worst_line);
     fclose(f);
 }
 
