@@ -352,7 +352,7 @@ static int matrix_words(struct row *r, const struct recipe *p, LLVMValueRef *out
     struct emit *m = r->m;
     struct ir_ctx *c = m->c;
     const struct buffer *b = r->arg[p->operand]->val.buffer;
-    const struct expr *lane = r->arg[r->meaning->nop];
+    const struct expr *lane = ir_mod(c, r->arg[r->meaning->nop], ir_idx(c, meaning_nlanes(r->meaning)));
     if (b->scope == SCOPE_SHARED && target_has(m->target, "sm_75")) {
         /* all lanes give addresses that are valid: those beyond the last row what the first ones give */
         const struct expr *at = matrix_row(r, p, ir_mod(c, lane, ir_idx(c, 8 * p->value)));

@@ -16,7 +16,8 @@
  *
  * g and t say which one: the lane's number is g*4 + t. Operand 0 is the lane's own; an operand that a lane axis indexes is a
  * tile that all lanes read, at one address. So threads need no account of each other: what they do together is what each
- * does alone. That is an `instruction` in a nest with one argument an operand, then the lane's number, then the pitches. */
+ * does alone. That is an `instruction` in a nest with one argument an operand, then the lane's number (its remainder by the number
+ * of lanes counts), then the pitches. */
 #ifndef QJ_IR_MEANING_H
 #define QJ_IR_MEANING_H
 

@@ -110,10 +110,9 @@ struct assign {
     int best;                      /* most operands right so far */
 };
 
-static const char *elements(struct match *t, int64_t n)
+static const char *moves(struct match *t, int64_t n)
 {
-    if (n < 0) return "";
-    return arena_printf(&t->c->arena, n == 1 ? "%lld element" : "%lld elements", (long long)n);
+    return n ? arena_printf(&t->c->arena, n == 1 ? "move %lld element" : "move %lld elements", (long long)n) : "not move";
 }
 
 static bool strides_fit(struct assign *s)
@@ -127,8 +126,8 @@ static bool strides_fit(struct assign *s)
             if (right > s->best) {
                 s->best = right;
                 s->t->why = arena_printf(&s->t->c->arena,
-                    "operand %s (%s) must move %s with %s, but loop %s moves it by %lld", m->op[k]->name,
-                    s->t->load[k]->val.buffer->name, elements(s->t, want), m->axis[s->axis_of[v]]->name, s->r->var[v]->name,
+                    "operand %s (%s) must %s with %s, but loop %s moves it by %lld", m->op[k]->name,
+                    s->t->load[k]->val.buffer->name, want < 0 ? "move" : moves(s->t, want), m->axis[s->axis_of[v]]->name, s->r->var[v]->name,
                     (long long)have);
             }
             return false;
@@ -152,9 +151,8 @@ static bool lanes_fit(struct assign *s)
         for (int i = 0; i < m->nlane; i++) {
             int64_t want = operand_stride(m, k, MEANING_LANE + i), have = s->coef[k][s->r->nvar + i];
             if (want == have || want < 0) continue;
-            t->why = arena_printf(&t->c->arena, "operand %s (%s) must move %s with %s, but moves by %lld, where `%s` is the lane: "
-                                  "split and bind the loops so that threadIdx.x is %s", m->op[k]->name, b->name,
-                                  elements(t, want), m->lane[i]->name, (long long)have, text(t, s->warp.number), text(t, s->warp.thread[0]));
+            t->why = arena_printf(&t->c->arena, "operand %s (%s) must %s with %s, where the lane is `%s`, but moves by %lld", m->op[k]->name, b->name,
+                                  moves(t, want), m->lane[i]->name, text(t, s->warp.number), (long long)have);
             return false;
         }
     }

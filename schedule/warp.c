@@ -134,7 +134,8 @@ static bool instruction(struct walk *w, const struct stmt *s)
                           arena_printf(&c->arena, "some may fail `%s`", expr_text(&c->arena, w->cond.at[i])));
     }
     const struct expr *lane = warp_see(c, &k, n, loop, arg[m->nop]);
-    if (!own || !ir_is_int(ir_simplify(c, ir_sub(c, lane, k.number), NULL), 0))
+    const struct expr *off = ir_mod(c, ir_sub(c, lane, k.number), ir_idx(c, meaning_nlanes(m)));
+    if (!own || !ir_is_int(ir_simplify(c, off, NULL), 0))
         return refuse(w, m, "threads are numbered along threadIdx.x first, then .y, then .z",
                       arena_printf(&c->arena, "`%s` is not a thread's number in its warp", expr_text(&c->arena, arg[m->nop])));
     for (int i = 1; i < m->nop; i++)

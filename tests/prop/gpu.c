@@ -8,8 +8,9 @@
 #include "tests/support/ptxrun.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 
-struct counts { long steps, refused, tensorized, combined; struct ptx_counts ptx; };
+struct counts { long steps, refused, tensorized, combined, warps; struct ptx_counts ptx; };
 
 static bool see_combine(const struct stmt *s, void *u)
 {
@@ -47,18 +48,40 @@ static bool by_passes(struct ir_ctx *c, const struct lowered *l, const struct or
     return true;
 }
 
+/* Steps one by one; those that do not fit are left out. False: one was refused without an error and a hint. */
+static bool take_lines(struct ir_ctx *c, struct sched *s, const char *steps, struct counts *n)
+{
+    for (const char *at = steps; *at; at += strcspn(at, "\n") + 1) {
+        const char *line = arena_strndup(&c->arena, at, strcspn(at, "\n"));
+        if (sch_text_steps(s, line)) {
+            n->steps++;
+            n->warps += !strncmp(line, "tensorize", 9);
+            continue;
+        }
+        n->refused++;
+        if (getenv("QJ_VERBOSE")) fprintf(stderr, "%s: %s\n", line, c->err.first.msg);
+        if (!err_is(&c->err) || !c->err.first.hint) return false;
+        err_clear(&c->err);
+    }
+    return true;
+}
+
 static bool one_case(uint64_t seed, struct counts *n)
 {
     struct ir_ctx c;
     ir_ctx_init(&c, 0);
     struct rng r = {seed * 0x9e3779b97f4a7c15u};
-    const char *text = gen_program(&c.arena, &r), *tn = targets[rng_int(&r, 0, (int)ARRAY_LEN(targets) - 1)];
+    const char *tn = targets[rng_int(&r, 0, (int)ARRAY_LEN(targets) - 1)];
+    const struct target *t = target_parse(&c, tn, strlen(tn), (struct span){0});
+    struct warp_case w;
+    bool warps = rng_int(&r, 0, 4) == 0 && gen_warp_program(&c.arena, &r, t, &w);
+    const char *text = warps ? w.program : gen_program(&c.arena, &r);
     const struct program *p = parse_program(&c, text);
-    const struct target *t = p ? target_parse(&c, tn, strlen(tn), (struct span){0}) : NULL;
-    struct sched *s = t ? sch_new(&c, p, t) : NULL;
+    struct sched *s = p ? sch_new(&c, p, t) : NULL;
     struct oracle o = {0};
     bool ok = s && oracle_init(&c, &o, p, seed);
-    if (ok && !gen_gpu_schedule(&r, s, &n->steps, &n->refused, &n->tensorized)) {
+    if (ok && !(warps ? take_lines(&c, s, gen_warp_steps(&c.arena, &r, &w), n)
+                      : gen_gpu_schedule(&r, s, &n->steps, &n->refused, &n->tensorized))) {
         fprintf(stderr, "a refusal without an error and a hint\n");
         ok = false;
     }
@@ -89,7 +112,9 @@ int main(void)
             fprintf(stderr, "FAILED: QJ_SEED=%llu QJ_N=1\n", (unsigned long long)(seed + i));
             return 1;
         }
-    printf("%ld steps taken (%ld tensorize), %ld refused, %ld sums by many threads; %llu kernels run, %llu dp4a, %llu barriers\n", all.steps, all.tensorized,
-           all.refused, all.combined, (unsigned long long)all.ptx.runs, (unsigned long long)all.ptx.dp4a, (unsigned long long)all.ptx.barriers);
-    return n < 100 || (all.tensorized > 0 && all.combined > 0 && all.ptx.runs > 0 && all.ptx.barriers > 0) ? 0 : 1;
+    printf("%ld steps taken (%ld tensorize, %ld by warps), %ld refused, %ld sums by many threads\n", all.steps, all.tensorized, all.warps,
+           all.refused, all.combined);
+    printf("%llu kernels run, %llu dp4a, %llu mma, %llu barriers\n", (unsigned long long)all.ptx.runs, (unsigned long long)all.ptx.dp4a,
+           (unsigned long long)all.ptx.mma, (unsigned long long)all.ptx.barriers);
+    return n < 100 || (all.tensorized > 0 && all.combined > 0 && all.ptx.mma > 0 && all.ptx.barriers > 0) ? 0 : 1;
 }

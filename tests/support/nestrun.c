@@ -241,12 +241,16 @@ void nest_check_on(const char *text, const struct target *t)
         nest_no_error();
         finish(&r, g, p->name);
     }
-    struct artifact *a = noted(cg_compile(&nr.c, nest_lowered(f, t), &nest_options));
+    bool gpu = t->family->kind == TARGET_SIMT;
+    struct cg_options opt = nest_options;
+    if (gpu) opt.kind = CG_PTX;
+    struct artifact *a = noted(cg_compile(&nr.c, nest_lowered(f, t), &opt));
     nest_no_error();
-    const struct emu_machine *machine = target_runs_here(t) && !nr.emulate ? NULL : emu_machine_for(t);
+    const struct emu_machine *machine = gpu || (target_runs_here(t) && !nr.emulate) ? NULL : emu_machine_for(t);
     if (machine) emulate(machine, text, f, t, first, r.want);
     start(&r, f, first);
-    if (target_runs_here(t)) run_object(a, data_of(&r, f->narg));
+    if (gpu) assert_true(ptx_call(a, false, data_of(&r, f->narg), &nr.ptx));
+    else if (target_runs_here(t)) run_object(a, data_of(&r, f->narg));
     else for (int i = 0; i < f->narg; i++) memcpy(r.arg[i].data, r.want[i], bytes_of(f->arg[i]));
     finish(&r, g, t->name);
     artifact_free(a);

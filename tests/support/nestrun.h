@@ -5,12 +5,12 @@
  *     nest_check("func f(arg A[16] : i8, out O[16] : i8) { vectorized i in 0..16 { O[i] = A[i] + 1 } }");
  *
  * Arguments get hard random data that end at an unreadable page. interp runs the nest as it is and after each
- * pass; the object is linked and run for every target this machine has, the others in an emulator at the end. All must agree
- * bit for bit. */
+ * pass; the object is linked and run for every target this machine has, the others in an emulator at the end, PTX of a GPU
+ * (nest_check_on) by tests/emu/ptx. All must agree bit for bit. */
 #ifndef QJ_TESTS_SUPPORT_NESTRUN_H
 #define QJ_TESTS_SUPPORT_NESTRUN_H
 
-#include "codegen/codegen.h"
+#include "tests/support/ptxrun.h"
 
 struct nestrun {
     struct ir_ctx c;
@@ -18,6 +18,7 @@ struct nestrun {
     bool use_pool;              /* a pool that runs iterations backwards; else all at once */
     int64_t touched;            /* of the last workspace: how much, up to the last byte changed */
     char notes[4096];           /* of the last compile */
+    struct ptx_counts ptx;      /* what kernels did */
     bool emulate;               /* also what this machine can run */
     struct nest_waiting {       /* calls that wait for an emulator, by machine */
         const struct emu_machine *machine;

@@ -33,6 +33,16 @@ const char *gen_plan(struct arena *a, struct rng *r, const struct sched *s);
 bool gen_schedule(struct rng *r, struct sched *s, long *taken, long *refused, long *tensorized);
 /* The same with loops bound to blocks and threads (gpugen.c). */
 bool gen_gpu_schedule(struct rng *r, struct sched *s, long *taken, long *refused, long *tensorized);
+/* A product of matrices for an instruction of t that warps execute, and steps that come to it (warpgen.c). False: t has
+ * none. What is in the struct is for the steps. */
+struct warp_case {
+    const char *program;
+    const struct intrin *row;
+    bool tall, fused;
+    int terms, rows, cols, warps[2], chunk, threads[2];
+};
+bool gen_warp_program(struct arena *a, struct rng *r, const struct target *t, struct warp_case *w);
+const char *gen_warp_steps(struct arena *a, struct rng *r, struct warp_case *w);
 /* Elements of a tensor's declared range: extremes often. Written in logical order. */
 void gen_data(struct rng *r, const struct tensor *t, void *data);
 

@@ -5,7 +5,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "codegen/codegen.h"
 #include "tests/emu/ptx/ptx.h"
 #include "tests/support/gpurun.h"
 
@@ -57,6 +56,31 @@ static bool by_ptx(void *u, bool pack, void *const *arg)
     return true;
 }
 
+static bool open_device(struct device *d, const struct artifact *a, struct ptx_counts *n)
+{
+    char why[320];
+    *d = (struct device){.a = a, .ptx = ptx_load(a->bytes, why, sizeof why), .count = n};
+    d->workspace[0] = calloc(1, (size_t)a->workspace + 1);
+    d->workspace[1] = calloc(1, (size_t)a->pack_workspace + 1);
+    if (!d->ptx) fprintf(stderr, "%s\n", why);
+    return d->ptx && d->workspace[0] && d->workspace[1];
+}
+
+static bool close_device(struct device *d, bool ok)
+{
+    if (!ok) fprintf(stderr, "%s", d->a->bytes);
+    if (d->ptx) ptx_free(d->ptx);
+    free(d->workspace[0]);
+    free(d->workspace[1]);
+    return ok;
+}
+
+bool ptx_call(const struct artifact *a, bool pack, void *const *arg, struct ptx_counts *n)
+{
+    struct device d;
+    return close_device(&d, open_device(&d, a, n) && by_ptx(&d, pack, arg));
+}
+
 /* The same on the GPU at hand, where $QJ_GPU asks for it and it runs the target. */
 struct on_gpu { const struct artifact *a; struct cuda_kernel *k; };
 
@@ -88,16 +112,8 @@ bool ptx_check(struct ir_ctx *c, const struct lowered *l, const struct oracle *o
         err_clear(&c->err);
         return refusal;
     }
-    char why[320];
-    struct device d = {.a = a, .ptx = ptx_load(a->bytes, why, sizeof why), .count = n};
-    d.workspace[0] = calloc(1, (size_t)a->workspace + 1);
-    d.workspace[1] = calloc(1, (size_t)a->pack_workspace + 1);
-    bool ok = d.ptx && d.workspace[0] && d.workspace[1] && harness_check(l, o, false, by_ptx, &d) && check_on_gpu(c, a, l, o);
-    if (!d.ptx) fprintf(stderr, "%s\n", why);
-    if (!ok) fprintf(stderr, "%s", a->bytes);
-    if (d.ptx) ptx_free(d.ptx);
-    free(d.workspace[0]);
-    free(d.workspace[1]);
+    struct device d;
+    bool ok = close_device(&d, open_device(&d, a, n) && harness_check(l, o, false, by_ptx, &d) && check_on_gpu(c, a, l, o));
     artifact_free(a);
     return ok;
 }
