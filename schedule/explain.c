@@ -90,11 +90,12 @@ static bool is_dot(const struct meaning *m)
     return m->nop == 3 && m->accumulate && m->combiner == RED_SUM && m->op[0]->dt == DT_I32 && m->naxes > m->nout;
 }
 
-/* A is the same for all lanes; else each lane has its own. */
+/* A is the same for all that B has of its own; else, as in depthwise layers, an axis of the result goes through both. */
 static bool broadcasts(const struct meaning *m)
 {
-    for (int d = 0; d < m->op[1]->ndim; d++)
-        if (m->op_axis[1][d] < m->nout) return false;
+    for (int a = 0; a < m->op[1]->ndim; a++)
+        for (int b = 0; b < m->op[2]->ndim; b++)
+            if (m->op_axis[1][a] < m->nout && m->op_axis[1][a] == m->op_axis[2][b]) return false;
     return true;
 }
 
