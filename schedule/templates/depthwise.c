@@ -270,15 +270,9 @@ static bool has_tail(const struct contraction *k, const struct window *w, const 
     return k->data[w->channel].extent % c->nr != 0;
 }
 
-/* Where the output's rows of pixels lie along memory, a tile is computed by channels and turned as it is stored: so many of its
- * channels at a time. 0: it need not be. */
 static int turned(const struct contraction *k, const struct window *w, const struct choice *c)
 {
-    const struct stage *last = k->last;
-    int n = c->mr < 32 ? 32 / c->mr : 1;
-    bool rows = !strcmp(last->iter[last->nroot_data - 1].name, k->data[w->tile].out) && !state_layout(k->s->state, last->tensor);
-    if (!rows || w->mult >= 0 || c->mr == 1) return 0;
-    return c->nr < n ? c->nr : c->nr % n ? 0 : n;
+    return w->mult < 0 ? tmpl_turn(k, w->tile, c->mr, c->nr) : 0;
 }
 
 /* Loops of the last stage: blocks (images, blocks of rows, panels) rows tiles | pixels [multiplier] channels. */
@@ -299,15 +293,12 @@ static void order_loops(const struct contraction *k, const struct window *w, con
     if (y) str_printf(out, " %s_i", y);
     str_printf(out, " %s_t %s_u %s_v%s%s\n", t, t, o, m ? " " : "", m ? m : "");
     int turn = turned(k, w, c);
-    if (turn)
-        str_printf(out, "split %s.%s_v %d -> %s_q %s_v\nreorder %s %s_q %s_v %s_u\nunroll %s.%s_q\n", last, o, turn, o, o, last, o, o, t,
-                   last, o);
     const char *all = str_text(&blocks), *second = strchr(all, ' ');
     if (second && second[1]) str_printf(out, "fuse %s.%s-> blocks\n", last, all);
     else if (second) str_printf(out, "split %s.%s1 -> blocks one\n", last, all);
     if (second) str_printf(out, "parallel %s.blocks\n", last);
     if (turn) {
-        str_printf(out, "fuse %s.%s_v %s_u -> lanes\nvectorize %s.lanes\n", last, o, t, last);
+        tmpl_turn_loops(k, w->tile, w->channel, turn, out);
         return;
     }
     str_printf(out, "unroll %s.%s_u\n", last, t);
@@ -316,19 +307,6 @@ static void order_loops(const struct contraction *k, const struct window *w, con
         str_printf(out, "fuse %s.%s_v %s -> lanes\nvectorize %s.lanes\n", last, o, m, last);
     else if (m) str_printf(out, "reorder %s %s %s_v\nvectorize %s.%s_v\n", last, m, o, last, o);
     else str_printf(out, "vectorize %s.%s_v\n", last, o);
-}
-
-/* The tile that is turned: pixels by channels, in vectors of these. */
-static void tile_loops(const struct contraction *k, const struct window *w, const char *tile, const char *at, struct str *out)
-{
-    const struct stage *last = k->last;
-    const char *o = k->data[w->channel].out, *t = k->data[w->tile].out;
-    str_printf(out, "transform_layout %s ", tile);
-    for (int pass = 0; pass < 2; pass++)
-        for (int d = 0; d < last->nroot_data; d++)
-            if (pass == !strcmp(last->iter[d].name, o)) str_putc(out, letter(d));
-    str_printf(out, " axes=%.*s\ncompute_at %s %s.%s\nreorder %s %s %s\nunroll %s.%s\nvectorize %s.%s\n", last->nroot_data, "ABCDEFGH", tile,
-               last->tensor->name, at, tile, t, o, tile, t, tile, o);
 }
 
 static void steps(const struct contraction *k, const struct choice *c, struct str *out)
@@ -375,7 +353,7 @@ static void steps(const struct contraction *k, const struct choice *c, struct st
     }
     order_loops(k, &w, c, out);
     const char *tiles = arena_printf(&ctx->arena, "%s_t", k->data[w.tile].out);
-    if (turn) tile_loops(k, &w, tile, tiles, out);
+    if (turn) tmpl_turn_tile(k, w.tile, w.channel, tile, out);
     str_printf(out, "compute_at %s %s.%s\n", sum, last, tiles);
     for (int i = 0; i < k->nside; i++) str_printf(out, "compute_at %s %s.%s\n", k->side[i]->name, last, tiles);
     const char *panel = arena_printf(&ctx->arena, "%s_p", k->data[w.channel].out);

@@ -67,6 +67,11 @@ static void output_lanes(const struct contraction *k, const struct choice *c, co
     str_printf(out, "vectorize %s.%s_v\n", last, o);
 }
 
+static int turned(const struct contraction *k, const struct choice *c, const struct part *p)
+{
+    return p->tile < 0 || c->chain.rest ? 0 : tmpl_turn(k, p->tile, c->mr, c->nr);
+}
+
 /* Loops of the last stage: [panel] images groups block [panel] row tile | pixel channel. */
 static void order_loops(const struct contraction *k, const struct choice *c, const struct dot *d, const struct part *p, struct str *out)
 {
@@ -100,6 +105,11 @@ static void order_loops(const struct contraction *k, const struct choice *c, con
         str_printf(out, "%s_b -> blocks\n", block);
     }
     str_printf(out, "parallel %s.%s\n", last, parallel);
+    int turn = turned(k, c, p);
+    if (turn) {
+        tmpl_turn_loops(k, p->tile, p->channel, turn, out);
+        return;
+    }
     if (d->rows > 1)
         str_printf(out, "split %s.%s_u %d -> %s_e %s_f\nunroll %s.%s_e\nunroll %s.%s_f\n", last, tile, d->rows, tile, tile, last,
                    tile, last, tile);
@@ -324,6 +334,9 @@ void gemm_steps(const struct contraction *k, const struct choice *c, struct str 
         str_printf(out, "cache_write %s local -> %s\n", last, sum);
     }
     for (int i = 0; i < k->ninline; i++) str_printf(out, "compute_inline %s\n", k->inlined[i]->name);
+    bool turn = turned(k, c, &p) && k->last != k->sum; /* else the sum's own copy is what is turned */
+    const char *tile = tmpl_fresh(k, arena_printf(&ctx->arena, "%s_tile", last));
+    if (turn) str_printf(out, "cache_write %s local -> %s\n", last, tile);
     if (p.copy) convert(k, &p, sum, x, out);
     const char *from = p.copy ? x : k->x->name, *own = tmpl_fresh(k, arena_printf(&ctx->arena, "%s_r", from));
     if (d.rows > 1) whole_tiles(k, c, &p, x, out);
@@ -345,6 +358,7 @@ void gemm_steps(const struct contraction *k, const struct choice *c, struct str 
         if (c->taken && !gemm_strided(k, &d, &p)) str_printf(out, "cache_read %s local %s -> %s\n", from, sum, own);
         sum_layout(k, &d, &p, sum, out);
         order_loops(k, c, &d, &p, out);
+        if (turn) tmpl_turn_tile(k, p.tile, p.channel, tile, out);
         str_printf(out, "compute_at %s %s.%s\n", sum, last, inner);
     }
     const char *at = c->outer ? NULL : blocks_loop(k, &p);

@@ -61,6 +61,12 @@ bool tmpl_takes(struct sched *s, const char *stage, const struct intrin *row);
 bool cand_add(struct candidates *to, struct choice c);     /* false: not among the fixed knobs */
 /* A name for a new stage that is not taken: BASE, BASE2 ... */
 const char *tmpl_fresh(const struct contraction *k, const char *base);
+/* Where the output's rows of pixels lie along memory, a register tile mr x nr (of axes `tile` and `channel` of k->data) is turned
+ * as it is stored: so many of its channels at a time; 0: it need not be. The loops of the last stage, within those of its tiles; and
+ * those of stage `name`, which computes the tile. */
+int tmpl_turn(const struct contraction *k, int tile, int mr, int nr);
+void tmpl_turn_loops(const struct contraction *k, int tile, int channel, int turn, struct str *out);
+void tmpl_turn_tile(const struct contraction *k, int tile, int channel, const char *name, struct str *out);
 /* 8 bits of the other sign: what moves x there. 0: nothing does. */
 int tmpl_offset(const struct tensor *x, enum dtype to);
 /* The steps of k's side sums, within `at` of the last stage (NULL: before it). channels_lie: as neighbours in memory. */

@@ -32,6 +32,7 @@ static const struct { const char *words, *neon, *dot, *tiles; } layers[] = {
     {"conv2d h=56 w=56 c=64 o=128 stride=2 act=i8", "smull", "sdot", "smmla"},
     {"conv2d h=28 w=28 c=128 o=128 k=3 pad=2 dilation=2 act=i8", "smull", "sdot", "smmla"},
     {"conv2d h=56 w=56 c=64 o=64 k=3 pad=1 act=i8 in=NCHW out=NCHW weights=OIHW", "smull", "sdot", "smmla"},
+    {"conv2d h=14 w=14 c=256 o=256 k=3 pad=1 act=i8 in=NCHW out=NCHW", "smull", "sdot", "smmla"},
     {"conv2d h=56 w=56 c=64 o=64 k=3 pad=1 act=i8 in=NCHW16c out=NCHW16c", "smull", "sdot", "smmla"},
     {"conv2d h=14 w=14 c=128 o=128 k=3 pad=1 groups=4 act=i8", "smull", "sdot", "smmla"},
     {"depthwise h=112 w=112 c=32 k=3 pad=1 act=i8", "smlal", "sdot", "sdot"},
