@@ -152,12 +152,12 @@ static bool frame_slot(const char *text, struct slot *out, const char **place)
 }
 
 enum access { NOT_FRAME, LOADS, STORES };
-static enum access access_of(const char *text, const char *slot, bool is_rbp_frame)
+static enum access access_of(const char *text, const char *slot, bool has_frame)
 {
     const char *arg = strchr(text, ' ');
     if (!arg || !strncmp(text, "lea", 3) || !strncmp(text, "push", 4) || !strncmp(text, "pop", 3))
         return NOT_FRAME;
-    if (!strncmp(slot, "[rbp", 4) && !is_rbp_frame) return NOT_FRAME;
+    if ((!strncmp(slot, "[rbp", 4) || !strncmp(slot, "[x29", 4)) && !has_frame) return NOT_FRAME;
     if (!strncmp(slot, "[sp", 3) || !strncmp(slot, "[x29", 4)) return !strncmp(text, "st", 2) ? STORES : LOADS;
     /* Intel order: the destination first. Only moves write memory without reading it. */
     const char *comma = strchr(arg, ',');
@@ -202,14 +202,17 @@ static void count_access(struct slot *slot, size_t *nslot, struct slot here, enu
 static void count_function(const qj_listing *l, size_t from, size_t to, struct slot *slot, struct counts *out)
 {
     size_t nslot = 0;
-    bool rbp = false;
-    for (size_t i = from; i < to; i++) rbp |= !strcmp(l->at[i].text, "mov rbp, rsp");
+    bool frame = false; /* else rbp and x29 are registers like others */
+    for (size_t i = from; i < to; i++) {
+        const char *text = l->at[i].text;
+        frame |= !strcmp(text, "mov rbp, rsp") || !strcmp(text, "mov x29, sp") || !strncmp(text, "add x29, sp,", 12);
+    }
     for (int pass = 0; pass < 2; pass++) { /* first which slots are spills, then how often they are used where asked */
         bool entry = true; /* where AArch64 saves what is the caller's */
         for (size_t i = from; i < to; i++) {
             const char *text = l->at[i].text, *at;
             struct slot here;
-            enum access a = frame_slot(text, &here, &at) ? access_of(text, at, rbp) : NOT_FRAME;
+            enum access a = frame_slot(text, &here, &at) ? access_of(text, at, frame) : NOT_FRAME;
             entry = entry && !l->at[i].jump;
             if (a == NOT_FRAME) continue;
             int number, bytes, x86 = here.base < 2, pair = !x86 && (!strncmp(text, "stp", 3) || !strncmp(text, "ldp", 3));
