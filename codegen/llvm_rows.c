@@ -24,6 +24,17 @@ static bool same_lane_by_lane(const struct meaning *m)
     return plain;
 }
 
+/* Bits of its longest operand. */
+static int widest(const struct meaning *m)
+{
+    int bits = 0;
+    for (int k = 0; k < m->nop; k++) {
+        int n = (int)m->op[k]->shape[0] * dtype_info[m->op[k]->dt].bits;
+        if (n > bits) bits = n;
+    }
+    return bits;
+}
+
 static bool from_memory(const struct recipe *r)
 {
     if (r->kind == RCP_PART) return true;
@@ -148,7 +159,7 @@ LLVMValueRef emit_by_row(struct emit *m, const struct expr *e)
         struct match t = {.c = m->c, .m = in->meaning};
         const struct tensor *out = t.m->op[0];
         if (out->dt != e->type.dt || e->op != t.m->body->op || e->type.lanes % out->shape[0]) continue;
-        if (out->shape[0] < e->type.lanes && out->shape[0] * dt_bytes(out->dt) * 8 < m->target->vector_bits) continue;
+        if (out->shape[0] < e->type.lanes && widest(t.m) < m->target->vector_bits) continue;
         if (unify(&t, t.m->body, e) && !from_memory(in->recipe)) return emit_row(m, in, &t, e->type.lanes);
     }
     return NULL;

@@ -206,7 +206,8 @@ static const struct expr *tflite_single(const struct finish *f, const struct exp
     const struct expr *half = ir_bin(c, OP_SHR, ir_bin(c, OP_SHL, i64c(c, 1), total), i64c(c, 1));
     const struct expr *v = mul_round(c, acc, mult, half, total);
     /* Shifted right by 31 or more the product of two i32 is an i32 again. */
-    return s.hi <= 0 ? finish_i32(f, ir_cast(c, DT_I32, v)) : finish_wide(f, v);
+    if (s.hi <= 0) return finish_i32(f, ir_cast(c, DT_I32, v));
+    return f->narrow ? finish_i32(f, ir_sat(c, DT_I32, v)) : finish_wide(f, v);
 }
 
 const struct expr *quant_expr_tflite(struct ir_ctx *c, enum round_mode single_or_double, const struct expr *acc,

@@ -193,6 +193,9 @@ static const struct intrin_row rows[] = {
     {"shift_left_sqshl", "C: i32[4], A: i32[4], N: i32[4] in 0..31", "C[i] = sat_i32(i64(A[i]) << i64(N[i]))",
      "@llvm.aarch64.neon.sqshl.v4i32(A, N)",
      "neon", 0, 0, "sqshl", "shifted left, saturated"},
+    {"narrow_sqxtn", "C: i32[2], A: i64[2]", "C[i] = sat_i32(A[i])",
+     "@llvm.aarch64.neon.sqxtn.v2i32(A)",
+     "neon", 0, 0, "sqxtn", "64 bits to 32, saturated: tflite_single"},
     {"rint_fcvtns", "C: i32[4], A: f32[4]", "C[i] = i32(rint(A[i]))",
      "@llvm.aarch64.neon.fcvtns.v4i32.v4f32(A)",
      "neon", 0, 0, "fcvtns", "rounded half to even: half_even"},
@@ -207,7 +210,7 @@ static void measure(struct target *t)
     t->cache_line = 64;
     t->l1_bytes = t->features & DOTPROD ? 64 << 10 : 32 << 10;
     t->l2_bytes = t->features & I8MM ? 1 << 20 : 512 << 10;
-    t->lane_bytes = t->sve_bits && !(t->features & DOTPROD) ? 0 : 16; /* ld1rw reads and spreads */
+    t->lane_bytes = t->sve_bits && !(t->features & I8MM) ? 0 : 16; /* ld1rw reads and spreads; smmla wants tiles */
     t->fused = t->rounds = true;
 }
 
