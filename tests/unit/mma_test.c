@@ -79,11 +79,12 @@ static void every_row_is_what_it_means(void **state)
     for (size_t g = 0; g < ARRAY_LEN(gpus); g++) {
         const struct target *t = nest_target(gpus[g]);
         assert_true(t->nintrin >= seen); /* later GPUs have what earlier ones had */
-        seen = t->nintrin;
         for (int i = 0; i < t->nintrin; i++) {
+            size_t most = i < seen ? 1 : ARRAY_LEN(lies);
             if (!t->intrin[i].meaning->nlane) thread_row(t, &t->intrin[i]);
-            for (size_t k = 0; t->intrin[i].meaning->nlane && k < ARRAY_LEN(lies); k++) row_at(t, &t->intrin[i], &lies[k], k % 2);
+            for (size_t k = 0; t->intrin[i].meaning->nlane && k < most; k++) row_at(t, &t->intrin[i], &lies[k], k % 2);
         }
+        seen = t->nintrin;
     }
     assert_int_equal(seen, family_nvptx.nrow);
 }
