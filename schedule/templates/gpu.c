@@ -52,13 +52,17 @@ static void candidates(const struct contraction *k, struct candidates *out)
 
 /* ---- steps ---- */
 
-int gpu_lanes(const struct contraction *k, const struct tensor *t, int dim, int64_t of)
+int64_t gpu_run(const struct contraction *k, const struct tensor *t, int dim)
 {
     const struct layout *l = state_layout(k->s->state, t);
-    int64_t run = dim == t->ndim - 1 ? t->shape[dim] : 1;
-    if (l) run = l->phys[l->nphys - 1].dim != dim ? 1 : l->phys[l->nphys - 1].size ? l->phys[l->nphys - 1].size : t->shape[dim];
+    if (!l) return dim == t->ndim - 1 ? t->shape[dim] : 1;
+    return l->phys[l->nphys - 1].dim != dim ? 1 : l->phys[l->nphys - 1].size ? l->phys[l->nphys - 1].size : t->shape[dim];
+}
+
+int gpu_lanes(const struct contraction *k, const struct tensor *t, int dim, int64_t of)
+{
     for (int lanes = 16 / dt_bytes(t->dt); lanes > 4; lanes /= 2)
-        if (run % lanes == 0 && t->shape[dim] % lanes == 0 && of % lanes == 0) return lanes;
+        if (gpu_run(k, t, dim) % lanes == 0 && t->shape[dim] % lanes == 0 && of % lanes == 0) return lanes;
     return 4;
 }
 

@@ -38,6 +38,8 @@ const struct intrin *gpu_row_for(const struct contraction *k);
 
 /* ---- for steps ---- */
 
+/* How many elements along dimension dim of t lie together in memory. */
+int64_t gpu_run(const struct contraction *k, const struct tensor *t, int dim);
 /* Elements along dimension dim of t that lie together in memory, for vectors of at most 16 bytes that divide `of` too; else 4. */
 int gpu_lanes(const struct contraction *k, const struct tensor *t, int dim, int64_t of);
 

@@ -123,17 +123,39 @@ static bool estimate(const struct gemm *g, struct choice *c, int lanes)
     struct plan p = plan_of(g, c);
     double warps = (double)ceil_div((int64_t)p.tx * p.ty, t->family->simt->warp), terms = (double)(p.taps * c->step);
     double products = c->mr * c->nr / (2.0 * c->row->row->mac_per_cycle), regs = c->mr * c->nr + c->mr + 2 * c->nr + 40;
-    double loads = p.grip.warp ? (double)(c->mr * LANES_M + c->nr * LANES_N) / 128 : (double)(ceil_div(c->mr, 4) + ceil_div(c->nr, 4)) / 2;
+    int passes = c->step == 64 ? 1 : 2; /* a lane's two columns lie in banks of their own, or in another lane's */
+    double loads = p.grip.warp ? (double)(c->mr * LANES_M + c->nr * LANES_N * passes) / 128 : (double)(ceil_div(c->mr, 4) + ceil_div(c->nr, 4)) / 2;
     double rest = p.grip.warp ? (double)(c->mr / p.grip.rows * (c->nr / p.grip.cols)) / 2 / p.grip.terms : 0.25;
     double most = products > loads ? products : loads, least = products > loads ? loads : products;
     double fetch = terms * ((double)p.rows * (lanes == 4 ? 40 : 24) / lanes + (double)p.cols * 8 / 16) / 32 / 4;
     struct gpu_load l = {
         .blocks = g->others * (double)ceil_div(g->rows, p.rows) * (double)ceil_div(g->cols, p.cols),
-        .threads = p.tx * p.ty, .shared = p.taps * c->step * (p.rows + p.cols) * 5 / 4, .regs = (int)regs, .steps = (double)p.fetches,
+        .threads = p.tx * p.ty, .shared = p.taps * c->step * (p.rows + p.cols) * 5 / 4 * (p.fetches > 1 ? 2 : 1), .regs = (int)regs,
+        .steps = (double)p.fetches * (c->async ? 0.3 : 1),
         .clocks = (double)p.fetches * (warps * terms * (most + least / 2 + rest) + fetch + 10) + warps * c->mr * c->nr * 8,
     };
     c->cycles = gpu_clocks(t, &l);
     return gpu_takes(t, &l);
+}
+
+/* x as it is in memory, but for zeros beside it. */
+static bool copied(const struct contraction *k)
+{
+    for (int i = 0; i < k->nxchain; i++) {
+        const struct expr *e = k->s->state->stage[state_stage_of(k->s->state, k->xchain[i])]->body;
+        if (e->op == OP_SELECT && e->kid[2]->op == OP_INT && e->kid[2]->val.i == 0) e = e->kid[1];
+        if (e->op != OP_READ) return false;
+    }
+    return true;
+}
+
+/* With tensor cores, whose operands lie as in memory: all of a fetch. */
+static bool may_async(const struct gemm *g, const struct choice *c)
+{
+    const struct contraction *k = g->k;
+    struct plan p = plan_of(g, c);
+    return target_has(k->s->target, "sm_80") && p.grip.warp && p.fetches > 1 && k->wfixed && copied(k) &&
+           gpu_run(k, k->xroot, k->xgroup) % 4 == 0 && g->terms % 4 == 0;
 }
 
 static void tiles_of(const struct gemm *g, const struct intrin *row, int mr, int nr, const int *steps, int nsteps, struct candidates *out)
@@ -146,7 +168,11 @@ static void tiles_of(const struct gemm *g, const struct intrin *row, int mr, int
         for (int o = cols; o <= (p.warp ? 16 : 64) && (o == cols || (int64_t)(o / 2) * nr < g->cols); o *= 2)
             for (int s = 0; s < nsteps && (s == 0 || steps[s - 1] < g->terms); s++) {
                 struct choice c = {.row = row, .mr = mr, .nr = nr, .rows = r, .cols = o, .step = steps[s]};
-                if (steps[s] % p.terms == 0 && estimate(g, &c, gpu_lanes(g->k, g->k->xroot, g->k->xgroup, c.step))) cand_add(out, c);
+                for (int async = 0; steps[s] % p.terms == 0 && async < 2; async++) {
+                    c.async = async;
+                    if (async && !may_async(g, &c)) break;
+                    if (estimate(g, &c, gpu_lanes(g->k, g->k->xroot, g->k->xgroup, c.step))) cand_add(out, c);
+                }
             }
 }
 
@@ -304,8 +330,9 @@ static const char *tile_loops(const struct gemm *g, const struct choice *c, cons
     return thread;
 }
 
-/* The sum's loops: window and steps outside of a fetch, window and groups of terms inside, then a thread's tile. */
-static void sum_loops(const struct gemm *g, const struct choice *c, const struct plan *p, const char *x, struct str *out)
+/* The sum's loops: window and steps outside of a fetch, window and groups of terms inside, then a thread's tile. The loop of
+ * fetches is the result. */
+static const char *sum_loops(const struct gemm *g, const struct choice *c, const struct plan *p, const char *x, struct str *out)
 {
     const struct contraction *k = g->k;
     const struct grip *in = &p->grip;
@@ -317,6 +344,11 @@ static void sum_loops(const struct gemm *g, const struct choice *c, const struct
     if (x && in->rows > 1) str_printf(out, "split %s.%s %d -> %s_o %s_a\n", s, x, in->rows, x, x);
     if (o && in->cols > 1) str_printf(out, "split %s.%s %d -> %s_o %s_a\n", s, o, in->cols, o, o);
     str_printf(out, "reorder %s", s);
+    for (int i = 0; i < k->ndata; i++) { /* groups, batches, images of which there is one */
+        bool own = i == g->o;
+        for (int n = 0; n < g->npix; n++) own |= i == g->pix[n];
+        if (!own) str_printf(out, " %s", k->data[i].name);
+    }
     for (int i = 0; i < g->nwin; i++) {
         if (i == p->inner) str_printf(out, " %s_b", t);
         str_printf(out, " %s", k->over[g->win[i]].name);
@@ -331,6 +363,11 @@ static void sum_loops(const struct gemm *g, const struct choice *c, const struct
     str_printf(out, " %s_v\nunroll %s.%s_u\n", t, s, t);
     if (x) str_printf(out, "unroll %s.%s%s\n", s, x, xo);
     if (o) str_printf(out, "unroll %s.%s%s\n", s, o, oo);
+    const char *outer[QJ_MAX_PHYS];
+    int n = 0;
+    for (int i = 0; i < p->inner; i++) outer[n++] = k->over[g->win[i]].name;
+    outer[n++] = arena_printf(&k->s->c->arena, "%s_b", t);
+    return gpu_fuse(k, s, n, outer, out);
 }
 
 /* Last of all: guards that only some threads pass are inside of fetches by now, where a warp may not meet them. */
@@ -375,10 +412,12 @@ void gpu_gemm_steps(const struct contraction *k, const struct choice *c, const c
         gpu_spread(k, wp, 1, &f, out);
     }
     str_printf(out, "compute_at %s %s.%s\n", sum, g.last, tile_loops(&g, c, &p, out));
-    sum_loops(&g, c, &p, pixels, out);
-    str_printf(out, "compute_at %s %s.%s_b\ncompute_at %s %s.%s_b\n", xs, sum, t, ws, sum, t);
+    const char *each = sum_loops(&g, c, &p, pixels, out);
+    str_printf(out, "compute_at %s %s.%s\ncompute_at %s %s.%s\n", xs, sum, each, ws, sum, each);
     fetch(&g, &p, &xc, gpu_lanes(k, k->xroot, k->xgroup, c->step), 0, out);
     if (wp) fetch(&g, &p, &wc, p.grip.warp ? 16 : 4, planes, out);
     else fetch(&g, &p, &wc, gpu_lanes(k, k->w, k->wgroup, c->step), 0, out);
+    if (p.fetches > 1) str_printf(out, "double_buffer %s\ndouble_buffer %s\n", xs, ws);
+    if (c->async) str_printf(out, "async %s\nasync %s\n", xs, ws);
     tensorize(&g, c, &p.grip, pixels, out);
 }

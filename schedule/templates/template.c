@@ -54,7 +54,7 @@ int tmpl_offset(const struct tensor *x, enum dtype to)
 /* Of one kind: an instruction, or a way of doing without, whose steps are accepted or refused alike. */
 static bool alike(const struct choice *a, const struct choice *b)
 {
-    return a->row == b->row && a->tile == b->tile && !a->cols == !b->cols && !a->nr == !b->nr;
+    return a->row == b->row && a->tile == b->tile && !a->cols == !b->cols && !a->nr == !b->nr && a->async == b->async;
 }
 
 bool cand_add(struct candidates *to, struct choice c)
@@ -92,7 +92,7 @@ struct wish {
     const char *passed;             /* why a sum of products was left alone */
 };
 
-enum { TMPL_ATTEMPTS = 6 };
+enum { TMPL_ATTEMPTS = 16 };
 
 /* Applies the best candidate whose steps are all accepted. */
 static bool apply_best(struct sched *s, const struct contraction *k, const struct tmpl *t, const struct wish *w)
@@ -103,16 +103,17 @@ static bool apply_best(struct sched *s, const struct contraction *k, const struc
     t->candidates(k, list);
     if (list->n < w->nth) return false;
     qsort(list->at, (size_t)list->n, sizeof list->at[0], by_cycles);
-    const struct choice *refused = NULL;
+    const struct choice *refused[TMPL_ATTEMPTS];
     for (int i = w->nth - 1, tries = 0; i < list->n && tries < TMPL_ATTEMPTS; i++) {
         const struct choice *at = &list->at[i]; /* what one register tile was refused for, others are too */
-        if (refused && alike(at, refused)) continue;
+        int same = 0;
+        while (same < tries && !alike(at, refused[same])) same++;
+        if (same < tries) continue;
         struct str text = str_on(&c->arena);
+        err_clear(&c->err);
         t->steps(k, at, &text);
         if (sch_text_whole(s, str_text(&text))) return true;
-        refused = at;
-        tries++;
-        if (i + 1 < list->n && tries < TMPL_ATTEMPTS) err_clear(&c->err);
+        refused[tries++] = at;
     }
     return false;
 }
@@ -284,6 +285,7 @@ static void put_choice(struct str *out, const struct choice *c)
     if (c->cols) str_printf(out, " rows=%d cols=%d step=%d", c->rows, c->cols, c->step);
     else if (c->rows) str_printf(out, " rows=%d outer=%d", c->rows, c->outer);
     if (c->tile) str_printf(out, " tile=%d", c->tile);
+    if (c->async) str_put(out, " async");
     if (c->offset) str_printf(out, " by activations %+d", c->offset);
 }
 

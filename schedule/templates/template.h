@@ -22,6 +22,7 @@ struct choice {
     int rows;                       /* extent of the block axis whose activations are converted together; GPUs: threads of a
                                        block along pixels */
     int cols, step;                 /* GPUs: threads along channels; channels fetched at a time */
+    bool async;                     /* GPUs: fetched by copies that threads do not wait for */
     int outer;                      /* parallel loop: 0 blocks of pixels, 1 panels of channels */
     int tile;                       /* Winograd's output tile; 0: direct */
     int offset;                     /* added to the activations for the instruction's sake: 0, 128, -128 */
