@@ -44,10 +44,10 @@ stage L: plain loops, no instruction chosen
   mma_m16n8k32_i8u8          no: it takes u8 weights, W is i8 in -128..127
   mma_m16n8k32_u8u8          no: it takes u8 weights, W is i8 in -128..127
 templates for C
-  gpu      chosen: mma_m16n8k32_u8i8 mr=2 nr=4 rows=8 cols=4 step=64, about 0.00147 Mcycles
-           next: mma_m16n8k16_u8i8 mr=2 nr=4 rows=8 cols=4 step=64, about 0.00147 Mcycles; slower by the model
-           next: mma_m16n8k32_u8i8 mr=2 nr=4 rows=8 cols=8 step=64, about 0.00148 Mcycles; slower by the model
-           next: mma_m8n8k16_u8i8 mr=2 nr=4 rows=8 cols=4 step=64, about 0.00148 Mcycles; slower by the model
+  gpu      chosen: mma_m16n8k32_u8i8 mr=2 nr=4 rows=8 cols=4 step=32 async, about 0.0012 Mcycles
+           next: mma_m16n8k16_u8i8 mr=2 nr=4 rows=8 cols=4 step=32 async, about 0.0012 Mcycles; slower by the model
+           next: mma_m16n8k32_u8i8 mr=2 nr=4 rows=8 cols=8 step=32 async, about 0.00121 Mcycles; slower by the model
+           next: mma_m8n8k16_u8i8 mr=2 nr=4 rows=8 cols=4 step=32 async, about 0.00121 Mcycles; slower by the model
 stage L: plain loops, no instruction chosen
   dot4_i8i8_dp4a             no: it takes i8 activations, A is u8 in 0..255: needs the -128 form
   dot4_u8i8_dp4a             no: it covers reduce k 0..4, the loops are reduce kk 0..32 (tried at kk) -> split and reorder the loops and the layout to its axes, as `template` does
@@ -66,10 +66,10 @@ stage L: plain loops, no instruction chosen
   mma_m16n8k32_i8u8          no: it takes u8 weights, W is i8 in -128..127
   mma_m16n8k32_u8u8          no: it takes u8 weights, W is i8 in -128..127
 templates for C
-  gpu      chosen: mma_m16n8k32_u8i8 mr=2 nr=4 rows=8 cols=4 step=64, about 0.00147 Mcycles
-           next: mma_m16n8k16_u8i8 mr=2 nr=4 rows=8 cols=4 step=64, about 0.00147 Mcycles; slower by the model
-           next: mma_m16n8k32_u8i8 mr=2 nr=4 rows=8 cols=8 step=64, about 0.00148 Mcycles; slower by the model
-           next: mma_m8n8k16_u8i8 mr=2 nr=4 rows=8 cols=4 step=64, about 0.00148 Mcycles; slower by the model
+  gpu      chosen: mma_m16n8k32_u8i8 mr=2 nr=4 rows=8 cols=4 step=32 async, about 0.0012 Mcycles
+           next: mma_m16n8k16_u8i8 mr=2 nr=4 rows=8 cols=4 step=32 async, about 0.0012 Mcycles; slower by the model
+           next: mma_m16n8k32_u8i8 mr=2 nr=4 rows=8 cols=8 step=32 async, about 0.00121 Mcycles; slower by the model
+           next: mma_m8n8k16_u8i8 mr=2 nr=4 rows=8 cols=4 step=32 async, about 0.00121 Mcycles; slower by the model
 stage L: plain loops, no instruction chosen
   dot4_i8i8_dp4a             no: it takes i8 activations, A is u8 in 0..255: needs the -128 form
   dot4_u8i8_dp4a             no: it covers reduce k 0..4, the loops are reduce kk 0..32 (tried at kk) -> split and reorder the loops and the layout to its axes, as `template` does
@@ -88,7 +88,7 @@ stage L: plain loops, no instruction chosen
   mma_m16n8k32_i8u8          no: it takes u8 weights, W is i8 in -128..127
   mma_m16n8k32_u8u8          no: it takes u8 weights, W is i8 in -128..127
 templates for C
-  gpu      chosen: mma_m16n8k32_u8i8 mr=2 nr=4 rows=8 cols=4 step=64, about 0.00147 Mcycles
-           next: mma_m16n8k16_u8i8 mr=2 nr=4 rows=8 cols=4 step=64, about 0.00147 Mcycles; slower by the model
-           next: mma_m16n8k32_u8i8 mr=2 nr=4 rows=8 cols=8 step=64, about 0.00148 Mcycles; slower by the model
-           next: mma_m8n8k16_u8i8 mr=2 nr=4 rows=8 cols=4 step=64, about 0.00148 Mcycles; slower by the model
+  gpu      chosen: mma_m16n8k32_u8i8 mr=2 nr=4 rows=8 cols=4 step=32 async, about 0.0012 Mcycles
+           next: mma_m16n8k16_u8i8 mr=2 nr=4 rows=8 cols=4 step=32 async, about 0.0012 Mcycles; slower by the model
+           next: mma_m16n8k32_u8i8 mr=2 nr=4 rows=8 cols=8 step=32 async, about 0.00121 Mcycles; slower by the model
+           next: mma_m8n8k16_u8i8 mr=2 nr=4 rows=8 cols=4 step=32 async, about 0.00121 Mcycles; slower by the model
