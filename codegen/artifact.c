@@ -171,7 +171,7 @@ bool artifact_launches(struct ir_ctx *c, struct artifact *a, const struct launch
     for (size_t i = 0; more && i < l->kernel.n; i++) {
         const struct launch *k = &l->kernel.at[i];
         struct artifact_kernel *to = &more[a->nkernel];
-        *to = (struct artifact_kernel){.name = own(k->name), .pack = pack, .shared = k->shared};
+        *to = (struct artifact_kernel){.name = own(k->name), .pack = pack, .shared = k->shared, .dynamic_shared = k->dynamic};
         memcpy(to->grid, k->grid, sizeof to->grid);
         memcpy(to->block, k->block, sizeof to->block);
         if (!to->name) more = NULL;

@@ -204,7 +204,7 @@ static void put_launches(struct str *s, const struct artifact *a, bool pack)
         str_printf(s, " \\\n    X(\"%s\"", k->name);
         for (int d = 0; d < 3; d++) str_printf(s, ", %" PRId64, k->grid[d]);
         for (int d = 0; d < 3; d++) str_printf(s, ", %" PRId64, k->block[d]);
-        str_putc(s, ')');
+        str_printf(s, ", %" PRId64 ")", k->dynamic_shared);
     }
     str_putc(s, '\n');
 }
@@ -222,12 +222,14 @@ static const char *gpu_header(struct str *s, const struct artifact *a)
     str_printf(s,
         " * Tensors are dense and row-major in memory order, in the GPU's memory, aligned to %d bytes. All kernels take the\n"
         " * same parameters: pointers to the tensors below in this order, then to the workspace where there is one. Outputs\n"
-        " * overlap nothing. Launch them in order, each with X(entry, grid x, y, z, block x, y, z) and no dynamic shared\n"
-        " * memory; _ARGS has the parameters, each as X(name, role):\n *\n"
+        " * overlap nothing. Launch them in order, each with X(entry, grid x, y, z, block x, y, z, bytes of dynamic shared memory),\n"
+        " * more than 48 KiB of which a function is allowed before; _ARGS has the parameters, each as X(name, role):\n *\n"
         " *     #define MEMBER(name, role) CUdeviceptr name;\n"
         " *     #define POINTER(name, role) &m.name,\n"
-        " *     #define LAUNCH(entry, gx, gy, gz, bx, by, bz) \\\n"
-        " *         cuModuleGetFunction(&f, module, entry), cuLaunchKernel(f, gx, gy, gz, bx, by, bz, 0, stream, param, 0);\n"
+        " *     #define LAUNCH(entry, gx, gy, gz, bx, by, bz, shared) \\\n"
+        " *         cuModuleGetFunction(&f, module, entry), \\\n"
+        " *         cuFuncSetAttribute(f, CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES, shared), \\\n"
+        " *         cuLaunchKernel(f, gx, gy, gz, bx, by, bz, shared, stream, param, 0);\n"
         " *     struct { %s_ARGS(MEMBER) CUdeviceptr workspace; } m;    // each of its X_BYTES on the GPU\n"
         " *     void *param[] = {%s_ARGS(POINTER) &m.workspace};\n"
         " *     %s_LAUNCHES(LAUNCH)\n *\n", LAUNCH_ALIGN, a->name, a->name, a->name);
@@ -419,6 +421,7 @@ static void put_json_kernels(struct json_out *o, const struct artifact *a)
             put_numbers(o, "grid", 3, k->grid);
             put_numbers(o, "block", 3, k->block);
             json_put_int(o, "shared", k->shared);
+            json_put_int(o, "dynamic_shared", k->dynamic_shared);
             if (a->ptxas) put_json_ptxas(o, a, k);
             json_close(o);
         }

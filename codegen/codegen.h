@@ -59,7 +59,7 @@ struct artifact_kernel {
     char *name;
     bool pack;                               /* of the pack function */
     int64_t grid[3], block[3];               /* blocks and threads of a block along x, y, z */
-    int64_t shared;                          /* bytes of a block; in the PTX already, nothing to be asked for */
+    int64_t shared, dynamic_shared;          /* bytes of a block; of them, those that the launch must ask for: none or all */
     int64_t registers, stack, spill_stores, spill_loads; /* of a thread, bytes but for the first; where `ptxas` is not NULL */
 };
 struct artifact {

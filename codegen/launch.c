@@ -4,7 +4,8 @@
  *
  *     alloc global P { blockIdx.x y { P... }; blockIdx.x y { threadIdx.x x { Out... } } }
  *
- * is two kernels with P at offset 0 of the workspace. A block has as many threads along an axis as the longest loop
+ * is two kernels with P at offset 0 of the workspace. Shared memory is in the PTX while that is enough; beyond, a launch asks
+ * for all of it. A block has as many threads along an axis as the longest loop
  * bound to it; of a shorter one the surplus threads do nothing. */
 #include "codegen/passes.h"
 #include "schedule/warp.h"
@@ -12,6 +13,7 @@
 struct planner {
     struct ir_ctx *c;
     const struct func *f;
+    const struct target *t;
     const struct simt_limits *most;
     struct launches *out;
     struct launch *now;         /* the kernel being looked through */
@@ -60,9 +62,9 @@ static bool see_alloc(struct planner *p, const struct stmt *s)
         return refuse(p, "set_scope it shared (of a block) or local (of a thread), or compute_root it",
                       "%s is in global memory and computed inside a kernel", b->name);
     for (size_t i = 0; i < p->now->shared_buffer.n; i++)
-        if (p->now->shared_buffer.at[i] == b) return true;
+        if (p->now->shared_buffer.at[i].buffer == b) return true;
     if (b->scope == SCOPE_SHARED) {
-        VEC_PUSH(&p->c->arena, p->now->shared_buffer, b);
+        VEC_PUSH(&p->c->arena, p->now->shared_buffer, ((struct launch_room){b, p->now->shared}));
         p->now->shared += bytes_of(b);
     }
     return true;
@@ -108,9 +110,11 @@ static bool add_kernel(struct planner *p, const struct stmt *s)
                       (long long)k.block[0], (long long)k.block[1], (long long)k.block[2], (long long)threads, p->most->threads);
     ir_walk_stmt(s, see_combine, p);
     if (err_is(&p->c->err)) return false;
-    if (k.shared > p->most->shared)
-        return refuse(p, "compute shared stages for a smaller part at a time",
-                      "a block needs %lld bytes of shared memory, %d at most", (long long)k.shared, p->most->shared);
+    if (k.shared > p->t->block_shared)
+        return refuse(p, "compute shared stages for a smaller part at a time, or with fewer copies",
+                      "a block needs %lld bytes of shared memory, %d at most on %s", (long long)k.shared, p->t->block_shared,
+                      p->t->cpu);
+    if (k.shared > p->most->shared) k.dynamic = k.shared;
     if (!warp_check(p->c, s, k.block)) return false;
     VEC_PUSH(&p->c->arena, p->out->kernel, k);
     return true;
@@ -128,14 +132,14 @@ static bool walk(struct planner *p, const struct stmt *s)
     if (s->kind == STMT_SYNC) return true; /* kernels wait for each other anyway */
     if (s->kind != STMT_ALLOC || s->u.alloc.buffer->scope != SCOPE_GLOBAL) return add_kernel(p, s);
     const struct buffer *b = s->u.alloc.buffer;
-    VEC_PUSH(&p->c->arena, p->out->global, ((struct launch_global){b, p->out->workspace}));
+    VEC_PUSH(&p->c->arena, p->out->global, ((struct launch_room){b, p->out->workspace}));
     p->out->workspace += bytes_of(b);
     return walk(p, s->u.alloc.body);
 }
 
 bool plan_launches(struct ir_ctx *c, const struct func *f, const struct target *t, struct launches *out)
 {
-    struct planner p = {.c = c, .f = f, .most = t->family->simt, .out = out};
+    struct planner p = {.c = c, .f = f, .t = t, .most = t->family->simt, .out = out};
     *out = (struct launches){0};
     if (!walk(&p, f->body)) return false;
     for (size_t i = 0; i < out->kernel.n; i++)

@@ -4,7 +4,8 @@
  *     .entry NAME(A, W, ..., Out [, workspace])      pointers to global memory
  *
  * A loop bound to an axis is no loop: its variable is the block's or thread's number, and where the launch has more
- * threads than the loop iterations, an `if`. Shared buffers are variables of the module, local ones of the function. */
+ * threads than the loop iterations, an `if`. Shared buffers are variables of the module, or lie in what the launch asks for;
+ * local ones are the function's. */
 #include "codegen/llvm_impl.h"
 
 enum { CONV_PTX_KERNEL = 71 };
@@ -61,8 +62,23 @@ void emit_barrier(struct emit *m) { l_call(m, "llvm.nvvm.barrier0", 0, NULL, 0, 
 
 /* ---- memory ---- */
 
+/* What a launch asks for: one array without a size. No C name has a $. */
+static LLVMValueRef dynamic_room(struct emit *m, const struct buffer *b)
+{
+    static const char name[] = "shared$dynamic";
+    size_t i = 0;
+    while (m->launch->shared_buffer.at[i].buffer != b) i++;
+    LLVMValueRef offset = l_idx(m, m->launch->shared_buffer.at[i].offset), g = LLVMGetNamedGlobal(m->module, name);
+    if (!g) {
+        g = LLVMAddGlobalInAddressSpace(m->module, LLVMArrayType2(m->i8, 0), name, AS_SHARED);
+        LLVMSetAlignment(g, LAUNCH_ALIGN);
+    }
+    return LLVMBuildInBoundsGEP2(m->b, m->i8, g, &offset, 1, "");
+}
+
 LLVMValueRef shared_room(struct emit *m, const struct buffer *b)
 {
+    if (m->launch->dynamic) return dynamic_room(m, b);
     const char *name = arena_printf(&m->c->arena, "%s.%s.%u", m->launch->name, b->name, b->uid);
     LLVMValueRef g = LLVMGetNamedGlobal(m->module, name);
     if (g) return g;

@@ -73,17 +73,17 @@ bool async_copy_of(const struct stmt *s, struct async_copy *out, const char **wh
 
 enum { LAUNCH_ALIGN = 16 };     /* of arguments, workspace and shared buffers: what the widest access wants */
 
+struct launch_room { const struct buffer *buffer; int64_t offset; };    /* in the workspace, in a block's shared memory */
 struct launch {
     const char *name;
     const struct stmt *body;
     int64_t grid[3], block[3];  /* blocks, and threads of one, along x, y, z */
-    int64_t shared;             /* bytes of a block */
-    VEC(const struct buffer *) shared_buffer;
+    int64_t shared, dynamic;    /* bytes of a block; of them, those that the launch asks for: none or all */
+    VEC(struct launch_room) shared_buffer;
 };
-struct launch_global { const struct buffer *buffer; int64_t offset; };
 struct launches {
     VEC(struct launch) kernel;  /* in the order they run */
-    VEC(struct launch_global) global;
+    VEC(struct launch_room) global;
     int64_t workspace;
 };
 /* Errors: ERR_UNSUPPORTED. */

@@ -10,8 +10,8 @@
 
 #include "runtime/call.h"
 
-enum { /* of CUdevice_attribute, CUjit_option; NVIDIA's cuda.h */
-    CLOCK_RATE = 13, PROCESSORS = 16, SM_MAJOR = 75, SM_MINOR = 76, JIT_ERROR_LOG = 5, JIT_ERROR_LOG_SIZE = 6,
+enum { /* of CUdevice_attribute, CUfunction_attribute, CUjit_option; NVIDIA's cuda.h */
+    CLOCK_RATE = 13, PROCESSORS = 16, SM_MAJOR = 75, SM_MINOR = 76, BLOCK_SHARED = 97, DYNAMIC_SHARED = 8, JIT_ERROR_LOG = 5, JIT_ERROR_LOG_SIZE = 6,
     MEMORY_TYPE = 2, DEVICE_MEMORY = 2  /* of CUpointer_attribute, CUmemorytype */
 };
 
@@ -40,7 +40,7 @@ struct cuda_kernel {
     void *module, *stream, *from, *to;  /* from, to: events */
     pthread_mutex_t lock;               /* one call at a time: events and stream are shared */
     int n, nparam[2];                   /* of the main function, of the pack one */
-    struct one { void *function; bool pack; unsigned grid[3], block[3]; } *at;
+    struct one { void *function; bool pack; unsigned grid[3], block[3], shared; } *at;
 };
 
 /* ---- errors ---- */
@@ -136,13 +136,14 @@ static bool choose_device(struct cuda *d, struct err_state *e)
 
 static void ask(struct cuda *d)
 {
-    int major = 0, minor = 0;
+    int major = 0, minor = 0, shared = 0;
     d->api.device_name(d->facts.name, (int)sizeof d->facts.name - 1, d->device);
     d->api.device_attribute(&major, SM_MAJOR, d->device);
     d->api.device_attribute(&minor, SM_MINOR, d->device);
     d->facts.sm = major * 10 + minor;
     d->api.device_attribute(&d->facts.processors, PROCESSORS, d->device);
     d->api.device_attribute(&d->facts.clock_khz, CLOCK_RATE, d->device);
+    if (!d->api.device_attribute(&shared, BLOCK_SHARED, d->device)) d->facts.block_shared = shared;
     d->api.driver_version(&d->facts.driver);
 }
 
@@ -305,6 +306,9 @@ static bool load_module(struct cuda_kernel *k, struct err_state *e, const struct
         rc = k->d->api.module_function(&to->function, k->module, from->name);
         if (rc) return err_set(e, ERR_LINK, (struct span){0}, "%s: %s", from->name, words_of(k->d, rc).at);
         to->pack = from->pack;
+        to->shared = (unsigned)from->dynamic_shared;
+        if (to->shared && (rc = k->d->api.function_set(to->function, DYNAMIC_SHARED, (int)to->shared)) != 0)
+            return err_set(e, ERR_LINK, (struct span){0}, "%s, %u bytes of shared memory: %s", from->name, to->shared, words_of(k->d, rc).at);
         for (int i = 0; i < 3; i++) {
             to->grid[i] = (unsigned)from->grid[i];
             to->block[i] = (unsigned)from->block[i];
@@ -326,6 +330,13 @@ struct cuda_kernel *cuda_load(struct cuda *d, struct err_state *e, const struct 
         err_hint(e, "PTX runs on its own and on later GPUs, a .cubin on those of its generation, code for sm_90a on no other");
         return NULL;
     }
+    for (int i = 0; i < a->nkernel; i++)
+        if (d->facts.block_shared && a->kernel[i].shared > d->facts.block_shared) {
+            err_set(e, ERR_NO_HOST, (struct span){0}, "a block of %s has %lld bytes of shared memory, %lld at most on the GPU here, %s, sm_%d",
+                    a->kernel[i].name, (long long)a->kernel[i].shared, (long long)d->facts.block_shared, d->facts.name, d->facts.sm);
+            err_hint(e, "a later GPU may have less: compile for the target `cuda`, which is the one here");
+            return NULL;
+        }
     struct cuda_kernel *k = calloc(1, sizeof *k);
     if (k) k->at = calloc((size_t)a->nkernel + 1, sizeof *k->at);
     if (!k || !k->at) {
@@ -372,8 +383,8 @@ static int launch_all(const struct cuda_kernel *k, bool pack, void *stream, void
     for (int i = 0; i < k->n; i++) {
         const struct one *f = &k->at[i];
         if (f->pack != pack) continue;
-        int rc = k->d->api.launch(f->function, f->grid[0], f->grid[1], f->grid[2], f->block[0], f->block[1], f->block[2], 0,
-                                  stream, param, NULL);
+        int rc = k->d->api.launch(f->function, f->grid[0], f->grid[1], f->grid[2], f->block[0], f->block[1], f->block[2],
+                                  f->shared, stream, param, NULL);
         if (rc) return rc;
     }
     return 0;

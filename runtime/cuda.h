@@ -27,7 +27,7 @@ struct cuda *cuda_open(struct err_state *e);
 struct cuda *cuda_ref(struct cuda *d);
 void cuda_close(struct cuda *d);                /* one reference fewer; NULL is fine */
 
-struct cuda_facts { char name[64]; int ordinal, sm, processors, clock_khz, driver; };    /* sm: 90 for capability 9.0 */
+struct cuda_facts { char name[64]; int ordinal, sm, processors, clock_khz, driver; int64_t block_shared; };    /* sm: 90 for 9.0; shared memory of a block that asks, 0: not known */
 const struct cuda_facts *cuda_facts(const struct cuda *d);
 const char *cuda_target(const struct cuda *d, struct err_state *e);      /* the best that it runs, as "sm_80"; NULL: ERR_NO_HOST */
 

@@ -9,7 +9,7 @@
 
 /* One more whenever the fields below change. */
 enum { STORE_FORM = 5 };
-static const char store_magic[8] = "qjit-kno";
+static const char store_magic[8] = "qjit-knp";
 
 enum { MOST_NOTES = 1 << 12, MOST_EXTERNS = 1 << 12, MOST_EMBEDDED = 1 << 12, MOST_TEXT = 1 << 26, MOST_NAME = 256 };
 static const int64_t most_bytes = INT64_C(1) << 48;
@@ -171,7 +171,7 @@ static void arg_io(struct io *io, struct artifact_arg *a)
     number(io, &a->bytes, 0, most_bytes, "a size");
 }
 
-enum { ARG_LEAST = 8 * 11, NOTE_LEAST = 8 * 3, VERSION_LEAST = 8 * 2, QUANT_LEAST = 8 * 17, EXTERN_LEAST = 8 * 4, CALL_LEAST = 8 * 4, PACK_LEAST = 8, KERNEL_LEAST = 8 * 9 };
+enum { ARG_LEAST = 8 * 11, NOTE_LEAST = 8 * 3, VERSION_LEAST = 8 * 2, QUANT_LEAST = 8 * 17, EXTERN_LEAST = 8 * 4, CALL_LEAST = 8 * 4, PACK_LEAST = 8, KERNEL_LEAST = 8 * 10 };
 
 static void args_io(struct io *io, int *n, struct artifact_arg **at, int most)
 {
@@ -208,6 +208,7 @@ static void kernels_io(struct io *io, struct artifact *a)
         for (int d = 0; d < 3; d++) number(io, &k->grid[d], 1, INT32_MAX, "a number of blocks");
         for (int d = 0; d < 3; d++) number(io, &k->block[d], 1, INT32_MAX, "a number of threads");
         number(io, &k->shared, 0, INT32_MAX, "a size");
+        number(io, &k->dynamic_shared, 0, INT32_MAX, "a size");
     }
 }
 

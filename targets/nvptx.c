@@ -74,8 +74,16 @@ static const struct simt_limits limits = {
     .shared = 48 << 10, .regs = 65536, .thread_regs = 255,
 };
 
+/* What a block can be launched with that asks: of the last row that the target has. Not more from one GPU to the next: those
+ * that run the PTX of an earlier one may have less. */
+static const struct { uint64_t feature; int kib; } block_shared[] = {
+    {BIT(SM61), 48}, {BIT(SM70), 96}, {BIT(SM75), 64}, {BIT(SM80), 163}, {BIT(SM86), 99}, {BIT(SM90), 227},
+};
+
 static void measure(struct target *t)
 {
+    for (size_t i = 0; i < ARRAY_LEN(block_shared); i++)
+        if (t->features & block_shared[i].feature) t->block_shared = block_shared[i].kib << 10;
     t->vector_bits = 128; /* of one thread */
     t->vector_regs = limits.thread_regs;
     t->cache_line = 128;

@@ -62,7 +62,7 @@ struct target;
 struct simt_limits {
     int warp, threads;                   /* threads of a block, in all */
     int64_t block[3], grid[3];           /* along x, y, z */
-    int shared;                          /* bytes of a block */
+    int shared;                          /* bytes of a block, without asking for more; target->block_shared with */
     int regs, thread_regs;               /* 32-bit registers of a block and of a thread */
 };
 
@@ -95,6 +95,7 @@ struct target {
     int vector_bits;                     /* widest usable vector; 64 when there is none */
     int vector_regs;
     int cache_line, l1_bytes, l2_bytes;
+    int block_shared;                    /* TARGET_SIMT: bytes of shared memory that a block can be launched with */
     int lane_bytes;                      /* an operand to broadcast is taken from a lane of a register of so many bytes; 0:
                                             from memory, for nothing */
     bool fused;                          /* a * b + c in f32 with one rounding is an instruction */

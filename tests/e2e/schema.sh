@@ -10,7 +10,9 @@ work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 cd "$work"
 for script in "$QJ_SRC"/tools/examples/*.qj "$QJ_SRC"/tools/examples/*/*.qj; do
-    "$QJIT" compile "$script" -o "$(basename "$script" .qj).o" 2>/dev/null >&2
+    kind=o
+    if grep -q '^target *sm_' "$script"; then kind=ptx; fi
+    "$QJIT" compile "$script" -o "$(basename "$script" .qj).$kind" 2>/dev/null >&2
 done
 for round in half_even tflite_double tflite_single shift; do
     for scale in tensor channel; do

@@ -22,7 +22,8 @@ static bool launch(struct device *d, const struct artifact_kernel *k, int n, con
     uint64_t param[MOST_BUFFERS];
     struct ptx_report r;
     for (int i = 0; i < n; i++) param[i] = ptx_address(i);
-    struct ptx_launch l = {.entry = k->name, .nparam = n, .param = param, .nbuffer = n, .buffer = buffer};
+    struct ptx_launch l = {.entry = k->name, .nparam = n, .param = param, .nbuffer = n, .buffer = buffer,
+                           .dynamic_shared = (unsigned)k->dynamic_shared};
     for (int i = 0; i < 3; i++) {
         l.grid[i] = (unsigned)k->grid[i];
         l.block[i] = (unsigned)k->block[i];

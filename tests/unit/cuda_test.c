@@ -276,6 +276,77 @@ static void isolated(void **s)
     qj_ctx_free(q);
 }
 
+/* A block with more shared memory than a kernel may have in its text: 80000 bytes, which the launch asks for. A GPU that has less
+ * (PTX of sm_70 runs on sm_75) is an error of the link, and so is a driver that refuses; in a worker's artifact it is asked for too. */
+static void much_shared_memory(void **s)
+{
+    static const char sum[] = "input A[m:2, k:80000] : i8\nC[m, k] : i8 = A[m, 79999 - k]";
+    static const char how[] = "cache_read A shared C -> S; compute_at S C.m; bind C.m blockIdx.x; split C.k 250; bind C.ki threadIdx.x; "
+                              "split S.k 250; bind S.ki threadIdx.x";
+    static const struct { const char *sm, *fail, *message; bool isolate; } row[] = {
+        {"70", "", NULL, false}, {"80", "", NULL, true}, {"86", "", NULL, false},
+        {"75", "", "80000 bytes of shared memory, 65536 at most on the GPU here", false},
+        {"80", "cuFuncSetAttribute", "80000 bytes of shared memory: CUDA_ERROR_INVALID_VALUE", false},
+    };
+    for (size_t i = 0; i < sizeof row / sizeof *row; i++) {
+        if (!real()) setenv("QJIT_EMU_SM", row[i].sm, 1);
+        if (!real()) setenv("QJIT_EMU_FAIL", row[i].fail, 1);
+        qj_ctx *q = qj_ctx_new(&(qj_options){.size = sizeof(qj_options), .isolate = row[i].isolate});
+        qj_define(q, sum);
+        qj_target(q, "sm_70");
+        qj_step(q, how);
+        qj_kernel *k = qj_build(q);
+        bool ok = k && qj_check(q, k, NULL);
+        if (ok != !row[i].message || (!ok && !strstr(qj_last_error(q)->message, row[i].message)))
+            fail_msg("sm_%s: %s", row[i].sm, ok ? "no error" : qj_last_error(q)->text);
+        qj_kernel_free(k);
+        qj_ctx_free(q);
+        if (real()) break;
+    }
+    if (real()) return;
+    unsetenv("QJIT_EMU_FAIL");
+    setenv("QJIT_EMU_SM", "86", 1);
+    qj_ctx *q = qj_ctx_new(NULL);
+    qj_define(q, sum);
+    qj_target(q, "sm_61");
+    qj_step(q, how);
+    assert_null(qj_compile(q, QJ_PTX));
+    assert_non_null(strstr(qj_last_error(q)->message, "80000 bytes of shared memory, 49152 at most on sm_61"));
+    qj_ctx_free(q);
+}
+
+/* The driver behind these tests launches as GPUs do: nothing beyond 48 KiB that was not allowed, nothing allowed beyond the block's. */
+static void shared_memory_must_be_allowed(void **s)
+{
+    static const char text[] = ".version 7.0\n.target sm_80\n.address_size 64\n.extern .shared .align 16 .b8 room[];\n"
+                               ".shared .align 16 .b8 own[1024];\n.visible .entry k()\n{\n.reg .b32 %r<2>;\nmov.u32 %r1, 7;\n"
+                               "st.shared.u32 [own+1020], %r1;\nst.shared.u32 [room+60000], %r1;\nret;\n}\n";
+    void *driver = dlopen(QJ_CUDA_EMU, RTLD_NOW), *module, *f, *again, *context;
+    assert_non_null(driver);
+#define CALL(type, name, ...) ((int (*) type)(uintptr_t)dlsym(driver, name)) (__VA_ARGS__)
+#define LAUNCH(bytes) \
+    CALL((void *, unsigned, unsigned, unsigned, unsigned, unsigned, unsigned, unsigned, void *, void **, void **), "cuLaunchKernel", f, 1, 1, 1, \
+         1, 1, 1, bytes, NULL, NULL, NULL)
+    setenv("QJIT_EMU_SM", "80", 1);
+    assert_int_equal(CALL((void **, int), "cuDevicePrimaryCtxRetain", &context, 7), 0);
+    assert_int_equal(CALL((void **, const void *), "cuModuleLoadData", &module, text), 0);
+    assert_int_equal(CALL((void **, void *, const char *), "cuModuleGetFunction", &f, module, "k"), 0);
+    assert_int_equal(LAUNCH(60004), 1);
+    assert_int_equal(CALL((void *, int, int), "cuFuncSetAttribute", f, 8, 162 * 1024 + 1), 1);
+    assert_int_equal(CALL((void *, int, int), "cuFuncSetAttribute", f, 8, 60004), 0);
+    assert_int_equal(CALL((void **, void *, const char *), "cuModuleGetFunction", &again, module, "k"), 0);
+    assert_ptr_equal(f, again);
+    assert_int_equal(LAUNCH(60008), 1);
+    assert_int_equal(LAUNCH(60004), 0);
+    assert_int_equal(LAUNCH(60000), 719); /* the kernel writes beyond what there is */
+    CALL((void *), "cuModuleUnload", module);
+    CALL((int), "cuDevicePrimaryCtxRelease_v2", 7);
+    setenv("QJIT_EMU_SM", "86", 1);
+    dlclose(driver);
+#undef LAUNCH
+#undef CALL
+}
+
 /* What goes wrong on machines with GPUs: by which name it is told, and what helps. A second context works afterwards. */
 static void troubles(void **s)
 {
@@ -424,12 +495,13 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(host_tensors), cmocka_unit_test(device_tensors), cmocka_unit_test(gpu_tensor_on_cpu),
         cmocka_unit_test(target_cuda), cmocka_unit_test(streams), cmocka_unit_test(threads), cmocka_unit_test(isolated),
+        cmocka_unit_test(much_shared_memory), cmocka_unit_test(shared_memory_must_be_allowed),
         cmocka_unit_test(failures), cmocka_unit_test(troubles), cmocka_unit_test(lost_context),
         cmocka_unit_test(cycles), cmocka_unit_test(no_driver),
     };
     const struct CMUnitTest on_a_gpu[] = { /* the others need faults that can be asked for */
         cmocka_unit_test(host_tensors), cmocka_unit_test(device_tensors), cmocka_unit_test(gpu_tensor_on_cpu),
-        cmocka_unit_test(streams), cmocka_unit_test(threads), cmocka_unit_test(isolated),
+        cmocka_unit_test(streams), cmocka_unit_test(threads), cmocka_unit_test(isolated), cmocka_unit_test(much_shared_memory),
     };
     if (real()) return cmocka_run_group_tests(on_a_gpu, setup, teardown);
     return cmocka_run_group_tests(tests, setup, teardown);

@@ -6,6 +6,8 @@
 #include <stdint.h>
 #include <cmocka.h>
 
+#include <stdio.h>
+
 #include "codegen/passes.h"
 #include "tests/support/nestrun.h"
 
@@ -64,10 +66,32 @@ static void what_cannot_be_launched_is_refused(void **state)
     refused("func f(out O[70000] : i8) { blockIdx.y t in 0..70000 { O[t] = 1 } }", "at most 65535");
     refused("func f(out O[80, 80] : i8) { threadIdx.x t in 0..80 { threadIdx.y u in 0..80 { O[t, u] = 1 } } }", "6400 threads");
     refused("func f(out O[8] : i8) { parallel t in 0..8 { O[t] = 1 } }", "for CPUs");
-    refused("func f(out O[8] : i8) { blockIdx.x b in 0..8 { alloc shared S[50000] : i8 { S[0] = 1; O[b] = S[0] } } }",
-            "50000 bytes of shared memory");
     refused("func f(out O[8] : i8) { blockIdx.x b in 0..8 { alloc global S[5] : i8 { S[0] = 1; O[b] = S[0] } } }",
             "computed inside a kernel");
+}
+
+/* What a block may have, and from where on its launch asks for it. */
+static void shared_memory_has_a_limit(void **state)
+{
+    (void)state;
+    static const struct { const char *target; int kib; } row[] = {
+        {"sm_61", 48}, {"sm_70", 96}, {"sm_75", 64}, {"sm_80", 163}, {"sm_86", 99}, {"sm_89", 99}, {"sm_90", 227}, {"sm_90a", 227}};
+    for (size_t i = 0; i < ARRAY_LEN(row); i++)
+        for (int over = 0; over < 2; over++) {
+            char text[300], why[100];
+            struct launches l;
+            int bytes = row[i].kib * 1024 - 32 + 16 * over;
+            const struct target *t = nest_target(row[i].target);
+            snprintf(text, sizeof text, "func f(out O[8] : i8) { blockIdx.x b in 0..8 { alloc shared R[17] : i8 { alloc shared S[%d] : i8 {\n"
+                     "R[0] = 2; S[0] = 1; O[b] = R[0] + S[0] } } } }", bytes);
+            bool ok = plan_launches(&nr.c, nest_parse(text, t), t, &l);
+            assert_int_equal(ok, !over);
+            snprintf(why, sizeof why, "%d bytes of shared memory, %d at most on %s", bytes + 32, row[i].kib * 1024, row[i].target);
+            if (over && !strstr(nr.c.err.first.msg, why)) fail_msg("\"%s\" is not in \"%s\"", why, nr.c.err.first.msg);
+            if (ok) assert_int_equal(l.kernel.at[0].shared, bytes + 32);
+            if (ok) assert_int_equal(l.kernel.at[0].dynamic, row[i].kib > 48 ? bytes + 32 : 0);
+            err_clear(&nr.c.err);
+        }
 }
 
 static void text_of(const char *nest, const char *const *has)
@@ -105,6 +129,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(roots_are_kernels, nestrun_open, nestrun_close),
         cmocka_unit_test_setup_teardown(what_cannot_be_launched_is_refused, nestrun_open, nestrun_close),
+        cmocka_unit_test_setup_teardown(shared_memory_has_a_limit, nestrun_open, nestrun_close),
         cmocka_unit_test_setup_teardown(kernels_have_what_loops_say, nestrun_open, nestrun_close),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -149,6 +149,34 @@ static void copies_are_asynchronous(void **state)
     exact(conv, "sm_90a", around, "double_buffer Ps 3; double_buffer Ws 3; split L.r 3 -> ro ri", wide);
 }
 
+/* A tile of 128 by 128 by 128 in three slots: 98 KiB, which a launch asks for. Another stage of the module is in 16 KiB of its own. */
+static void tiles_beyond_48_kib(void **state)
+{
+    (void)state;
+    static const char program[] = "input  A[m:128, k:512] : u8\nweight W[n:128, k:512] : i8\n"
+                                  "C[m, n] : i32 = sum(k) i32(A[m, k]) * i32(W[n, k])\nD[m, n] : i32 = C[m, n] - C[m, 127 - n]\n";
+    static const char at[] =
+        "cache_write C local -> Acc; cache_read A shared Acc -> As; cache_read W shared Acc -> Ws; "
+        "split C.m 128 -> mb m1; split C.m1 32 -> mw m2; split C.m2 4 -> g mi; split C.n 128 -> nb n1; "
+        "split C.n1 32 -> nw n2; split C.n2 8 -> t ni; reorder C mb nb mw nw g t mi ni; "
+        "fuse C.mw nw -> warp; fuse C.g t -> lane; bind C.mb blockIdx.y; bind C.nb blockIdx.x; "
+        "bind C.warp threadIdx.y; bind C.lane threadIdx.x; unroll C.mi; vectorize C.ni; "
+        "compute_at Acc C.lane; split Acc.k 128 -> ko ki; split Acc.ki 32 -> k2 kk; "
+        "split Acc.m 2 -> mo a; split Acc.n 2 -> no b; reorder Acc ko k2 mo no a b kk; unroll Acc.k2; "
+        "unroll Acc.mo; unroll Acc.no; tensorize Acc.a with mma_m16n8k32_u8i8; compute_at As Acc.ko; "
+        "transform_layout As M4mK; storage_align As.m 128 16; split As.k 16 -> c v; "
+        "split As.m 4 -> mo mi; split As.mo 16 -> i warp; fuse As.mi c -> lane; "
+        "bind As.warp threadIdx.y; bind As.lane threadIdx.x; vectorize As.v; compute_at Ws Acc.ko; "
+        "transform_layout Ws N8nK; storage_align Ws.n 128 16; split Ws.k 16 -> c v; "
+        "split Ws.n 4 -> no ni; split Ws.no 16 -> i warp; fuse Ws.ni c -> lane; "
+        "bind Ws.warp threadIdx.y; bind Ws.lane threadIdx.x; vectorize Ws.v; async As; async Ws; "
+        "double_buffer As 3; double_buffer Ws 3; "
+        "cache_read C shared D -> Cs; split D.m 32 -> mb mi; bind D.mb blockIdx.x; bind D.mi threadIdx.y; split D.n 32 -> no ni; "
+        "bind D.ni threadIdx.x; compute_at Cs D.mb; split Cs.n 32 -> no ni; bind Cs.ni threadIdx.x; bind Cs.m threadIdx.y; ";
+    static const char *const has[] = {".extern .shared .align 16 .b8 shared$dynamic[];", ".shared .align 16 .b8 kernel_1_$_Cs", NULL};
+    exact(program, "sm_80", at, "", has);
+}
+
 /* What forgets to wait is found, in interp and in PTX. */
 static void a_missing_wait_is_found(void **state)
 {
@@ -188,6 +216,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(gaps_part_the_banks), cmocka_unit_test(copies_take_turns),
                                        cmocka_unit_test(copies_anywhere), cmocka_unit_test(copies_are_asynchronous),
+                                       cmocka_unit_test(tiles_beyond_48_kib),
                                        cmocka_unit_test(a_missing_wait_is_found)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

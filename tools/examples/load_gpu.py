@@ -22,6 +22,7 @@ import numpy as np
 from load import Arg, KernelError, _demand, _whole
 
 ADDRESS = ctypes.c_uint64
+MAX_DYNAMIC_SHARED = 8  # CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES
 
 
 class Gpu:
@@ -87,7 +88,10 @@ class GpuFunction:
             sizes = [_whole(v, 1, f"a launch size of {k['entry']}") for v in k["grid"] + k["block"]]
             _demand(len(sizes) == 6, f"metadata: {k['entry']} has {len(sizes)} launch sizes")
             gpu("cuModuleGetFunction", ctypes.byref(function), module, k["entry"].encode())
-            self.launches.append((function, [ctypes.c_uint(v) for v in sizes]))
+            shared = _whole(k["dynamic_shared"], 0, f"the shared memory of {k['entry']}")
+            if shared:
+                gpu("cuFuncSetAttribute", function, MAX_DYNAMIC_SHARED, ctypes.c_int(shared))
+            self.launches.append((function, [ctypes.c_uint(v) for v in (*sizes, shared)]))
         _demand(self.launches, f"metadata: {self.name} has no kernels")
 
     def __call__(self, given, written, check_range):
@@ -116,7 +120,7 @@ class GpuFunction:
         """A call on these buffers, by name, that launches and does not wait; for many calls."""
         buffers = [there[a.name] for a in self.args] + ([Buffer(self.gpu, self.workspace)] if self.workspace else [])
         param = (ctypes.c_void_p * len(buffers))(*(ctypes.addressof(b.at) for b in buffers))
-        call = [(function, *sizes, 0, self.gpu.stream, param, None) for function, sizes in self.launches]
+        call = [(function, *sizes, self.gpu.stream, param, None) for function, sizes in self.launches]
 
         def launch(_alive=buffers):
             for args in call:

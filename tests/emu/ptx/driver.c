@@ -6,7 +6,8 @@
  * $QJIT_EMU_SM is the compute capability it says it has (90), $QJIT_EMU_DEVICES how many devices there are (1),
  * $QJIT_EMU_DRIVER the CUDA version (12000): PTX that is newer is refused. $QJIT_EMU_FAIL is the name of a function that
  * fails, "cuMemAlloc_v2" or with an error "cuLaunchKernel:700"; an error of a kernel is final until the context is released,
- * as it is on a GPU. $QJIT_EMU_MEMORY bounds its memory in bytes, $QJIT_EMU_LIMIT the instructions of a launch: a time-out.
+ * as it is on a GPU. A block has the shared memory of that capability: beyond 48 KiB a launch asks, and its function must have been
+ * allowed it. $QJIT_EMU_MEMORY bounds its memory in bytes, $QJIT_EMU_LIMIT the instructions of a launch: a time-out.
  * $QJIT_EMU_REPORT is a file that gets a line of JSON for each launch, with what was counted. emu_live counts what has not
  * been freed.
  *
@@ -26,7 +27,7 @@ enum {
     OK = 0, INVALID_VALUE = 1, NO_MEMORY = 2, NO_DEVICE = 100, INVALID_DEVICE = 101, INVALID_IMAGE = 200, INVALID_CONTEXT = 201,
     INVALID_PTX = 218, UNSUPPORTED_PTX = 222, NOT_FOUND = 500, ILLEGAL_ADDRESS = 700, TIMEOUT = 702, LAUNCH_FAILED = 719
 };
-enum { MOST_BUFFERS = 4096, FIRST_DEVICE = 7 };
+enum { MOST_BUFFERS = 4096, FIRST_DEVICE = 7, STATIC_SHARED = 48 << 10 };
 
 static const struct { int error; const char *name, *text; } errors[] = {
     {INVALID_VALUE, "CUDA_ERROR_INVALID_VALUE", "invalid argument"},
@@ -48,7 +49,7 @@ static const struct { int error; const char *name, *text; } errors[] = {
 };
 
 struct module { struct ptx *p; struct function *made; };
-struct function { struct module *m; struct function *next; struct ptx_entry e; };
+struct function { struct module *m; struct function *next; struct ptx_entry e; int dynamic; };   /* dynamic: bytes allowed */
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static struct ptx_buffer buffer[MOST_BUFFERS];
@@ -121,10 +122,17 @@ EXPORT int cuDeviceGet(int *d, int ordinal)
 }
 static int known(int d) { return d >= FIRST_DEVICE && d < FIRST_DEVICE + number("QJIT_EMU_DEVICES", 1); }
 EXPORT int cuDeviceGetName(char *name, int size, int d) { return snprintf(name, (size_t)size, "interpreter %d", d), OK; }
+/* Shared memory that a block may ask for: CUDA C++ Programming Guide, table of technical specifications. */
+static int block_shared(void)
+{
+    long sm = number("QJIT_EMU_SM", 90);
+    return (sm >= 90 ? 227 : sm >= 86 ? 99 : sm >= 80 ? 163 : sm >= 75 ? 64 : sm >= 70 ? 96 : 48) << 10;
+}
 EXPORT int cuDeviceGetAttribute(int *value, int attribute, int d)
 {
     int sm = (int)number("QJIT_EMU_SM", 90);
-    *value = attribute == 75 ? sm / 10 : attribute == 76 ? sm % 10 : attribute == 16 ? 1 : attribute == 13 ? 1000000 : 0;
+    *value = attribute == 75 ? sm / 10 : attribute == 76 ? sm % 10 : attribute == 16 ? 1 : attribute == 13 ? 1000000
+        : attribute == 97 ? block_shared() : 0;
     return known(d) ? OK : INVALID_DEVICE;
 }
 
@@ -292,6 +300,13 @@ EXPORT int cuModuleLoadDataEx(void **module, const void *image, unsigned n, int 
     if (too_new(image)) return UNSUPPORTED_PTX;
     struct ptx *p = ptx_load(image, text, sizeof text);
     struct module *m = p ? calloc(1, sizeof *m) : NULL;
+    struct ptx_entry e;
+    for (int i = 0; m && ptx_entry(p, i, &e); i++)
+        if (e.shared > STATIC_SHARED) {
+            snprintf(text, sizeof text, "%s uses too much shared data (%zu bytes)", e.name, e.shared);
+            free(m);
+            m = NULL;
+        }
     if (m) {
         m->p = p;
         count(&modules, 1);
@@ -301,7 +316,7 @@ EXPORT int cuModuleLoadDataEx(void **module, const void *image, unsigned n, int 
         if (option[i] == 5 && option[i + 1] == 6) snprintf(value[i], (size_t)(uintptr_t)value[i + 1], "%s", text);
     snprintf(why, sizeof why, "%s", text);
     if (p) ptx_free(p);
-    return p ? NO_MEMORY : INVALID_PTX;
+    return INVALID_PTX;
 }
 EXPORT int cuModuleLoadData(void **module, const void *image) { return cuModuleLoadDataEx(module, image, 0, NULL, NULL); }
 
@@ -323,23 +338,33 @@ EXPORT int cuModuleGetFunction(void **function, void *module, const char *name)
     MAY_FAIL();
     struct module *m = module;
     struct ptx_entry e;
-    for (int i = 0; ptx_entry(m->p, i, &e); i++) {
-        if (strcmp(e.name, name)) continue;
-        struct function *f = malloc(sizeof *f);
-        if (!f) return NO_MEMORY;
-        pthread_mutex_lock(&lock);
-        *f = (struct function){m, m->made, e};
+    int i = 0;
+    while (ptx_entry(m->p, i, &e) && strcmp(e.name, name)) i++;
+    if (!ptx_entry(m->p, i, &e)) return NOT_FOUND;
+    pthread_mutex_lock(&lock);
+    struct function *f = m->made;
+    while (f && strcmp(f->e.name, name)) f = f->next;
+    if (!f && (f = malloc(sizeof *f)) != NULL) {
+        *f = (struct function){m, m->made, e, STATIC_SHARED - (int)e.shared};
         m->made = f;
-        pthread_mutex_unlock(&lock);
-        return *function = f, OK;
     }
-    return NOT_FOUND;
+    pthread_mutex_unlock(&lock);
+    return *function = f, f ? OK : NO_MEMORY;
 }
 
 EXPORT int cuFuncGetAttribute(int *value, int attribute, void *function)
 {
-    *value = attribute == 1 ? (int)((struct function *)function)->e.shared : 0;
+    const struct function *f = function;
+    *value = attribute == 1 ? (int)f->e.shared : attribute == 8 ? f->dynamic : 0;
     return OK;
+}
+
+EXPORT int cuFuncSetAttribute(void *function, int attribute, int value)
+{
+    MAY_FAIL();
+    struct function *f = function;
+    if (attribute != 8 || value < 0 || value > block_shared() - (int)f->e.shared) return INVALID_VALUE;
+    return f->dynamic = value, OK;
 }
 
 static void report(const char *entry, const struct ptx_launch *l, const struct ptx_report *r)
@@ -394,7 +419,7 @@ EXPORT int cuLaunchKernel(void *function, unsigned gx, unsigned gy, unsigned gz,
     struct node n = {.f = f, .l = {.entry = f->e.name, .grid = {gx, gy, gz}, .block = {bx, by, bz}, .nparam = f->e.nparam,
                                    .dynamic_shared = shared}};
     if (lost) return lost;
-    if (extra || f->e.nparam > 64) return INVALID_VALUE;
+    if (extra || f->e.nparam > 64 || shared > (unsigned)f->dynamic) return INVALID_VALUE;
     for (int i = 0; i < f->e.nparam; i++) memcpy(&n.value[i], param[i], sizeof n.value[i]);
     for (int i = 0; stream > (void *)2 && *(char *)stream && i < nbuffer; i++)
         for (int k = 0; k < n.l.nparam; k++)

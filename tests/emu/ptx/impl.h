@@ -80,7 +80,8 @@ struct instr {
 };
 
 struct reg { char *name; struct ptype type; };
-struct symbol { char *name; uint8_t space; uint64_t address; };     /* shared, local, global, const variables */
+/* Shared, local, global, const variables. A shared one of the module has room in the entries that name it, and no address. */
+struct symbol { char *name; uint8_t space; uint64_t address; size_t bytes, align; };
 struct label { char *name; int at; };
 
 struct entry {
@@ -92,7 +93,6 @@ struct entry {
     struct ptype *param;
     unsigned maxntid[3];
     size_t shared, local;
-    bool extern_shared;
 };
 
 struct ptx {
@@ -102,12 +102,13 @@ struct ptx {
     struct instr *instr;
     struct operand *list;
     struct symbol *symbol;      /* of the module */
-    size_t shared, constants;   /* bytes of module-level .shared; of .global and .const with their values */
+    size_t constants;           /* bytes of .global and .const with their values */
     uint8_t *constant;
 };
 
 /* ---- where it runs ---- */
 
+#define DYNAMIC_SHARED ((uint64_t)1 << 30)      /* where .extern .shared begins, as the kernel sees it */
 #define SHARED_BASE ((uint64_t)1 << 40)         /* of generic addresses */
 #define LOCAL_BASE ((uint64_t)2 << 40)
 #define CONST_BASE ((uint64_t)3 << 40)

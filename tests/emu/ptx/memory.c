@@ -95,13 +95,15 @@ static bool find(struct run *u, struct thread *t, const struct instr *i, enum sp
                  struct place *out)
 {
     if (at % n) return ptx_fail(u, t, i, "address %#" PRIx64 " is not a multiple of %u", at, n);
-    if (s == SP_GENERIC && in_window(at, SHARED_BASE, u->nshared, n)) s = SP_SHARED, at -= SHARED_BASE;
+    if (s == SP_GENERIC && in_window(at, SHARED_BASE, 2 * DYNAMIC_SHARED, n)) s = SP_SHARED, at -= SHARED_BASE;
     if (s == SP_GENERIC && in_window(at, LOCAL_BASE, u->e->local, n)) s = SP_LOCAL, at -= LOCAL_BASE;
     switch (s) {
     case SP_GENERIC: case SP_GLOBAL: case SP_CONST: return find_global(u, t, i, at, n, out);
     case SP_SHARED:
-        if (!in_window(at, 0, u->nshared, n))
-            return ptx_fail(u, t, i, "bytes %" PRId64 ".. of shared memory, which has %zu", (int64_t)at, u->nshared);
+        if (in_window(at, DYNAMIC_SHARED, u->l->dynamic_shared, n)) at += u->nshared - u->l->dynamic_shared - DYNAMIC_SHARED;
+        else if (!in_window(at, 0, u->e->shared, n))
+            return ptx_fail(u, t, i, "bytes %" PRId64 ".. of shared memory, which has %zu and, dynamic, %u from 2^30 on", (int64_t)at,
+                            u->e->shared, u->l->dynamic_shared);
         *out = (struct place){.at = u->shared + at, .where = "shared memory", .offset = at, .shade = u->shade + at,
                               .written = u->written + at, .shared = true};
         return true;

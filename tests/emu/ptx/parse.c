@@ -243,13 +243,20 @@ static int find_reg(struct parser *s, const char *name)
     refuse(s, "no register %s", name);
 }
 
+static size_t round_up(size_t n, size_t to) { return (n + to - 1) / to * to; }
+
 static const struct symbol *find_symbol(struct parser *s, const char *name)
 {
     for (int i = 0; i < s->e->nsymbol; i++)
         if (!strcmp(s->e->symbol[i].name, name)) return &s->e->symbol[i];
-    for (int i = 0; i < s->p->nsymbol; i++)
-        if (!strcmp(s->p->symbol[i].name, name)) return &s->p->symbol[i];
-    return NULL;
+    const struct symbol *of = NULL;
+    for (int i = 0; i < s->p->nsymbol && !of; i++)
+        if (!strcmp(s->p->symbol[i].name, name)) of = &s->p->symbol[i];
+    if (!of || of->space != SP_SHARED || of->address) return of;
+    s->e->shared = round_up(s->e->shared, of->align);
+    ADD(s->e->symbol, s->e->nsymbol, ((struct symbol){strdup(name), SP_SHARED, s->e->shared, 0, 0}));
+    s->e->shared += of->bytes;
+    return &s->e->symbol[s->e->nsymbol - 1];
 }
 
 static bool read_sreg(const char *name, struct operand *o)
@@ -402,21 +409,19 @@ static size_t read_variable(struct parser *s, size_t *align, struct ptype *type,
     return n * type->bits / 8;
 }
 
-static size_t round_up(size_t n, size_t to) { return (n + to - 1) / to * to; }
-
 static void declare_shared(struct parser *s, bool external)
 {
     size_t align;
     struct ptype t;
     bool open;
     size_t bytes = read_variable(s, &align, &t, &open);
-    size_t *end = s->e ? &s->e->shared : &s->p->shared;
     if (open != external) refuse(s, "%s: only .extern .shared has no size", s->tok);
-    *end = round_up(*end, align);
-    struct symbol sym = {strdup(s->tok), SP_SHARED, *end};
-    if (s->e) ADD(s->e->symbol, s->e->nsymbol, sym);
-    else ADD(s->p->symbol, s->p->nsymbol, sym);
-    *end += bytes;
+    struct symbol sym = {strdup(s->tok), SP_SHARED, external ? DYNAMIC_SHARED : 0, bytes, align};
+    if (s->e) {
+        sym.address = s->e->shared = round_up(s->e->shared, align);
+        s->e->shared += bytes;
+        ADD(s->e->symbol, s->e->nsymbol, sym);
+    } else ADD(s->p->symbol, s->p->nsymbol, sym);
     expect(s, ';');
 }
 
@@ -427,7 +432,7 @@ static void declare_local(struct parser *s)
     bool open;
     size_t bytes = read_variable(s, &align, &t, &open);
     s->e->local = round_up(s->e->local, align);
-    ADD(s->e->symbol, s->e->nsymbol, (struct symbol){strdup(s->tok), SP_LOCAL, s->e->local});
+    ADD(s->e->symbol, s->e->nsymbol, ((struct symbol){strdup(s->tok), SP_LOCAL, s->e->local, 0, 0}));
     s->e->local += bytes;
     expect(s, ';');
 }
@@ -439,7 +444,7 @@ static void declare_constant(struct parser *s, uint8_t space)
     struct ptype t;
     bool open;
     size_t bytes = read_variable(s, &align, &t, &open), base = round_up(s->p->constants, align < 16 ? 16 : align);
-    ADD(s->p->symbol, s->p->nsymbol, (struct symbol){strdup(s->tok), space, CONST_BASE + base});
+    ADD(s->p->symbol, s->p->nsymbol, ((struct symbol){strdup(s->tok), space, CONST_BASE + base, 0, 0}));
     s->p->constant = realloc(s->p->constant, base + bytes);
     memset(s->p->constant + s->p->constants, 0, base + bytes - s->p->constants);
     s->p->constants = base + bytes;
@@ -494,7 +499,7 @@ static void read_params(struct parser *s)
         bool open;
         read_variable(s, &align, &t, &open);
         if (open) refuse(s, "%s: a parameter that is an array", s->tok);
-        ADD(s->e->symbol, s->e->nsymbol, (struct symbol){strdup(s->tok), SP_PARAM, (uint64_t)s->e->nparam * 8});
+        ADD(s->e->symbol, s->e->nsymbol, ((struct symbol){strdup(s->tok), SP_PARAM, (uint64_t)s->e->nparam * 8, 0, 0}));
         ADD(s->e->param, s->e->nparam, t);
     } while (take(s, ','));
     expect(s, ')');
@@ -568,7 +573,6 @@ static void read_entry(struct parser *s)
     const char *name = next(s);
     ADD(s->p->entry, s->p->nentry, (struct entry){.name = strdup(name), .first = s->p->ninstr});
     s->e = &s->p->entry[s->p->nentry - 1];
-    s->e->shared = s->p->shared;
     read_params(s);
     read_limits(s);
     expect(s, '{');

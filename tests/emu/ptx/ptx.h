@@ -32,7 +32,7 @@ struct ptx *ptx_load(const char *text, char *why, size_t size);
 void ptx_free(struct ptx *p);
 
 struct ptx_entry { const char *name; int nparam; unsigned maxntid[3]; size_t shared; };
-/* Entry i; false past the last. maxntid is 0 where the text has none; shared counts static bytes. */
+/* Entry i; false past the last. maxntid is 0 where the text has none; shared counts static bytes that it names. */
 bool ptx_entry(const struct ptx *p, int i, struct ptx_entry *out);
 const char *ptx_target(const struct ptx *p);    /* "sm_80" */
 

@@ -169,7 +169,7 @@ static bool check_launch(struct run *u)
     if (max[0] && threads > (uint64_t)max[0] * max[1] * max[2])
         return ptx_fail(u, NULL, NULL, "%u threads where .maxntid says %u %u %u", (unsigned)threads, max[0], max[1], max[2]);
     u->nthread = (uint32_t)threads;
-    u->nshared = u->e->shared + l->dynamic_shared;
+    u->nshared = (u->e->shared + 15) / 16 * 16 + l->dynamic_shared;
     if (u->nshared > 227 * 1024) return ptx_fail(u, NULL, NULL, "%zu bytes of shared memory", u->nshared);
     return true;
 }

@@ -74,13 +74,15 @@ static char *text_of(const char *path)
 static CUmodule module;
 static CUstream stream;
 
-static void launch(const char *entry, unsigned gx, unsigned gy, unsigned gz, unsigned bx, unsigned by, unsigned bz, void **param)
+static void launch(const char *entry, unsigned gx, unsigned gy, unsigned gz, unsigned bx, unsigned by, unsigned bz,
+                   unsigned shared, void **param)
 {
     CUfunction f;
     must(cuModuleGetFunction(&f, module, entry), entry);
-    must(cuLaunchKernel(f, gx, gy, gz, bx, by, bz, 0, stream, param, NULL), entry);
+    must(cuFuncSetAttribute(f, CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES, (int)shared), entry);
+    must(cuLaunchKernel(f, gx, gy, gz, bx, by, bz, shared, stream, param, NULL), entry);
 }
-#define LAUNCH(entry, gx, gy, gz, bx, by, bz) launch(entry, gx, gy, gz, bx, by, bz, param);
+#define LAUNCH(entry, gx, gy, gz, bx, by, bz, shared) launch(entry, gx, gy, gz, bx, by, bz, shared, param);
 
 /* All tensors on the GPU, by name: those of the layer, and the weights as they were before they were packed. */
 #define MEMBER(name, role) CUdeviceptr name;
