@@ -79,7 +79,6 @@ for layer in dense_gpu_row dense_gpu_split; do
     assembles k.ptx sm_80
     QJIT_CUDA_DRIVER="$QJ_BUILD/tests/libcuda_emu.so" "$QJIT" -c "load \"$QJ_SRC/tools/examples/$layer.qj\"; check"
 done
-<<<<<<< Updated upstream
 for gpu in sm_61 sm_70 sm_75 sm_80 sm_86 sm_89 sm_90 sm_90a; do
     "$QJIT" compile "$QJ_SRC/tools/examples/conv_56_auto.qj" --target $gpu -o k.ptx
     assembles k.ptx $gpu
@@ -91,13 +90,6 @@ for gpu in sm_61 sm_70 sm_75 sm_80 sm_86 sm_89 sm_90 sm_90a; do
     *) has k.ptx 'mma\.sync\.aligned\.m16n8k32'; has k.ptx 'cp\.async\.cg\.shared\.global' ;;
     esac
 done
-=======
-"$QJIT" compile "$QJ_SRC/tools/examples/conv_56_auto.qj" --target sm_70 -o k.ptx
-has k.ptx 'dp4a\.u32\.s32'
-has k.ptx 'ld\.shared\.v4\.u32'
-has k.ptx 'st\.shared\.v4\.u32'
-[ "$(grep -c 'bar\.sync' k.ptx)" = 2 ] || { echo "conv_56_auto has two barriers a turn"; exit 1; }
->>>>>>> Stashed changes
 
 # Tensor cores: every fragment loaded once, sums in registers, the oracle's bits.
 for gpu in sm_80 sm_86 sm_89 sm_90 sm_90a; do
