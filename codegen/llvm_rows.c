@@ -6,7 +6,9 @@
  *
  * Bind and prove: an operand is what stands in its place, met first where it stands bare; the row is right when its meaning,
  * built anew of what was bound, is the very expression (equal expressions are one node) and every operand keeps to its
- * range. A vector is cut into as many as the row has lanes, but not where the target has wider vectors. Nothing here knows of any instruction or rounding. */
+ * range. All operands are computed, so a meaning that reads one in an arm of a select alone is not for expressions: what
+ * stands there may be what must not be read. A vector is cut into as many as the row has lanes, but not where the target has
+ * wider vectors. Nothing here knows of any instruction or rounding. */
 #include "codegen/llvm_impl.h"
 #include "ir/simplify.h"
 #include "targets/recipe.h"
@@ -17,10 +19,19 @@ struct match {
     const struct expr *at[MEANING_MAX_OPERANDS];        /* bound to an operand; NULL: not yet */
 };
 
+/* Is t read in e whatever the selects choose? */
+static bool always_read(const struct expr *e, const struct tensor *t)
+{
+    if (e->op == OP_READ) return e->val.tensor == t;
+    for (int i = 0; i < (e->op == OP_SELECT ? 1 : e->nkid); i++)
+        if (always_read(e->kid[i], t)) return true;
+    return false;
+}
+
 static bool same_lane_by_lane(const struct meaning *m)
 {
     bool plain = meaning_is_plain(m) && !m->accumulate && m->naxes == 1 && m->nout == 1;
-    for (int k = 0; plain && k < m->nop; k++) plain = m->op[k]->ndim == 1;
+    for (int k = 0; plain && k < m->nop; k++) plain = m->op[k]->ndim == 1 && (k == 0 || always_read(m->body, m->op[k]));
     return plain;
 }
 
@@ -119,7 +130,8 @@ static bool unify(struct match *t, const struct expr *want, const struct expr *h
     if (all_bound(t, want)) return proved(t, want, have);
     if (want->op != have->op || want->nkid != have->nkid) return bind_number(t, want, have);
     const struct match before = *t;
-    for (int way = 0; way < (op_info[want->op].flags & OPF_COMM ? 4 : 2); way++) {
+    bool swaps = op_info[want->op].flags & OPF_COMM && want->kid[0]->type.dt != DT_F32; /* min(nan, 0) is not min(0, nan) */
+    for (int way = 0; way < (swaps ? 4 : 2); way++) {
         if (unify_kids(t, want, have, way >> 1, way & 1)) return true;
         *t = before;
     }

@@ -170,6 +170,42 @@ static void of_the_user(void **state)
     assert_int_equal(nr.c.err.first.code, ERR_INTRIN);
 }
 
+/* max of f32 gives the second of two that do not compare: its operands do not change places. */
+static void floats_keep_their_places(void **state)
+{
+    struct intrin_row row = {.name = "greater", .operands = "C: f32[4], A: f32[4], B: f32[4]",
+                             .meaning = "C[i] = max(rint(A[i]), B[i])",
+                             .recipe = "asm \"maxps $2, $0\" \"=x,0,x\" (@llvm.rint.v4f32(A), B).f32x4",
+                             .needs = "sse4.1", .mnemonic = "maxps", .help = ""};
+    const struct target *t = target_add_row(&nr.c, nest_target("x86-64-v2"), &row, true, (struct span){0});
+    nest_no_error();
+    static const char *const values[] = {"max(rint(A[i]), B[i])", "max(B[i], rint(A[i]))"};
+    for (size_t k = 0; k < ARRAY_LEN(values); k++) {
+        char *text = strdup(arena_printf(&nr.c.arena, "func f(out C[4] : f32, arg A[4] : f32, arg B[4] : f32) { "
+                                         "vectorized i in 0..4 { C[i] = %s } }", values[k]));
+        struct cg_options listing = {.kind = CG_LL};
+        struct artifact *a = cg_compile(&nr.c, nest_lowered(nest_parse(text, t), t), &listing);
+        nest_no_error();
+        assert_int_equal(strstr(a->bytes, "maxps") != NULL, k == 0);
+        artifact_free(a);
+        if (target_runs_here(t)) nest_check_on(text, t);
+        free(text);
+    }
+}
+
+/* What only an arm of a select reads may lie outside of its tensor: a row would read it. */
+static void arms_stay_lazy(void **state)
+{
+    struct intrin_row row = {.name = "where", .operands = "C: i32[4], A: i32[4], B: i32[4]",
+                             .meaning = "C[i] = select(A[i] < 0, B[i], 0)",
+                             .recipe = "and(B, ashr(A, 31))", .needs = "sse2", .mnemonic = "pand", .help = ""};
+    const struct target *t = target_add_row(&nr.c, nest_target("x86-64-v2"), &row, false, (struct span){0});
+    nest_no_error();
+    char text[] = "func f(out C[2048] : i32, arg B[16] : i32) { for b in 0..512 { vectorized i in 0..4 { "
+                  "C[b * 4 + i] = select(i32(b) * 4 + i32(i) - 16 < 0, B[b * 4 + i], 0) } } }";
+    if (target_runs_here(t)) nest_check_on(text, t);
+}
+
 /* ---- every row on every CPU ---- */
 
 /* Compiles the row alone for t, which has it or must be told that it lacks something. Not 0: neither. */
@@ -232,7 +268,8 @@ int main(void)
 {
 #define T(f) cmocka_unit_test_setup_teardown(f, nestrun_open, nestrun_close)
     const struct CMUnitTest tests[] = {
-        T(every_row_within), T(ties), T(requantised), T(not_the_row), T(of_the_user), T(every_row_on_every_cpu), T(nest_emulated),
+        T(every_row_within), T(ties), T(requantised), T(not_the_row), T(of_the_user), T(floats_keep_their_places),
+        T(arms_stay_lazy), T(every_row_on_every_cpu), T(nest_emulated),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
