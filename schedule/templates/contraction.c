@@ -68,7 +68,7 @@ static void find_group(struct contraction *k)
     for (int i = 0; i < k->nsum; i++) {
         const struct var *v = g->root_var[g->nroot_data + i];
         int xd = dim_of(k->xread, v, part), wd = dim_of(k->wread, v, part);
-        if (xd < 0 || wd < 0 || (lanes && k->over[i].extent == 1)) continue;
+        if (xd < 0 || wd < 0 || k->xread->kid[xd] != k->wread->kid[wd] || (lanes && k->over[i].extent == 1)) continue;
         bool better = k->group < 0 || k->over[i].extent > k->over[k->group].extent ||
                       (k->over[i].extent == k->over[k->group].extent && xd > k->xgroup);
         if (!better) continue;

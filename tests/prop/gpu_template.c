@@ -32,7 +32,7 @@ static bool one_case(uint64_t seed, struct tally *tally)
     const struct lowered *l = ok ? sch_lower(s) : NULL;
     if (!l) show_error(&c);
     ok = l && ptx_check(&c, l, &o, false, &tally->ptx);
-    bool fast = l && strstr(sch_text(&c.arena, s), layer.kind == LAYER_DEPTHWISE ? " shared" : "tensorize");
+    bool fast = l && strstr(sch_text(&c.arena, s), layer.kind == LAYER_DEPTHWISE ? "cache_read P shared" : "tensorize");
     tally->fast += fast;
     tally->kind[layer.kind]++;
     tally->kind_fast[layer.kind] += fast;
