@@ -103,11 +103,12 @@ static void confine(const struct worker_ask *ask)
 {
     prctl(PR_SET_PDEATHSIG, SIGKILL);
     limit(RLIMIT_CPU, ask->ms / 1000 + 2);
-#if !defined(__SANITIZE_ADDRESS__) /* whose shadow is larger than any limit */
+#if !defined(QJ_DEBUG) /* sanitizers, whose shadow is larger than any limit */
     limit(RLIMIT_AS, ask->memory);
 #endif
     limit(RLIMIT_NOFILE, 0); /* nothing more can be opened */
     limit(RLIMIT_FSIZE, 0);
+    limit(RLIMIT_NPROC, 0); /* nor started, also where the next is not to be had; root is not bound by it */
     stay_alone();
 }
 
