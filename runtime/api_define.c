@@ -157,14 +157,24 @@ static const char *name_gpu(struct qj_ctx *q, const char *text)
     return cpu ? arena_printf(&q->ir.arena, "%s%s", cpu, text + n) : NULL;
 }
 
+/* A name says all of a target but the rows that were added to it. */
+static bool same_target(const struct target *a, const struct target *b)
+{
+    return a && a->family == b->family && !strcmp(a->name, b->name) && a->nintrin == b->nintrin;
+}
+
 bool api_set_target(struct qj_ctx *q, const char *given)
 {
+    struct ir_mark mark = ir_mark(&q->ir);
     const char *text = take_text(q, given);
     if (text) text = name_gpu(q, text);
     if (!text) return false;
     struct span at = {NULL, text, 0, strlen(text)};
-    q->target = target_parse(&q->ir, text, strlen(text), at);
-    return q->target && api_replay(q);
+    const struct target *t = target_parse(&q->ir, text, strlen(text), at);
+    if (!t) return false;
+    if (same_target(q->target, t)) return ir_reset(&q->ir, mark), true; /* nothing changes, nothing is kept */
+    q->target = t;
+    return api_replay(q);
 }
 
 static bool body_target(struct qj_ctx *q, void *u) { return api_set_target(q, *(const char **)u); }

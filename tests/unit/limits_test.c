@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Deadlines, cancelling and the memory limit, through the public interface. */
+/* Deadlines, cancelling, the memory limit and what calls keep, through the public interface. */
 #include <pthread.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -342,6 +342,31 @@ static void test_archive(void **state)
     arena_release(&a);
 }
 
+/* Saying what is so already takes nothing. */
+static void test_same_target(void **state)
+{
+    (void)state;
+    qj_ctx *q = qj_ctx_new(NULL);
+    qj_define(q, "input A[m:8, k:64] : u8; weight W[n:16, k:64] : i8; C[m, n] : i32 = sum(k) i32(A[m, k]) * i32(W[n, k])");
+    qj_target(q, "x86-64-v3");
+    qj_step(q, "template");
+    assert_null(qj_last_error(q));
+    struct sched *s = q->sched;
+    struct ir_mark before = ir_mark(&q->ir);
+    for (int i = 0; i < 10; i++) assert_true(qj_target(q, "x86-64-v3"));
+    assert_false(qj_target(q, "x86-64-v3,+nonsense"));
+    qj_clear_error(q);
+    struct ir_mark after = ir_mark(&q->ir);
+    assert_true(before.arena.chunk == after.arena.chunk && before.arena.used == after.arena.used && before.nexpr == after.nexpr);
+    assert_ptr_equal(q->sched, s);
+    qj_intrinsic(q, "mine", "C: i32[8], A: i32[8]", "C[i] = A[i]", "A", ""); /* which naming the target again takes away */
+    assert_null(qj_last_error(q));
+    assert_non_null(target_intrin(q->target, "mine"));
+    assert_true(qj_target(q, "x86-64-v3"));
+    assert_null(target_intrin(q->target, "mine"));
+    qj_ctx_free(q);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -355,6 +380,7 @@ int main(void)
         cmocka_unit_test(test_too_much),
         cmocka_unit_test(test_limit_holds),
         cmocka_unit_test(test_archive),
+        cmocka_unit_test(test_same_target),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
