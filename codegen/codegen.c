@@ -89,20 +89,12 @@ const struct func *cg_run_passes(struct ir_ctx *c, const struct func *f, const s
 
 static void free_artifact(void *a) { artifact_free(a); }
 
-static bool keep_notes(struct artifact *a, const struct note_list *l)
-{
-    for (size_t i = 0; i < l->note.n; i++)
-        if (!artifact_note(a, &l->note.at[i]))
-            return err_set(&l->c->err, ERR_MEMORY, (struct span){0}, "no memory for the notes of %s", a->name);
-    return true;
-}
-
 struct artifact *cg_compile(struct ir_ctx *c, const struct lowered *l, const struct cg_options *o)
 {
     if (!l || err_is(&c->err) || !check_lowered(c, l, o->kind)) return NULL;
     const struct func *from[2] = {l->main, l->pack}, *f[2] = {0};
     struct note_list notes = {.c = c};
-    for (int i = 0; i < l->nnote; i++) note_add(&notes, l->note[i].code, l->note[i].place, l->note[i].text);
+    lowered_notes(&notes, l);
     for (int i = 0; i < 2; i++) {
         if (!from[i]) continue;
         f[i] = cg_passes_of(c, from[i], l->target, o, i ? NULL : &notes); /* packing is done once: no notes */
@@ -111,7 +103,7 @@ struct artifact *cg_compile(struct ir_ctx *c, const struct lowered *l, const str
     struct artifact *a = artifact_new(c, l, o->kind, false);
     int keep = c->defers.n;
     defer(&c->defers, free_artifact, a);
-    if (a && emit_artifact(c, l, f, o, a) && keep_notes(a, &notes)) {
+    if (a && emit_artifact(c, l, f, o, a) && notes_keep(&notes, a, NULL)) {
         defer_cancel(&c->defers, a);
         return a;
     }

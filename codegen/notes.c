@@ -10,6 +10,22 @@ void note_add(struct note_list *l, const char *code, const char *place, const ch
     VEC_PUSH(&l->c->arena, l->note, ((struct note){code, place, text}));
 }
 
+void lowered_notes(struct note_list *l, const struct lowered *from)
+{
+    for (int i = 0; i < from->nnote; i++) note_add(l, from->note[i].code, from->note[i].place, from->note[i].text);
+}
+
+bool notes_keep(const struct note_list *l, struct artifact *a, const struct target *version)
+{
+    for (size_t i = 0; i < l->note.n; i++) {
+        struct note n = l->note.at[i];
+        if (version) n.text = arena_printf(&l->c->arena, "for %s: %s", version->name, n.text);
+        if (!artifact_note(a, &n))
+            return err_set(&l->c->err, ERR_MEMORY, (struct span){0}, "no memory for the notes of %s", a->name);
+    }
+    return true;
+}
+
 /* ---- a lane at a time ---- */
 
 struct seeing {

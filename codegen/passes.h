@@ -47,6 +47,10 @@ struct note_list {
     VEC(struct note) note;
 };
 void note_add(struct note_list *l, const char *code, const char *place, const char *text);
+/* What lowering found. */
+void lowered_notes(struct note_list *l, const struct lowered *from);
+/* All of them into the artifact; of a version: with its target's name. False: no memory, error set. */
+bool notes_keep(const struct note_list *l, struct artifact *a, const struct target *version);
 /* Before vectorizing, what will not be done as one would hope: loops run serially, gathers, scatters. */
 void vectorize_notes(struct note_list *l, const struct func *f);
 /* After all passes: operations and accesses on vectors that the target does a lane at a time. */

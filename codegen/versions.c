@@ -178,15 +178,18 @@ struct artifact *cg_compile_versions(struct ir_ctx *c, int n, const struct lower
                                      const struct lowered **joint)
 {
     struct version v[CG_MAX_VERSIONS];
+    struct note_list notes[CG_MAX_VERSIONS];
     if (err_is(&c->err) || !check(c, n, l, o->kind) || !(*joint = join(c, n, l))) return NULL;
     const char *family = l[0]->target->family->name;
     const struct target *base = target_parse(c, family, strlen(family), (struct span){0});
     for (int i = 0; base && i < n; i++) {
         const struct func *from[2] = {l[i]->main, l[i]->pack};
         v[i] = (struct version){.l = l[i]};
+        notes[i] = (struct note_list){.c = c};
+        lowered_notes(&notes[i], l[i]);
         for (int k = 0; k < 2; k++) {
             if (!from[k]) continue;
-            const struct func *f = cg_passes_of(c, from[k], l[i]->target, o, NULL);
+            const struct func *f = cg_passes_of(c, from[k], l[i]->target, o, k ? NULL : &notes[i]);
             if (!f || !check_func(c, f, l[i]->target)) return NULL;
             v[i].f[k] = renamed(c, f, arena_printf(&c->arena, "%s.v%d", from[k]->name, i));
         }
@@ -194,7 +197,9 @@ struct artifact *cg_compile_versions(struct ir_ctx *c, int n, const struct lower
     struct artifact *a = base ? artifact_new(c, *joint, o->kind, true) : NULL;
     int keep = c->defers.n;
     defer(&c->defers, free_artifact, a);
-    if (a && artifact_versions(c, a, n, l) && emit_versions(c, base, *joint, n, v, o, a)) {
+    bool ok = a && artifact_versions(c, a, n, l) && emit_versions(c, base, *joint, n, v, o, a);
+    for (int i = 0; ok && i < n; i++) ok = notes_keep(&notes[i], a, l[i]->target);
+    if (ok) {
         defer_cancel(&c->defers, a);
         return a;
     }

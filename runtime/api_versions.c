@@ -20,11 +20,18 @@ static void name_target(struct qj_ctx *q, const char *target)
     if (err_is(&q->ir.err)) e->msg = arena_printf(&q->ir.err.arena, "for %s: %s", target, e->msg);
 }
 
+const struct target *compile_version_target(struct qj_ctx *q, const char *name, size_t n)
+{
+    const struct target *from = api_target(q);
+    const char *copy = arena_strndup(&q->ir.arena, name, n);
+    const struct target *t = from ? target_parse(&q->ir, copy, n, (struct span){NULL, copy, 0, n}) : NULL;
+    return t ? target_carry(&q->ir, t, from) : NULL;
+}
+
 static const struct target *parse(struct qj_ctx *q, const char *text)
 {
     if (!text) return err_set(&q->ir.err, ERR_USAGE, (struct span){0}, "a target is missing (NULL)"), NULL;
-    const char *copy = arena_strdup(&q->ir.arena, text);
-    return target_parse(&q->ir, copy, strlen(copy), (struct span){NULL, copy, 0, strlen(copy)});
+    return compile_version_target(q, text, strlen(text));
 }
 
 static const struct lowered *lower_for(struct qj_ctx *q, const struct target *t)
@@ -62,6 +69,7 @@ struct qj_artifact *compile_versions_here(struct qj_ctx *q, qj_format format, in
     struct artifact *a = cg_compile_versions(&q->ir, n, l, &o, &joint);
     struct qj_artifact *w = a ? artifact_wrap(&q->ir.err, joint, a) : NULL;
     defer(&q->ir.defers, free_artifact, w);
+    if (w && format == QJ_OBJ && !spills_note(&q->ir.err, w->a)) return NULL;
     return w;
 }
 
@@ -82,8 +90,10 @@ static bool body_versions(struct qj_ctx *q, void *u)
         v->out = (q->opt.isolate ? worker_compile : compile_versions_here)(q, v->format, v->n, l);
         compile_keep(q, key, v->out);
     }
+    if (!v->out) return false;
+    compile_tell(q, v->out);
     defer_cancel(&q->ir.defers, v->out);
-    return v->out != NULL;
+    return true;
 }
 
 qj_artifact *qj_compile_versions(qj_ctx *q, int n, const char *const *targets, qj_format format)

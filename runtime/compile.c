@@ -103,6 +103,11 @@ static void tell(const struct qj_ctx *q, const char *code, const char *text)
     if (q->opt.log) q->opt.log(q->opt.user, code, text);
 }
 
+void compile_tell(const struct qj_ctx *q, const struct qj_artifact *w)
+{
+    for (int i = 0; i < w->a->nnote; i++) tell(q, w->a->note[i].code, w->a->note[i].text);
+}
+
 /* What the entry is kept under, in the context's defers; NULL: no cache, or an error is set. */
 static char *key_of(struct qj_ctx *q, const char *head, qj_format format)
 {
@@ -169,7 +174,7 @@ struct qj_artifact *compile_artifact(struct qj_ctx *q, qj_format format)
         key = key_of(q, "", format);
     }
     if (!w && (w = q->opt.isolate ? worker_compile(q, format, 0, NULL) : compile_here(q, format))) compile_keep(q, key, w);
-    for (int i = 0; w && i < w->a->nnote; i++) tell(q, w->a->note[i].code, w->a->note[i].text);
+    if (w) compile_tell(q, w);
     tell_trouble(q);
     return w;
 }

@@ -22,6 +22,11 @@ struct qj_artifact *compile_known_versions(struct qj_ctx *q, qj_format format, c
                                            const struct target *const *t, char **key);
 void compile_keep(struct qj_ctx *q, const char *key, const struct qj_artifact *w);
 
+/* The target of a version by its name, with the instructions that were added to the context's. NULL: error set. */
+const struct target *compile_version_target(struct qj_ctx *q, const char *name, size_t n);
+/* Tells the host's log an artifact's notes. */
+void compile_tell(const struct qj_ctx *q, const struct qj_artifact *w);
+
 /* The part of it that runs the code generator, in this process. */
 struct qj_artifact *compile_here(struct qj_ctx *q, qj_format format);
 /* The same for n (1 to 8) schedules of the program, each for its target, as one object. */

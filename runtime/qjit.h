@@ -368,9 +368,10 @@ typedef struct qj_arg {
 QJ_API qj_artifact *qj_compile(qj_ctx *q, qj_format format);
 /* The schedule compiled for each of n (1 to 8) targets of x86-64, or of AArch64, as one object: a call runs the last of them
  * that the CPU can run, found at the first call by CPUID or, on Linux 4.11 or later, ID registers; -1 is returned where it can
- * run none. Steps are the same for all and what
- * qj_template chose is chosen anew for each; a step that does not fit is that target's error. The arguments are the same
- * for all: what versions pack is one PACKED argument, and belongs to the version that packed it. Beside NAME and NAME_pack:
+ * run none. Steps are the same for all and what qj_template chose is chosen anew for each; a step that does not fit is that
+ * target's error. What qj_intrinsic added is there for each target that has the features it needs. A note's text begins with
+ * its version's target. The arguments are the same for all: what versions pack is one PACKED argument, and belongs to the
+ * version that packed it. Beside NAME and NAME_pack:
  *
  *     int NAME_version(void)                  the version that runs here, from 0
  *     const char *NAME_version_name(int)      a version's target; NULL

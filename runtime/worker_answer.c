@@ -32,7 +32,7 @@ static const struct lowered *read_version(struct qj_ctx *q, const char *at)
 {
     const char *name = at + strlen(WORKER_VERSION), *steps = next_line(at);
     size_t len = strcspn(name, "\n");
-    const struct target *t = target_parse(&q->ir, arena_strndup(&q->ir.arena, name, len), len, (struct span){0});
+    const struct target *t = compile_version_target(q, name, len);
     struct sched *s = t ? sch_new(&q->ir, api_program(q), t) : NULL;
     bool fine = s && sch_text_whole(s, arena_strndup(&q->ir.arena, steps, (size_t)(version_end(at) - steps)));
     return fine ? sch_lower(s) : NULL;

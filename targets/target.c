@@ -301,6 +301,8 @@ const struct intrin_row *target_row(const struct target *t, const char *name)
     if (mine) return mine->row;
     for (int i = 0; i < t->family->nrow; i++)
         if (!strcmp(t->family->rows[i].name, name)) return &t->family->rows[i];
+    for (int i = 0; i < t->nabsent; i++)
+        if (!strcmp(t->absent[i]->name, name)) return t->absent[i];
     return NULL;
 }
 
@@ -398,6 +400,24 @@ const struct target *target_add_row(struct ir_ctx *c, const struct target *t, co
     if (t->nintrin) memcpy(rows, t->intrin, (size_t)t->nintrin * sizeof *rows);
     rows[more->nintrin++] = r;
     more->intrin = rows;
+    return more;
+}
+
+const struct target *target_carry(struct ir_ctx *c, const struct target *t, const struct target *from)
+{
+    if (t->family != from->family) return t;
+    struct target *more = arena_copy(&c->arena, t, sizeof *t);
+    struct intrin *rows = ARENA_ARRAY(&c->arena, struct intrin, t->nintrin + from->nintrin);
+    const struct intrin_row **absent = ARENA_ARRAY(&c->arena, const struct intrin_row *, from->nintrin);
+    if (t->nintrin) memcpy(rows, t->intrin, (size_t)t->nintrin * sizeof *rows);
+    for (int i = 0; i < from->nintrin; i++) {
+        const struct intrin *r = &from->intrin[i];
+        if (!r->user) continue;
+        if (family_closure(t->family, r->needs) & ~t->features) absent[more->nabsent++] = r->row;
+        else rows[more->nintrin++] = *r;
+    }
+    more->intrin = rows;
+    more->absent = absent;
     return more;
 }
 

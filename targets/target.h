@@ -103,6 +103,8 @@ struct target {
     bool converts;                       /* and f32 to i32 with that rounding, in vectors (LLVM's lrint) */
     int nintrin;
     const struct intrin *intrin;         /* rows whose features this target has, table order, then user rows */
+    int nabsent;
+    const struct intrin_row *const *absent; /* user rows whose features it lacks (target_carry), for messages */
 };
 
 /* What sums of up to n products of a value of a by one of b lie in: for pair_i16. */
@@ -112,7 +114,7 @@ static inline bool target_sums_fit(int n, struct range a, struct range b) { retu
 /* "native" asks host.c. Errors: ERR_TARGET (with a suggestion), ERR_FEATURE. Made in c's arena. */
 const struct target *target_parse(struct ir_ctx *c, const char *text, size_t n, struct span at);
 const struct intrin *target_intrin(const struct target *t, const char *name);
-/* Any row of the family, also one whose features are missing (for messages); NULL if no such name. */
+/* Any row of the family or carried to t, also one whose features are missing (for messages); NULL if no such name. */
 const struct intrin_row *target_row(const struct target *t, const char *name);
 bool target_has(const struct target *t, const char *feature);
 /* Features of `needs` that t lacks, as text ("avx512vnni"), or NULL. */
@@ -120,6 +122,8 @@ const char *target_lacks(struct ir_ctx *c, const struct target *t, const char *n
 /* A copy of t with one more row; errors ERR_INTRIN, ERR_FEATURE, ERR_ASM_REFUSED. */
 const struct target *target_add_row(struct ir_ctx *c, const struct target *t, const struct intrin_row *row,
                                     bool allow_asm, struct span at);
+/* A copy of t with the rows that a script gave to `from`, where t is of its family: those whose features it has. */
+const struct target *target_carry(struct ir_ctx *c, const struct target *t, const struct target *from);
 /* All of t's rows parsed; false on a bug in a table. */
 bool target_runs_here(const struct target *t);       /* this CPU and OS have all its features */
 

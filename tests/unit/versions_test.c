@@ -131,6 +131,83 @@ static void test_refused(void **state)
     qj_ctx_free(q);
 }
 
+/* An instruction of the host's is there for each version that has the features it needs; steps that want it for another
+ * are refused. */
+static void test_intrinsics(void **state)
+{
+    static const char *const v[] = {"x86-64-v3", "x86-64-v4"};
+    static const char *const few[] = {"x86-64", "x86-64-v3"}, *const arm[] = {"aarch64"};
+    for (int isolated = 0; isolated < 2; isolated++) {
+        qj_ctx *q = qj_ctx_new(&(qj_options){.size = sizeof(qj_options), .allow_asm = true, .isolate = isolated && getenv("QJIT"),
+                                             .worker = getenv("QJIT")});
+        qj_target(q, "x86-64-v3");
+        qj_intrinsic(q, "mine", "C: i32[8], A: i32[8], B: i32[8]", "C[i] = A[i] + B[i]",
+                     "asm \"vpaddd $2, $1, $0\" \"=x,x,x\" (A, B).i32x8", "avx2");
+        qj_define(q, "input A[m:24] : i32; input B[m:24] : i32; C[m] : i32 = A[m] + B[m]");
+        qj_step(q, "split C.m 8 -> mo mi; tensorize C.mi with mine");
+        ok(q);
+        qj_artifact *a = qj_compile_versions(q, 2, v, QJ_ASM);
+        ok(q);
+        size_t n;
+        const char *text = qj_artifact_bytes(a, &n), *first = strstr(text, "vpaddd");
+        assert_non_null(first);
+        assert_non_null(strstr(strstr(text, ".v1:"), "vpaddd"));
+        qj_artifact_free(a);
+        a = qj_compile_versions(q, 2, v, QJ_OBJ);
+        ok(q);
+#if defined(__x86_64__)
+        qj_kernel *k = qj_link(q, a);
+        ok(q);
+        if (target_runs_here(q->target)) assert_true(qj_check(q, k, NULL));
+        ok(q);
+        qj_kernel_free(k);
+#endif
+        qj_artifact_free(a);
+        refused(q, 2, few, "for x86-64: tensorize: mine needs avx2, which target x86-64 does not have");
+        refused(q, 1, arm, "no instruction named `mine`");
+        qj_ctx_free(q);
+    }
+}
+
+static bool noted(const qj_artifact *a, const char *code, const char *begins)
+{
+    qj_note n;
+    for (int i = 0; qj_artifact_note(a, i, &n); i++)
+        if (!strcmp(n.code, code) && !strncmp(n.text, begins, strlen(begins))) return true;
+    return false;
+}
+
+static void count_notes(void *u, const char *code, const char *text) { ++*(int *)u; }
+
+/* Each version's slow paths are noted, by its target's name, and told. */
+static void test_notes(void **state)
+{
+    int told = 0;
+    qj_ctx *q = qj_ctx_new(&(qj_options){.size = sizeof(qj_options), .log = count_notes, .user = &told});
+    qj_define(q, "input A[m:64, k:64] : i8; C[m, k] : i8 = A[k, m] / i8(3)");
+    qj_target(q, "x86-64");
+    qj_step(q, "vectorize C.k");
+    ok(q);
+    qj_artifact *a = qj_compile_versions(q, N, targets, QJ_OBJ);
+    ok(q);
+    assert_true(noted(a, "gather", "for x86-64: "));
+    assert_true(noted(a, "gather", "for x86-64-v4,+avx512vnni: "));
+    assert_int_equal(told, qj_artifact_nnotes(a));
+    qj_artifact_free(a);
+    /* more sums than registers, of whichever there are */
+    qj_ctx_reset(q);
+    qj_define(q, "input A[m:16, k:64] : u8; weight W[n:256, k:64] : i8; C[m, n] : i32 = sum(k) i32(A[m, k]) * i32(W[n, k])");
+    qj_target(q, "x86-64");
+    qj_step(q, "split C.n 64 -> no ni; reorder C m no k ni; vectorize C.ni; unroll C.m; reorder C no k m ni");
+    ok(q);
+    a = qj_compile_versions(q, N, targets, QJ_OBJ);
+    ok(q);
+    assert_true(noted(a, "spills", "for x86-64: the hot loop of kernel.v0 has "));
+    assert_true(noted(a, "spills", "for x86-64-v3: the hot loop of kernel.v1 has "));
+    qj_artifact_free(a);
+    qj_ctx_free(q);
+}
+
 /* Every feature of x86 and of AArch64 can be found by a program that runs. */
 static void test_probes(void **state)
 {
@@ -150,7 +227,8 @@ int main(void)
 #if defined(__x86_64__)
         cmocka_unit_test(test_check),
 #endif
-        cmocka_unit_test(test_chosen_anew), cmocka_unit_test(test_refused), cmocka_unit_test(test_probes),
+        cmocka_unit_test(test_chosen_anew), cmocka_unit_test(test_refused), cmocka_unit_test(test_intrinsics), cmocka_unit_test(test_notes),
+        cmocka_unit_test(test_probes),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
