@@ -30,12 +30,15 @@ struct inside {
     const struct var *var[MAX_INNER + 1];
     VEC(struct access) access;
     VEC(const struct expr *) cond;          /* conditions that differ between lanes */
+    bool copies;                            /* iterations need no vector form: vectors, instructions and allocations may be inside */
+    VEC(const struct buffer *) own;         /* copies: allocated inside */
+    VEC(const struct buffer *) whole;       /* copies: touched by instructions, who knows where */
 };
 
 static bool see_expr(const struct expr *e, void *u)
 {
     struct inside *in = u;
-    if (e->type.lanes > 1) in->why = "has vectors inside already";
+    if (e->type.lanes > 1 && !in->copies) in->why = "has vectors inside already";
     if (e->op == OP_LOAD)
         VEC_PUSH(&in->c->arena, in->access, ((struct access){e->val.buffer, e->nkid, e->kid, false}));
     return true;
@@ -55,15 +58,33 @@ static void see_store(struct inside *in, const struct stmt *s)
 static void see_loop(struct inside *in, const struct stmt *s)
 {
     enum loop_kind how = s->u.loop.how;
+    if (in->copies && how >= LOOP_BLOCK_X && how <= LOOP_THREAD_Z) return; /* a thread's number stays what it is */
     if (how != LOOP_SERIAL && how != LOOP_UNROLLED)
         in->why = arena_printf(&in->c->arena, "has a %s loop inside", loop_kind_name[how]);
     else if (in->nvar > MAX_INNER) in->why = "has too many loops inside";
     else in->var[in->nvar++] = s->u.loop.var;
 }
 
+static bool see_copied(struct inside *in, const struct stmt *s)
+{
+    if (s->kind == STMT_ALLOC) {
+        VEC_PUSH(&in->c->arena, in->own, s->u.alloc.buffer);
+        return s->u.alloc.buffer->scope == SCOPE_LOCAL;
+    }
+    for (int k = 0; k < meaning_nargs(s->u.intrin.meaning); k++) {
+        const struct expr *a = s->u.intrin.arg[k];
+        struct access first = {a->val.buffer, a->nkid, a->kid, k == 0};
+        if (k == 0) VEC_PUSH(&in->c->arena, in->access, first);
+        if (a->op == OP_LOAD) VEC_PUSH(&in->c->arena, in->whole, a->val.buffer);
+        ir_walk(a, see_expr, in);
+    }
+    return true;
+}
+
 static bool see_stmt(const struct stmt *s, void *u)
 {
     struct inside *in = u;
+    if (in->copies && (s->kind == STMT_ALLOC || s->kind == STMT_INTRIN) && see_copied(in, s)) return true;
     switch (s->kind) {
     case STMT_FOR: see_loop(in, s); break;
     case STMT_STORE: see_store(in, s); break;
@@ -132,6 +153,12 @@ static bool add_block(const struct inside *in, struct blocks *k, const struct ex
 {
     int64_t coef[MAX_INNER + 1], lo = 0, hi = 0;
     const struct expr *base;
+    if (at->op == OP_RAMP && at->kid[1]->op == OP_INT) { /* in a copy */
+        int64_t far = at->kid[1]->val.i * (at->type.lanes - 1);
+        lo = i64_min(far, 0);
+        hi = i64_max(far, 0);
+        at = at->kid[0];
+    }
     if (!ir_affine(in->c, at, in->nvar, in->var, coef, &base) || coef[0] == 0) return false;
     for (int i = 1; i < in->nvar; i++) {
         int64_t far;
@@ -195,6 +222,25 @@ static bool reads_written(const struct expr *e, void *u)
     struct reads *r = u;
     if (e->op == OP_LOAD && is_written(r->in, e->val.buffer)) r->hit = e->val.buffer;
     return !r->hit;
+}
+
+static bool is_of(const struct buffer *const *at, size_t n, const struct buffer *b)
+{
+    for (size_t i = 0; i < n; i++)
+        if (at[i] == b) return true;
+    return false;
+}
+
+bool iterations_apart(struct ir_ctx *c, const struct stmt *s)
+{
+    struct inside in = {.c = c, .nvar = 1, .var = {s->u.loop.var}, .copies = true};
+    ir_walk_stmt(s->u.loop.body, see_stmt, &in);
+    for (size_t i = 0; i < in.access.n && !in.why; i++) {
+        const struct access *a = &in.access.at[i];
+        if (!a->write || is_of(in.own.at, in.own.n, a->buffer)) continue;
+        if (is_of(in.whole.at, in.whole.n, a->buffer) || !lanes_apart(&in, a->buffer)) return false;
+    }
+    return !in.why;
 }
 
 /* Why the loop cannot become vectors, or NULL. */

@@ -10,6 +10,8 @@
 
 typedef const struct func *pass_fn(struct ir_ctx *c, const struct func *f, const struct target *t);
 pass_fn pass_partition, pass_simplify, pass_vectorize, pass_unroll, pass_flatten;
+/* No iteration of the loop touches what another writes; what is allocated inside is local. (pass_vectorize.c) */
+bool iterations_apart(struct ir_ctx *c, const struct stmt *loop);
 
 enum { MAX_UNROLLED = 4096 };   /* statements that unrolling may make of one loop */
 

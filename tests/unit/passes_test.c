@@ -34,6 +34,40 @@ static void serial_loops(void **s)
     assert_null(strstr(nr.notes, "scalarised"));
 }
 
+/* Virtual threads run in step, with local memory of their own; not where one needs what another does. */
+static void virtual_threads(void **s)
+{
+    static const char apart[] =
+        "func f(arg A[6, 32] : i32, out O[6, 8] : i32) {\n"
+        "  threadIdx.x t in 0..8 { vthread v in 0..3 { alloc local L[2] : i32 {\n"
+        "    L[0] = i32(v); L[1] = 0\n"
+        "    for k in 0..4 { if (t < k) { L[0] = L[0] + A[v * 2, t * 4 + k]; if (v < k) { L[1] = L[1] - A[v * 2 + 1, k] } } }\n"
+        "    O[v * 2, t] = L[0]; O[v * 2 + 1, t] = L[1] } } } }\n";
+    nest_check_on(apart, nest_target("sm_80"));
+    const char *text = nest_passes(apart, "sm_80");
+    static const char *const order[] = {"local L_0[2]", "local L_1[2]", "local L_2[2]", "for k in", "if (t < k)", "L_0[0] = L_0[0] + A[t * 4 + k]",
+                                        "L_1[0] = L_1[0] +", "L_2[0] = L_2[0] +", "L_0[1] =", "L_2[1] =", "O[t] = L_0[0]",
+                                        "O[t + 16] = L_1[0]", "O[t + 32] = L_2[0]", "O[t + 8] = L_0[1]", NULL};
+    const char *at = text;
+    for (int i = 0; order[i]; i++)
+        if (!(at = strstr(at, order[i]))) fail_msg("no %s, in this order, in\n%s", order[i], text);
+    assert_null(strstr(strstr(text, "for k in") + 1, "for k in"));
+    static const char *const meet[] = {
+        ("func f(arg A[9] : i32, out O[9] : i32) { threadIdx.x t in 0..1 {\n"
+         "  vthread v in 0..2 { for k in 0..8 { O[k + 1] = A[k] + i32(v) } } } }"),
+        ("func f(arg A[9] : i32, out O[9] : i32) { threadIdx.x t in 0..1 { alloc local L[10] : i32 { for k in 0..10 { L[k] = i32(k) }\n"
+         "  vthread v in 0..2 { for k in 0..8 { L[v + k] = L[v + k + 1] + A[k] } }; O[0] = L[3] } } }"),
+        ("func f(arg A[9] : i32, out O[16] : i32) { alloc shared S[9] : i32 { vthread v in 0..2 {\n"
+         "  threadIdx.x t in 0..9 { S[t] = A[t] + i32(v) }; sync; threadIdx.x t in 0..8 { O[t * 2 + v] = S[8 - t] }; sync } } }")};
+    for (size_t i = 0; i < ARRAY_LEN(meet); i++) { /* one after the other */
+        nest_check_on(meet[i], nest_target("sm_80"));
+        text = nest_passes(meet[i], "sm_80");
+        const char *first = strstr(text, i < 2 ? "for k in 0..8" : "sync");
+        assert_non_null(first);
+        assert_non_null(strstr(first + 1, i < 2 ? "for k in 0..8" : "sync"));
+    }
+}
+
 static void peeled(void **s)
 {
     nest_check("func f(arg A[50] : i8, arg B[50, 9] : i16, out O[50] : i8, out P[50, 9] : i16) {\n"
@@ -118,7 +152,7 @@ int main(void)
 {
 #define T(f) cmocka_unit_test_setup_teardown(f, nestrun_open, nestrun_close)
     const struct CMUnitTest tests[] = {
-        T(serial_loops), T(peeled), T(padded_rows), T(refusals), T(nest_emulated),
+        T(serial_loops), T(virtual_threads), T(peeled), T(padded_rows), T(refusals), T(nest_emulated),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

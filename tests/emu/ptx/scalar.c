@@ -343,7 +343,7 @@ static bool finish_copies(struct run *u, struct thread *t, int keep)
             if (!mem_store(u, t, c->by, SP_SHARED, c->to, c->n, c->data)) return false;
         }
         t->ncopy -= t->group[0];
-        memmove(t->copy, t->copy + t->group[0], (size_t)t->ncopy * sizeof *t->copy);
+        if (t->ncopy) memmove(t->copy, t->copy + t->group[0], (size_t)t->ncopy * sizeof *t->copy);
         memmove(t->group, t->group + 1, (size_t)--t->ngroup * sizeof *t->group);
     }
     return true;
