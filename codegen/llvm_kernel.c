@@ -63,11 +63,9 @@ void emit_barrier(struct emit *m) { l_call(m, "llvm.nvvm.barrier0", 0, NULL, 0, 
 /* ---- memory ---- */
 
 /* What a launch asks for: one array without a size. No C name has a $. */
-static LLVMValueRef dynamic_room(struct emit *m, const struct buffer *b)
+static LLVMValueRef dynamic_room(struct emit *m, size_t i)
 {
     static const char name[] = "shared$dynamic";
-    size_t i = 0;
-    while (m->launch->shared_buffer.at[i].buffer != b) i++;
     LLVMValueRef offset = l_idx(m, m->launch->shared_buffer.at[i].offset), g = LLVMGetNamedGlobal(m->module, name);
     if (!g) {
         g = LLVMAddGlobalInAddressSpace(m->module, LLVMArrayType2(m->i8, 0), name, AS_SHARED);
@@ -78,8 +76,10 @@ static LLVMValueRef dynamic_room(struct emit *m, const struct buffer *b)
 
 LLVMValueRef shared_room(struct emit *m, const struct buffer *b)
 {
-    if (m->launch->dynamic) return dynamic_room(m, b);
-    const char *name = arena_printf(&m->c->arena, "%s.%s.%u", m->launch->name, b->name, b->uid);
+    size_t i = 0;
+    while (m->launch->shared_buffer.at[i].buffer != b) i++;
+    if (m->launch->dynamic) return dynamic_room(m, i);
+    const char *name = arena_printf(&m->c->arena, "%s.%s.%zu", m->launch->name, b->name, i);
     LLVMValueRef g = LLVMGetNamedGlobal(m->module, name);
     if (g) return g;
     LLVMTypeRef t = LLVMArrayType2(l_mem_type(m, type_of(b->dt)), (uint64_t)buffer_elems(b));

@@ -1,6 +1,6 @@
 #!/bin/sh
 # SPDX-License-Identifier: Apache-2.0
-# What `save` writes gives, in another process and another directory, the very object that the session gave: all
+# What `save` writes gives, in another process and another directory, the very object or PTX that the session gave: all
 # examples, and one of them for other targets; a session with an intrinsic of its own, typed after other steps.
 set -eu
 : "${QJIT:?}" "${QJ_SRC:?}"
@@ -14,16 +14,18 @@ same() {
     script=$1
     shift
     grep -vE '^(check|time|emit|show|asm)' "$script" >script.qj # measuring takes its time and changes nothing
-    echo "; save ../there/saved.qj; emit here.o" >>script.qj
+    case "$* $(grep '^target' script.qj)" in *sm_*) kind=ptx ;; *) kind=o ;; esac
+    echo "; save ../there/saved.qj; emit here.$kind" >>script.qj
     "$QJIT" run "$@" script.qj >/dev/null
-    (cd ../there && "$QJIT" compile saved.qj -o there.o >/dev/null)
-    cmp here.o ../there/there.o
+    (cd ../there && "$QJIT" compile saved.qj -o there.$kind >/dev/null)
+    cmp here.$kind ../there/there.$kind
     ! grep -q native ../there/saved.qj
     (cd ../there && "$QJIT" run -c 'load saved.qj; save again.qj' && cmp saved.qj again.qj) # the text is its own fixed point
 }
 
 for script in "$QJ_SRC"/tools/examples/*.qj; do same "$script"; done
-for target in generic x86-64 x86-64-v2 x86-64-v4 x86-64,cpu=icelake-server x86-64,cpu=sierraforest; do
+for target in generic x86-64 x86-64-v2 x86-64-v4 x86-64,cpu=icelake-server x86-64,cpu=sierraforest \
+    aarch64,cpu=neoverse-n2 sm_61 sm_80 sm_90a; do
     same "$QJ_SRC/tools/examples/conv_56_auto.qj" --target $target
 done
 
