@@ -113,3 +113,15 @@ has p.ptx 'cp\.async\.cg\.shared\.global \[%rd[0-9]*\], \[%rd[0-9]*\], 16;'
 has p.ptx 'cp\.async\.cg\.shared\.global .*, 16, %r'
 has p.ptx 'cp\.async\.wait_group[[:space:]]*1;'
 [ "$(grep -c 'bar\.sync' p.ptx)" = 1 ] || { echo "conv_56_sm80 has one barrier a turn"; exit 1; }
+
+# More shared memory than a text may have: said to whoever launches, and asked for by us; a GPU without so much has no such kernel.
+"$QJIT" compile "$QJ_SRC/tools/examples/dense_sm80.qj" -o b.ptx
+assembles b.ptx sm_80
+has b.ptx '^\.extern \.shared \.align 16'
+has b.h 'X("dense_sm80", 2, 2, 1, 32, 16, 1, 100608)'
+has b.json '"dynamic_shared": *100608'
+QJIT_EMU_SM=86 QJIT_CUDA_DRIVER="$QJ_BUILD/tests/libcuda_emu.so" "$QJIT" -c "load \"$QJ_SRC/tools/examples/dense_sm80.qj\"; check" >exact
+has exact '^exact: '
+if QJIT_EMU_SM=80 QJIT_EMU_FAIL=cuFuncSetAttribute QJIT_CUDA_DRIVER="$QJ_BUILD/tests/libcuda_emu.so" \
+    "$QJIT" -c "load \"$QJ_SRC/tools/examples/dense_sm80.qj\"; check" 2>why; then echo "not asked for"; exit 1; fi
+has why '100608 bytes of shared memory'
