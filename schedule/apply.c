@@ -227,6 +227,18 @@ bool check_new_tensor_name(struct applying *a, const char *name)
     return taken ? fail_step(a, ERR_REDEFINED, NULL, "`%s` is already the name of a tensor", name) : true;
 }
 
+bool check_nothing_inside(struct applying *a, const struct stage *g, const char *what)
+{
+    for (int i = 0; i < a->st->nstage; i++) {
+        const struct stage *p = a->st->stage[i];
+        if (p->attach != ATTACH_AT || a->st->stage[p->at_stage] != g) continue;
+        fail_step(a, ERR_ILLEGAL_STEP, NULL, "stage %s is computed at a loop of %s, which cannot %s while it is", p->tensor->name,
+                  g->tensor->name, what);
+        return err_hint(&a->c->err, "give this step before compute_at, or compute_root %s first", p->tensor->name), false;
+    }
+    return true;
+}
+
 /* ---- growing ---- */
 
 int new_iter(struct applying *a, struct stage *g, const char *name, bool reduce)

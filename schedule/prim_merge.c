@@ -119,11 +119,7 @@ bool prim_merge(struct applying *a)
         return false;
     }
     int at = state_stage_of(a->st, g->tensor);
-    for (int i = 0; i < a->st->nstage; i++)
-        if (a->st->stage[i]->attach == ATTACH_AT && a->st->stage[i]->at_stage == at)
-            return fail_step(a, ERR_ILLEGAL_STEP, NULL,
-                             "stage %s is computed at a loop of %s; merge before compute_at",
-                             a->st->stage[i]->tensor->name, g->tensor->name);
+    if (!check_nothing_inside(a, g, "have axes merged")) return false;
     if (!check_axes(a, g, first, second)) return false;
     if (a->step->nout > 1) return fail_step(a, ERR_STEP_ARGS, NULL, "names one axis after ->");
     const char *name = a->step->nout ? a->step->out[0]

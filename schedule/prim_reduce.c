@@ -116,6 +116,14 @@ bool prim_rfactor(struct applying *a)
             err_hint(&c->err, "rfactor first, then schedule the data-parallel loops");
             return false;
         }
+    for (int i = 0; i < g->nleaf; i++) {
+        const struct iter *it = &g->iter[g->leaf[i]];
+        if (it->how == LOOP_SERIAL) continue;
+        fail_step(a, ERR_ILLEGAL_STEP, NULL, "%s.%s is already %s, which neither of the two stages would keep", g->tensor->name,
+                  it->name, loop_kind_name[it->how]);
+        return err_hint(&c->err, "rfactor first, then mark the loops of both"), false;
+    }
+    if (!check_nothing_inside(a, g, "be summed in parts")) return false;
     const char *name = a->step->nout ? a->step->out[0] : arena_printf(&c->arena, "%s_rf", g->tensor->name);
     if (!check_new_tensor_name(a, name)) return false;
 

@@ -163,10 +163,7 @@ bool prim_slide(struct applying *a)
     int s = arg_axis(a, 0, &g), x = s < 0 ? -1 : arg_axis(a, 1, &g);
     if (x < 0 || !arg_int(a, 2, 1, 64, &factor) || !check_sum(a, g, &g->iter[x], &g->iter[s])) return false;
     int at = state_stage_of(a->st, g->tensor);
-    for (int i = 0; i < a->st->nstage; i++)
-        if (a->st->stage[i]->attach == ATTACH_AT && a->st->stage[i]->at_stage == at)
-            return fail_step(a, ERR_ILLEGAL_STEP, NULL, "stage %s is computed at a loop of %s", a->st->stage[i]->tensor->name,
-                             g->tensor->name);
+    if (!check_nothing_inside(a, g, "slide")) return false;
     struct sliding w = {.a = a, .g = g, .x = g->root_var[x], .s = g->root_var[s], .factor = factor, .ok = true};
     if (g->root_extent[s] != w.s->extent)
         return fail_step(a, ERR_ILLEGAL_STEP, NULL, "%s.%s is padded; slide before pad", g->tensor->name, w.s->name);

@@ -11,17 +11,6 @@ static bool check_not_output(struct applying *a, const struct stage *g)
     return false;
 }
 
-static bool check_no_attached(struct applying *a, const struct stage *g, const char *what)
-{
-    for (int i = 0; i < a->st->nstage; i++) {
-        const struct stage *p = a->st->stage[i];
-        if (p->attach == ATTACH_AT && a->st->stage[p->at_stage] == g)
-            return fail_step(a, ERR_ILLEGAL_STEP, NULL, "stage %s is computed at a loop of %s, which cannot be %s",
-                             p->tensor->name, g->tensor->name, what);
-    }
-    return true;
-}
-
 bool prim_compute_at(struct applying *a)
 {
     int p, at;
@@ -48,7 +37,7 @@ bool prim_compute_inline(struct applying *a)
 {
     if (!arg_count(a, 1, 1)) return false;
     struct stage *g = arg_stage(a, 0, NULL);
-    if (!g || !check_not_output(a, g) || !check_no_attached(a, g, "inlined")) return false;
+    if (!g || !check_not_output(a, g) || !check_nothing_inside(a, g, "be inlined")) return false;
     if (stage_reduce(g)) {
         fail_step(a, ERR_ILLEGAL_STEP, NULL, "%s is a reduction; it needs a place to accumulate", g->tensor->name);
         err_hint(&a->c->err, "compute_at %s inside its consumer instead", g->tensor->name);
@@ -170,7 +159,7 @@ bool prim_cache_write(struct applying *a)
         err_hint(&a->c->err, "give cache_write before splitting, reordering or moving the stage");
         return false;
     }
-    if (!check_no_attached(a, g, "cache_written")) return false;
+    if (!check_nothing_inside(a, g, "be cache_written")) return false;
     for (int i = 0; i < g->nroot_data; i++)
         if (g->root_extent[i] != g->tensor->shape[i])
             return fail_step(a, ERR_ILLEGAL_STEP, NULL, "%s is padded; cache_write before pad", g->tensor->name);

@@ -142,6 +142,7 @@ bool fail_step(struct applying *a, enum err_code code, const struct step_arg *at
 const char *free_iter_name(struct applying *a, const struct stage *g, const char *wish);
 bool check_iter_name(struct applying *a, const struct stage *g, const char *name);
 bool check_new_tensor_name(struct applying *a, const char *name);
+bool check_nothing_inside(struct applying *a, const struct stage *g, const char *what);   /* "STAGE ... cannot WHAT" */
 int insert_stage(struct applying *a, int at, struct stage *g);       /* shifts attach numbers */
 bool pad_root(struct applying *a, int stage, int root, int64_t multiple);
 /* Stage g (NULL: false) has `extent` elements along dimension d and computes zero beyond its tensor's shape there. False:

@@ -213,6 +213,18 @@ static void rfactor_sum(void **state)
     end(&f);
 }
 
+static void rfactor_loses_nothing(void **state)
+{
+    (void)state;
+    struct fix f;
+    start(&f, "input A[m:4, k:8] : i32; C[m] : i32 = sum(k) A[m, k]", "generic");
+    step(&f, "split C.k 4 -> ko ki; cache_read A local -> S; compute_at S C.ki");
+    refused(&f, "rfactor C.ki", ERR_ILLEGAL_STEP, "compute_root S");
+    step(&f, "compute_root S; parallel C.m");
+    refused(&f, "rfactor C.ki", ERR_ILLEGAL_STEP, "rfactor first");
+    end(&f);
+}
+
 static void undo_all(void **state)
 {
     (void)state;
@@ -233,6 +245,7 @@ int main(void)
         cmocka_unit_test(split_guard_peel), cmocka_unit_test(fuse_reorder), cmocka_unit_test(marks),
         cmocka_unit_test(placing), cmocka_unit_test(caches_and_packing), cmocka_unit_test(tensorize_refusals),
         cmocka_unit_test(tensorize_tails), cmocka_unit_test(float_order), cmocka_unit_test(rfactor_sum),
+        cmocka_unit_test(rfactor_loses_nothing),
         cmocka_unit_test(undo_all),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
