@@ -109,11 +109,22 @@ static int order(const struct pr *p, const struct expr *a, const struct expr *b)
     return o;
 }
 
+static int precedence(int op)
+{
+    const struct infix *o = parse_infix;
+    while (o->text && (int)o->op != op) o++;
+    return o->prec;
+}
+
+/* Are both operators of one precedence? Behind the other operator each of a row would be one bracket deeper. */
+static bool chains(const struct expr *e, int op) { return precedence(op) && precedence(op) == precedence((int)e->op); }
+
 static void operands(const struct pr *p, const struct expr *e, const struct expr **kid)
 {
     for_kids(e, i) kid[i] = e->kid[i];
     if (!(op_info[e->op].flags & OPF_COMM) || kid[0]->type.dt == DT_F32) return;
-    int o = compare(is_lit(kid[0]), is_lit(kid[1])); /* a number comes last */
+    int o = compare(is_lit(kid[0]), is_lit(kid[1]));               /* a number comes last */
+    if (!o) o = compare(chains(kid[1], e->op), chains(kid[0], e->op)); /* a + b first, that needs no brackets there */
     if (o < 0 || (!o && order(p, kid[0], kid[1]) <= 0)) return;
     kid[0] = e->kid[1];
     kid[1] = e->kid[0];

@@ -289,6 +289,24 @@ static void expect_round_trip(const char *text)
     ctx_free(d);
 }
 
+/* A row of operators is read again as a row, not as brackets within brackets, whichever operand has the least name. */
+static void test_rows_round_trip(void **state)
+{
+    for (int way = 0; way < 3; way++) {
+        struct ir_ctx *c = ctx_new();
+        struct str s = str_on(&c->arena);
+        str_put(&s, INPUTS "C[i] : i32 = i32(X[i])");
+        for (int k = 1; k < 500; k++)
+            str_printf(&s, way == 0 ? " + i32(X[(i + %d) %% 16])" : way == 1 ? " %c i32(Y[(i * %d) %% 16])" : " * (i32(Y[i]) %c %d)",
+                       way == 0 ? k : k % 3 ? '+' : '-', k);
+        struct ir_env env = defs(c, str_text(&s));
+        const char *once = env_text(c, &env);
+        struct ir_env near = defs(c, once);
+        assert_string_equal(once, env_text(c, &near));
+        ctx_free(c);
+    }
+}
+
 static void test_def_round_trip(void **state)
 {
     static const char *const text[] = {
@@ -694,6 +712,7 @@ int main(void)
         cmocka_unit_test(test_conv),
         cmocka_unit_test(test_extents),
         cmocka_unit_test(test_ranges),
+        cmocka_unit_test(test_rows_round_trip),
         cmocka_unit_test(test_def_round_trip),
         cmocka_unit_test(test_refusals),
         cmocka_unit_test(test_limits),

@@ -56,7 +56,7 @@ func kernel(arg A[6, 6, 8] : u8, arg U[4, 4, 4, 8] : i16 in -1152..1148, out Acc
               for ty in 0..2 {
                 for tx in 0..2 {
                   for o in 0..4 {
-                    Mr[yi, j, ty, tx, o] = select(yi == 0, M[2, j, ty * 2 + tx, o] + (M[0, j, ty * 2 + tx, o] + M[1, j, ty * 2 + tx, o]), M[1, j, ty * 2 + tx, o] - M[2, j, ty * 2 + tx, o] - M[3, j, ty * 2 + tx, o])
+                    Mr[yi, j, ty, tx, o] = select(yi == 0, M[0, j, ty * 2 + tx, o] + M[1, j, ty * 2 + tx, o] + M[2, j, ty * 2 + tx, o], M[1, j, ty * 2 + tx, o] - M[2, j, ty * 2 + tx, o] - M[3, j, ty * 2 + tx, o])
                   }
                 }
               }
@@ -65,7 +65,7 @@ func kernel(arg A[6, 6, 8] : u8, arg U[4, 4, 4, 8] : i16 in -1152..1148, out Acc
           for y in 0..4 {
             for x in 0..4 {
               for o in 0..4 {
-                Acc[y, x, o] = select(x % 2 == 0, Mr[y % 2, 2, y / 2, x / 2, o] + (Mr[y % 2, 0, y / 2, x / 2, o] + Mr[y % 2, 1, y / 2, x / 2, o]), Mr[y % 2, 1, y / 2, x / 2, o] - Mr[y % 2, 2, y / 2, x / 2, o] - Mr[y % 2, 3, y / 2, x / 2, o]) >> 2
+                Acc[y, x, o] = select(x % 2 == 0, Mr[y % 2, 0, y / 2, x / 2, o] + Mr[y % 2, 1, y / 2, x / 2, o] + Mr[y % 2, 2, y / 2, x / 2, o], Mr[y % 2, 1, y / 2, x / 2, o] - Mr[y % 2, 2, y / 2, x / 2, o] - Mr[y % 2, 3, y / 2, x / 2, o]) >> 2
               }
             }
           }
@@ -89,7 +89,7 @@ func kernel_pack(arg W[4, 3, 3, 8] : i8, out U[4, 4, 4, 8] : i16 in -1152..1148)
       for j in 0..4 {
         for o in 0..4 {
           for c in 0..8 {
-            U[i, j, o, c] = select(j == 0, Ur[i, o, 0, c] * 2, select(j == 1, Ur[i, o, 2, c] + (Ur[i, o, 0, c] + Ur[i, o, 1, c]), select(j == 2, Ur[i, o, 2, c] + (Ur[i, o, 0, c] + Ur[i, o, 1, c] * -1), Ur[i, o, 2, c] * 2)))
+            U[i, j, o, c] = select(j == 0, Ur[i, o, 0, c] * 2, select(j == 1, Ur[i, o, 0, c] + Ur[i, o, 1, c] + Ur[i, o, 2, c], select(j == 2, Ur[i, o, 0, c] + Ur[i, o, 1, c] * -1 + Ur[i, o, 2, c], Ur[i, o, 2, c] * 2)))
           }
         }
       }
