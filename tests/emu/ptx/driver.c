@@ -16,6 +16,7 @@
  * stream that does not is an error. Times are made up: a
  * nanosecond an instruction. */
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -51,15 +52,15 @@ static const struct { int error; const char *name, *text; } errors[] = {
 struct module { struct ptx *p; struct function *made; };
 struct function { struct module *m; struct function *next; struct ptx_entry e; int dynamic; };   /* dynamic: bytes allowed */
 
-static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER; /* of the buffers and of `why` */
 static struct ptx_buffer buffer[MOST_BUFFERS];
 static bool under_way[MOST_BUFFERS];                /* the default stream may still write it */
 static int nbuffer;
 static size_t in_use;
-static int contexts, modules, streams, events;      /* that live */
-static int lost;                                    /* the error of a kernel that ended the context */
+static atomic_int contexts, modules, streams, events;   /* that live */
+static atomic_int lost;                                    /* the error of a kernel that ended the context */
 static char why[400] = "unspecified launch failure";
-static uint64_t clock_ns;
+static _Atomic uint64_t clock_ns;
 
 static long number(const char *name, long otherwise)
 {
@@ -76,12 +77,7 @@ static int fails(const char *name)
 }
 #define MAY_FAIL() do { int error = fails(__func__); if (error) return error; } while (0)
 
-static void count(int *of, int by)
-{
-    pthread_mutex_lock(&lock);
-    *of += by;
-    pthread_mutex_unlock(&lock);
-}
+static void count(atomic_int *of, int by) { atomic_fetch_add(of, by); }
 
 /* Contexts retained, modules, streams, events, buffers. */
 EXPORT void emu_live(int n[5])
@@ -148,8 +144,7 @@ EXPORT int cuDevicePrimaryCtxRetain(void **c, int d)
 EXPORT int cuDevicePrimaryCtxRelease_v2(int d)
 {
     if (!known(d) || contexts == 0) return INVALID_CONTEXT;
-    count(&contexts, -1);
-    if (contexts == 0) lost = OK;
+    if (atomic_fetch_sub(&contexts, 1) == 1) lost = OK;
     return OK;
 }
 EXPORT int cuCtxPushCurrent_v2(void *c) { MAY_FAIL(); return c == &lock && contexts ? OK : INVALID_CONTEXT; }
@@ -162,7 +157,7 @@ static void arrived(void)
     pthread_mutex_unlock(&lock);
 }
 EXPORT int cuCtxSynchronize(void) { return arrived(), contexts ? lost : INVALID_CONTEXT; }
-static int make(void **at, int *of, size_t size)
+static int make(void **at, atomic_int *of, size_t size)
 {
     if (lost) return lost;
     if (!(*at = calloc(1, size))) return NO_MEMORY;
@@ -197,10 +192,13 @@ EXPORT int cuEventElapsedTime(float *ms, void *from, void *to)
 
 static void *find(uint64_t at, size_t n)
 {
-    for (int i = 0; i < nbuffer; i++)
+    void *p = NULL;
+    pthread_mutex_lock(&lock);
+    for (int i = 0; !p && i < nbuffer; i++)
         if (buffer[i].at && at >= ptx_address(i) && at - ptx_address(i) <= buffer[i].n && n <= buffer[i].n - (at - ptx_address(i)))
-            return (char *)buffer[i].at + (at - ptx_address(i));
-    return NULL;
+            p = (char *)buffer[i].at + (at - ptx_address(i));
+    pthread_mutex_unlock(&lock);
+    return p;
 }
 
 EXPORT int cuMemAlloc_v2(uint64_t *at, size_t n)
@@ -409,6 +407,21 @@ static int run(const struct node *n)
     return lost;
 }
 
+/* Nothing that the kernel is given is still to be written by the default stream. */
+static bool all_arrived(const struct node *n)
+{
+    bool yes = true;
+    pthread_mutex_lock(&lock);
+    for (int i = 0; i < nbuffer; i++)
+        for (int k = 0; k < n->l.nparam && yes; k++)
+            if (buffer[i].at && under_way[i] && n->value[k] == ptx_address(i)) {
+                snprintf(why, sizeof why, "%s: argument %d may still be copied or cleared by the default stream", n->f->e.name, k);
+                yes = false;
+            }
+    pthread_mutex_unlock(&lock);
+    return yes;
+}
+
 EXPORT int cuLaunchKernel(void *function, unsigned gx, unsigned gy, unsigned gz, unsigned bx, unsigned by, unsigned bz,
                           unsigned shared, void *stream, void **param, void **extra)
 {
@@ -421,12 +434,7 @@ EXPORT int cuLaunchKernel(void *function, unsigned gx, unsigned gy, unsigned gz,
     if (lost) return lost;
     if (extra || f->e.nparam > 64 || shared > (unsigned)f->dynamic) return INVALID_VALUE;
     for (int i = 0; i < f->e.nparam; i++) memcpy(&n.value[i], param[i], sizeof n.value[i]);
-    for (int i = 0; stream > (void *)2 && *(char *)stream && i < nbuffer; i++)
-        for (int k = 0; k < n.l.nparam; k++)
-            if (buffer[i].at && under_way[i] && n.value[k] == ptx_address(i)) {
-                snprintf(why, sizeof why, "%s: argument %d may still be copied or cleared by the default stream", f->e.name, k);
-                return lost = LAUNCH_FAILED;
-            }
+    if (stream > (void *)2 && *(char *)stream && !all_arrived(&n)) return lost = LAUNCH_FAILED;
     if (!capture_end) return run(&n);
     struct node *kept = malloc(sizeof *kept);
     if (!kept) return NO_MEMORY;
