@@ -222,7 +222,7 @@ static bool parse_switch(struct ir_ctx *c, struct target *t, const char *s, size
     /* LLVM cannot pass a float in a register without it */
     if (family_closure(f, f->cpus[0].features) & x->bit) {
         err_set(&c->err, ERR_FEATURE, at, "%s is part of every %s and cannot be taken away", x->name, f->name);
-        err_hint(&c->err, "`generic` is the target that uses least");
+        err_hint(&c->err, "`%s` is the one of them that has least", f->name);
         return false;
     }
     t->features = family_without(f, t->features, x->bit);

@@ -50,7 +50,9 @@ static bool failed(struct ir_ctx *c, const struct emulation *m, int bad, char *l
     const char *last = strrchr(log, '\n');
     last = last ? last + 1 : log;
     if (bad > 0) return err_set(&c->err, ERR_MISMATCH, nowhere, "%s in an emulator: %s", m->a->a->name, last);
-    return err_set(&c->err, ERR_NO_HOST, nowhere, "%s cannot be emulated: %s", m->a->a->name, last);
+    err_set(&c->err, ERR_NO_HOST, nowhere, "%s cannot be emulated: %s", m->a->a->name, last);
+    err_hint(&c->err, "it takes room in $TMPDIR, a linker, and as many seconds as $QJIT_EMU_SECONDS allows");
+    return false;
 }
 
 static bool run(struct emulation *m, struct ir_ctx *c)

@@ -6,7 +6,7 @@
  *     0x10000     text: SIZE of the program, SIZE of standard input, then argv's words
  *     1 MiB       this        2 MiB  page tables
  *     4 MiB       the program's ELF file, then at the next page standard input
- *     255 MiB     code that replaces instructions (see replace_vnni, replace_misread)
+ *     255 MiB     code that replaces instructions (see replace_vnni and what follows it)
  *     256 MiB     the program, linked there, and its heap; then what it maps; its stack ends at 768 MiB
  *
  * Physical memory is mapped once more at PHYSICAL, for the kernel. Standard output leaves through the first serial port;
@@ -232,7 +232,8 @@ uint64_t kernel_syscall(uint64_t nr, uint64_t a, uint64_t b, uint64_t c, uint64_
 
 /* ---- exceptions ---- */
 
-static uint8_t *replacement = (uint8_t *)REPLACED;
+enum { SAVED = 64 };                    /* a vector register's place, before the twins */
+static uint8_t *replacement = (uint8_t *)REPLACED + SAVED;
 
 static uint8_t *put32(uint8_t *p, uint64_t v)
 {
@@ -289,6 +290,42 @@ static int replace_vnni(uint8_t *p)
     return replace(p, head, p + 4, 1, 0);
 }
 
+/* vmovdqu64 between zmm0 to zmm7 and SAVED; opcode 0x7f stores, 0x6f loads. */
+static uint8_t *put_move(uint8_t *q, uint8_t opcode, int reg)
+{
+    const uint8_t move[6] = {0x62, 0xf1, 0xfe, 0x48, opcode, (uint8_t)(reg << 3 | 5)};
+    copy(q, move, sizeof move);
+    return put32(q + 6, (uint64_t)((uint8_t *)REPLACED - (q + 10)));
+}
+
+/* Bochs 2.7 refuses gathers and scatters whose indices are in zmm16 to zmm31. The twin has them in zmm0, or zmm1 where the
+ * data are in zmm0, which is saved around it. False: p is something else, or no room is left. */
+static int replace_high_index(uint8_t *p)
+{
+    if (p[0] != 0x62 || (p[1] & 0x0f) != 2 || (p[2] & 7) != 5 || p[3] & 8 || p[5] >> 6 == 3) return 0;
+    if ((p[4] & 0xfc) != 0x90 && (p[4] & 0xfc) != 0xa0) return 0;
+    uint8_t *q = replacement;
+    if ((uint64_t)q + 64 > PROGRAM) return 0;
+    int data = (p[5] >> 3 & 7) | (p[1] & 0x80 ? 0 : 8) | (p[1] & 0x10 ? 0 : 16), low = data == 0;
+    int n = 7 + (p[5] >> 6 == 1 ? 1 : p[5] >> 6 == 2 || (p[6] & 7) == 5 ? 4 : 0);
+    const uint8_t move[6] = {0x62, (uint8_t)(0x91 | (p[1] & 0x40) >> 1), 0xfe, 0x48, 0x6f,
+                             (uint8_t)(0xc0 | low << 3 | (p[6] >> 3 & 7))};
+    q = put_move(q, 0x7f, low);
+    copy(q, move, sizeof move);
+    q += sizeof move;
+    copy(q, p, (uint64_t)n);
+    q[1] |= 0x40;
+    q[3] |= 8;
+    q[6] = (uint8_t)((q[6] & 0xc7) | low << 3);
+    q = put_move(q + n, 0x6f, low);
+    *q++ = 0xe9;
+    q = put32(q, (uint64_t)(p + n - (q + 4)));
+    p[0] = 0xe9;
+    put32(p + 1, (uint64_t)(replacement - (p + 5)));
+    replacement = q;
+    return 1;
+}
+
 /* Bochs 2.7 scales the displacement of a byte of two instructions wrongly: vpinsrb from memory by 2, vpextrw to memory by 1,
  * both with an EVEX prefix. They are looked for at every byte: what is no instruction looks like one of
  * them once in 2^32. */
@@ -304,7 +341,8 @@ void kernel_fault(struct frame *f, uint64_t address)
 {
     static const char *const name[] = {"#DE", "#DB", "NMI", "#BP", "#OF", "#BR", "#UD", "#NM", "#DF", "?", "#TS", "#NP",
                                        "#SS", "#GP", "#PF", "?", "#MF", "#AC", "#MC", "#XM", "#VE", "#CP"};
-    if (f->vector == 6 && f->rip >= PROGRAM && replace_vnni((uint8_t *)f->rip)) return;
+    uint8_t *at = (uint8_t *)f->rip;
+    if (f->vector == 6 && f->rip >= PROGRAM && (replace_vnni(at) || replace_high_index(at))) return;
     say(name[f->vector]);
     say(f->cs & 3 ? " at " : " in the kernel at ");
     say_number(f->rip, 16);
