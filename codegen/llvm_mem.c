@@ -74,6 +74,16 @@ static LLVMValueRef load_piece(struct emit *m, LLVMTypeRef t, LLVMValueRef p, un
     return v;
 }
 
+/* Lane i of what is stored lane by lane. LLVM 19 takes a byte out of two through a thread's stack on GPUs; of two 16-bit numbers
+ * each is a part of a register. */
+static LLVMValueRef lane_value(struct emit *m, LLVMValueRef v, int i)
+{
+    if (m->target->family->kind != TARGET_SIMT || LLVMTypeOf(v) != l_vec(m->i8, 2))
+        return LLVMBuildExtractElement(m->b, v, l_idx(m, i), "");
+    v = LLVMBuildZExt(m->b, v, l_vec(LLVMInt16TypeInContext(m->llvm), 2), "");
+    return LLVMBuildTrunc(m->b, LLVMBuildExtractElement(m->b, v, l_idx(m, i), ""), m->i8, "");
+}
+
 static void store_piece(struct emit *m, LLVMValueRef v, LLVMValueRef p, unsigned align)
 {
     LLVMSetAlignment(LLVMBuildStore(m->b, v, p), align);
@@ -147,7 +157,7 @@ void store_run(struct emit *m, const struct buffer *b, const struct expr *at, LL
     for (int i = 0; i < n; i += step) {
         int lanes = n - i < step ? n - i : step;
         LLVMValueRef part =
-            lanes == 1 ? LLVMBuildExtractElement(m->b, v, l_idx(m, i), "") : l_slice(m, v, i, lanes);
+            lanes == 1 ? lane_value(m, v, i) : l_slice(m, v, i, lanes);
         store_piece(m, part, piece_address(m, b, p, i), piece_align(align, i * elem_bytes(b)));
     }
 }
@@ -222,8 +232,7 @@ static void scatter(struct emit *m, const struct buffer *b, const struct expr *a
         return;
     }
     for (int i = 0; i < at->type.lanes; i++)
-        store_piece(m, LLVMBuildExtractElement(m->b, v, l_idx(m, i), ""), lane_address(m, b, &k, i),
-                    (unsigned)elem_bytes(b));
+        store_piece(m, lane_value(m, v, i), lane_address(m, b, &k, i), (unsigned)elem_bytes(b));
 }
 
 /* ---- runs of lanes ---- */
@@ -293,10 +302,9 @@ static bool store_runs(struct emit *m, const struct buffer *b, const struct expr
         LLVMValueRef *pick = ARENA_ARRAY(&m->c->arena, LLVMValueRef, run[k].n);
         for (int l = 0; l < at->type.lanes; l++)
             if (where[l] / MAX_LANES == k) pick[where[l] % MAX_LANES] = l_const(m->i32, l);
-        LLVMValueRef part = sixty_four(m, b, v, pick, run[k].n);
+        LLVMValueRef part = run[k].n == 1 ? lane_value(m, v, (int)LLVMConstIntGetZExtValue(pick[0])) : sixty_four(m, b, v, pick, run[k].n);
         if (!part) part = LLVMBuildShuffleVector(m->b, v, LLVMGetPoison(LLVMTypeOf(v)), LLVMConstVector(pick, (unsigned)run[k].n), "");
         const struct expr *to = ir_simplify(m->c, ir_add(m->c, zero, ir_idx(m->c, run[k].first)), NULL);
-        if (run[k].n == 1) part = LLVMBuildExtractElement(m->b, part, l_idx(m, 0), "");
         store_run(m, b, to, part);
     }
     return true;

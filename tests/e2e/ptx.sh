@@ -91,6 +91,18 @@ for gpu in sm_61 sm_70 sm_75 sm_80 sm_86 sm_89 sm_90 sm_90a; do
     esac
 done
 
+# Lanes that are stored one by one stay in registers, however many they are.
+for lanes in 2 3 4 8 16; do
+    for type in u8 i8 i16; do
+        "$QJIT" -c "target sm_80; input A[m:48, n:48] : $type; C[n, m] : $type = max(A[m, n], 3); split C.m $lanes -> mo mi
+            reorder C n mo mi; bind C.n blockIdx.x; bind C.mo threadIdx.x; vectorize C.mi; transform_layout C BA axes=AB
+            emit turned.ptx" 2>notes
+        has notes '\[scatter\]'
+        lacks turned.ptx '\.local'
+        assembles turned.ptx sm_80
+    done
+done
+
 # Tensor cores: every fragment loaded once, sums in registers, the oracle's bits.
 for gpu in sm_80 sm_86 sm_89 sm_90 sm_90a; do
     "$QJIT" compile "$QJ_SRC/tools/examples/dense_mma.qj" --target $gpu -o mma.ptx
