@@ -54,7 +54,7 @@ int tmpl_offset(const struct tensor *x, enum dtype to)
 /* Of one kind: an instruction, or a way of doing without, whose steps are accepted or refused alike. */
 static bool alike(const struct choice *a, const struct choice *b)
 {
-    return a->row == b->row && a->tile == b->tile && !a->cols == !b->cols && !a->nr == !b->nr && a->async == b->async;
+    return a->row == b->row && a->tile == b->tile && !a->cols == !b->cols && a->nr == b->nr && a->async == b->async;
 }
 
 bool cand_add(struct candidates *to, struct choice c)

@@ -37,7 +37,8 @@ static const char *steps_of(struct ir_ctx *c, const char *layer, const char *tar
         fail_msg("%s on %s: no schedule", layer, target);
     }
     const struct lowered *lowered = sch_lower(s);
-    struct artifact *made = lowered ? cg_compile(c, lowered, &(struct cg_options){.kind = CG_OBJ}) : NULL;
+    bool gpu = t->family->kind == TARGET_SIMT;
+    struct artifact *made = lowered ? cg_compile(c, lowered, &(struct cg_options){.kind = gpu ? CG_PTX : CG_OBJ}) : NULL;
     if (!made) {
         show_error(c);
         fail_msg("%s on %s: not compiled", layer, target);
@@ -87,6 +88,28 @@ static void fast_path(void **unused)
         }
 }
 
+/* The same of GPUs: large layers want tiles that small ones do not, and none may be left to plain loops. */
+static void fast_path_gpu(void **unused)
+{
+    static const char *const layer[] = {
+        "conv2d h=56 w=56 c=64 o=64 k=3 pad=1", "conv2d h=56 w=56 c=64 o=64 k=3 pad=1 n=32", "conv2d h=112 w=112 c=256 o=256 k=3 pad=1",
+        "conv2d h=28 w=28 c=256 o=512 n=16", "conv2d h=7 w=7 c=512 o=512 k=3 pad=1 n=64 act=i8",
+        "conv2d h=56 w=56 c=96 o=96 k=3 pad=1 groups=3 n=8",
+        "conv2d h=28 w=28 c=128 o=128 k=3 pad=1 stride=2 in=NCHW4c out=NCHW4c weights=OIHW4o4i n=8",
+        "dense m=1 n=1000 k=2048", "dense m=128 n=768 k=768 act=i8", "dense m=4096 n=4096 k=64", "dense m=4096 n=4096 k=4096",
+        "batched batch=12 m=128 n=128 k=64 dynamic=1 act=i8 bias=none to=i32",
+    };
+    static const char *const target[] = {"sm_61", "sm_70", "sm_75", "sm_80", "sm_90a"};
+    for (size_t i = 0; i < ARRAY_LEN(layer); i++)
+        for (size_t t = 0; t < ARRAY_LEN(target); t++) {
+            struct ir_ctx c;
+            ir_ctx_init(&c, 0);
+            const char *steps = steps_of(&c, layer[i], target[t]);
+            if (!strstr(steps, "tensorize")) fail_msg("%s on %s takes no instruction:\n%s", layer[i], target[t], steps);
+            ir_ctx_release(&c);
+        }
+}
+
 /* A schedule may need no steps at all. */
 static void no_steps(void **unused)
 {
@@ -119,6 +142,7 @@ static void zero_points(void **unused)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(fast_path), cmocka_unit_test(no_steps), cmocka_unit_test(zero_points)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(fast_path), cmocka_unit_test(fast_path_gpu), cmocka_unit_test(no_steps),
+                                       cmocka_unit_test(zero_points)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
