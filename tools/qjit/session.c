@@ -173,8 +173,18 @@ static char *last_step(struct session *s)
     return copy;
 }
 
+/* All of them or none. */
+static bool too_many(struct session *s, int count, int there, const char *done)
+{
+    if (there == 0 || count <= there) return false; /* that there is none is said below */
+    fail_at(s, ERR_NOTHING_TO_UNDO, NULL, "%d step%s can be %s, not %d", there, there == 1 ? "" : "s", done, count);
+    err_hint(&s->err, "`steps` numbers those that are there");
+    return true;
+}
+
 bool session_undo(struct session *s, int count)
 {
+    if (too_many(s, count, qj_nsteps(s->q), "undone")) return false;
     for (; count > 0; count--) {
         char *step = qj_nsteps(s->q) > 0 ? last_step(s) : NULL;
         qj_undo(s->q);
@@ -192,6 +202,7 @@ bool session_undo(struct session *s, int count)
 
 bool session_redo(struct session *s, int count)
 {
+    if (too_many(s, count, (int)s->undone.n, "redone")) return false;
     for (; count > 0; count--) {
         if (s->undone.n == 0) {
             fail_at(s, ERR_NOTHING_TO_UNDO, NULL, "no step has been taken back");

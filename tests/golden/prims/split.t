@@ -12,7 +12,7 @@ split C.i 8 tail=pad
 cache_write C global -> D
 split D.i 8 tail=pad
 show
-undo 2
+undo
 split C.i parts=3
 show
 check
@@ -93,12 +93,8 @@ func kernel(arg A[20] : u8, out C[20] : i32 in 0..255) {
     }
   }
 }
-qjit> undo 2
+qjit> undo
 undone: cache_write C global -> D
-<stdin>:15:1: error: there is no step to undo [nothing-to-undo]
-  undo 2
-  ^^^^^^
-  hint: no step has been given yet
 qjit> split C.i parts=3
 qjit> show
 func kernel(arg A[20] : u8, out C[20] : i32 in 0..255) {
