@@ -2,7 +2,7 @@
 /* check.c - refuses what the target cannot do, before LLVM sees it: LLVM aborts the process on what it cannot
  * select. Also refuses what codegen has no form for, so that emission cannot fail but in recipes. */
 #include "codegen/passes.h"
-#include "ir/meaning.h"
+#include "targets/recipe.h"
 
 struct check {
     struct ir_ctx *c;
@@ -16,12 +16,15 @@ static bool unsupported(struct check *k, const char *what, const char *hint)
     return false;
 }
 
-static bool check_intrin(struct check *k, const struct meaning *m)
+static bool check_intrin(struct check *k, const struct stmt *s)
 {
+    const struct meaning *m = s->u.intrin.meaning;
     const struct intrin *in = target_intrin(k->t, m->name);
     const struct intrin_row *row = in ? in->row : target_row(k->t, m->name);
     const char *lacks = row ? target_lacks(k->c, k->t, row->needs) : NULL;
-    if (in && !lacks) return true;
+    const char *misfit = in && !lacks ? recipe_misfit(k->c, m, in->recipe, s->u.intrin.arg) : NULL;
+    if (in && !lacks && !misfit) return true;
+    if (misfit) return err_set(&k->c->err, ERR_TENSORIZE, (struct span){0}, "%s: %s", m->name, misfit), false;
     if (row) err_set(&k->c->err, ERR_FEATURE, (struct span){0}, "%s needs %s, which %s lacks", m->name,
                      lacks ? lacks : row->needs, k->t->name);
     else
@@ -93,7 +96,7 @@ static bool see_stmt(const struct stmt *s, void *u)
                                     s->u.alloc.buffer->name, k->t->name), "use set_scope local or global");
         break;
     case STMT_INTRIN:
-        check_intrin(k, s->u.intrin.meaning);
+        check_intrin(k, s);
         for (int i = 0; i < meaning_nargs(s->u.intrin.meaning); i++) ir_walk(s->u.intrin.arg[i], see_expr, k);
         break;
     case STMT_COMBINE:

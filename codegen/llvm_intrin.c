@@ -238,23 +238,30 @@ static LLVMValueRef eval_call(struct row *r, const struct recipe *p)
 
 static LLVMValueRef eval_asm(struct row *r, const struct recipe *p)
 {
-    LLVMValueRef arg[MAX_PARAMS];
-    LLVMTypeRef type[MAX_PARAMS];
-    if (p->nkid > MAX_PARAMS) return bad(r, "the assembly takes more than %d operands", MAX_PARAMS);
+    LLVMValueRef arg[MAX_WORDS];
+    LLVMTypeRef type[MAX_WORDS], out[MAX_WORDS], gives = named_type(r, p->type);
+    unsigned n = 0, outputs = 0;
+    bool together_only = r->meaning->nlane > 0;
     for (int i = 0; i < p->nkid; i++) {
-        if (!(arg[i] = eval(r, p->kid[i], NULL))) return NULL;
-        type[i] = LLVMTypeOf(arg[i]);
+        int count = eval_list(r, p->kid[i], NULL, arg + n); /* recipe_parse: there is room */
+        if (!count) return NULL;
+        for (; count; count--, n++) type[n] = LLVMTypeOf(arg[n]);
     }
-    LLVMTypeRef fn = LLVMFunctionType(named_type(r, p->type), type, (unsigned)p->nkid, 0);
+    for (const char *s = p->constraints; *s; s++) outputs += *s == '=';
+    for (unsigned i = 0; i < outputs; i++) out[i] = elem_of(gives);
+    if (outputs > 1) gives = LLVMStructTypeInContext(r->m->llvm, out, outputs, 0);
+    LLVMTypeRef fn = LLVMFunctionType(gives, type, n, 0);
     LLVMValueRef code = LLVMGetInlineAsm(fn, p->name, strlen(p->name), p->constraints, strlen(p->constraints),
-                                         0, 0, LLVMInlineAsmDialectATT, 0);
-    LLVMValueRef call = LLVMBuildCall2(r->m->b, fn, code, arg, (unsigned)p->nkid, "");
-    static const char *const pure[] = {"memory", "nounwind", "willreturn"}; /* its effect is its result: loads pass it */
+                                         together_only, 0, LLVMInlineAsmDialectATT, 0);
+    LLVMValueRef call = LLVMBuildCall2(r->m->b, fn, code, arg, n, "");
+    /* What a thread does alone has its result for an effect: loads pass it. What threads do together reads memory itself. */
+    if (together_only) return as_vector(r, p, together(r->m, call));
+    static const char *const pure[] = {"memory", "nounwind", "willreturn"};
     for (size_t i = 0; i < ARRAY_LEN(pure); i++) {
         unsigned kind = LLVMGetEnumAttributeKindForName(pure[i], strlen(pure[i]));
         LLVMAddCallSiteAttribute(call, LLVMAttributeFunctionIndex, LLVMCreateEnumAttribute(r->m->llvm, kind, 0));
     }
-    return call;
+    return as_vector(r, p, call);
 }
 
 /* ---- operations ---- */
@@ -374,6 +381,22 @@ static int matrix_words(struct row *r, const struct recipe *p, LLVMValueRef *out
     return (int)p->value;
 }
 
+/* Where a tile lies, by 16 bytes each: bits 0 to 13 its beginning, 16 to 29 and 32 to 45 the pitches of terms and rows. */
+static LLVMValueRef descriptor(struct row *r, const struct recipe *p)
+{
+    struct emit *m = r->m;
+    const struct expr *at = r->arg[p->operand];
+    int64_t bytes = dt_bytes(at->val.buffer->dt);
+    int64_t terms = meaning_step(r->meaning, p->operand, p->dim[0], r->arg) * bytes / 16;
+    int64_t rows = meaning_step(r->meaning, p->operand, p->dim[1], r->arg) * bytes / 16;
+    unsigned align;
+    LLVMValueRef where = address_of(m, at->val.buffer, at->kid[0], &align);
+    QJ_ASSERT(align >= 16); /* recipe_misfit */
+    where = LLVMBuildLShr(m->b, LLVMBuildPtrToInt(m->b, where, m->i64, ""), l_idx(m, 4), "");
+    where = LLVMBuildAnd(m->b, where, l_idx(m, 0x3fff), "");
+    return LLVMBuildOr(m->b, where, l_idx(m, terms << 16 | rows << 32), "");
+}
+
 /* The arguments that a recipe stands for, 1 for most; 0: an error is set. want: of the first, NULL: not known. */
 static int eval_list(struct row *r, const struct recipe *p, LLVMTypeRef want, LLVMValueRef *out)
 {
@@ -404,6 +427,7 @@ static LLVMValueRef eval(struct row *r, const struct recipe *p, LLVMTypeRef want
     case RCP_CONV: return eval_conv(r, p);
     case RCP_ASM: return eval_asm(r, p);
     case RCP_PART: return eval_part(r, p, want);
+    case RCP_DESCRIPTOR: return descriptor(r, p);
     case RCP_WORDS: case RCP_MATRIX: break; /* of a call alone: recipe_parse */
     }
     return NULL;

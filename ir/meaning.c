@@ -75,7 +75,7 @@ static int find_axis(struct reading *r, const char *name, int64_t extent, struct
         if (m->axis[i]->extent == extent) return i;
         return wrong(r, at, "an axis with two extents", "dimensions indexed by one axis are equally long"), -1;
     }
-    if (m->naxes == MEANING_MAX_AXES) return wrong(r, at, "too many axes", "an instruction has at most 4"), -1;
+    if (m->naxes == MEANING_MAX_AXES) return wrong(r, at, "too many axes", "an instruction has at most 5"), -1;
     m->axis[m->naxes] = ir_var(r->p.c, name, extent);
     return m->naxes++;
 }
@@ -245,11 +245,9 @@ bool meaning_is_shared(const struct meaning *m, int k)
 
 int64_t meaning_step(const struct meaning *m, int k, int d, const struct expr *const *arg)
 {
-    if (m->pitch[k][d]) return arg ? arg[m->nop + (m->nlane > 0) + m->pitch[k][d] - 1]->val.i : -1;
-    int64_t step = 1;
-    for (int i = m->op[k]->ndim - 1; i > d; i--)
-        if (!m->pitch[k][i]) step *= m->op[k]->shape[i];
-    return step;
+    if (m->pitch[k][d]) return arg[m->nop + (m->nlane > 0) + m->pitch[k][d] - 1]->val.i;
+    if (d == m->op[k]->ndim - 1) return 1;
+    return m->op[k]->shape[d + 1] * meaning_step(m, k, d + 1, arg);
 }
 
 const struct expr *meaning_index(struct ir_ctx *c, const struct meaning *m, const char **text)

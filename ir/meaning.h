@@ -9,7 +9,8 @@
  * meaning holds for operands within that range.
  *
  * A dimension with a star has a pitch of its own, a constant that each use of the instruction gives: tiles lie in
- * something larger. An instruction that threads execute together is what one of them computes, a lane:
+ * something larger. One without, before one with a star, moves by all of what that one covers: `A: i8[4,2*,16]` is four times
+ * two rows at one pitch, so eight. An instruction that threads execute together is what one of them computes, a lane:
  *
  *     operands: "C: i32[2*,2*], A: i8[8*,2*,32], B: i8[4*,2*,32]"
  *     meaning:  "lane(g, t) C[a,b] += i32(A[g,a,k]) * i32(B[t,b,k])"
@@ -23,7 +24,7 @@
 
 #include "ir/ir.h"
 
-enum { MEANING_MAX_AXES = 4, MEANING_MAX_OPERANDS = 6, MEANING_MAX_LANE = 3, MEANING_MAX_PITCHES = 12,
+enum { MEANING_MAX_AXES = 5, MEANING_MAX_OPERANDS = 6, MEANING_MAX_LANE = 3, MEANING_MAX_PITCHES = 12,
        MEANING_MAX_ARGS = MEANING_MAX_OPERANDS + 1 + MEANING_MAX_PITCHES };
 
 /* In op_axis: lane axis i is MEANING_LANE + i. */
@@ -57,7 +58,7 @@ static inline int meaning_nargs(const struct meaning *m) { return m->nop + (m->n
 int meaning_nlanes(const struct meaning *m);            /* threads that execute it together; 1: one alone */
 /* Does a lane axis index operand k? */
 bool meaning_is_shared(const struct meaning *m, int k);
-/* Elements that operand k moves with dimension d, where `arg` are the arguments; without them a star's is -1. */
+/* Elements that operand k moves with dimension d, where `arg` are the arguments. */
 int64_t meaning_step(const struct meaning *m, int k, int d, const struct expr *const *arg);
 
 /* Reads an index over `lane`, the lane's number, such as lane/8%2*16; *text moves behind it. NULL: there is none. */

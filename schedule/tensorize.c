@@ -6,7 +6,7 @@
  *     operands in the place of loads (same element type, inside the range declared)?
  *  2. Is there an assignment of the region's loops to the instruction's axes (same extent, same kind) under
  *     which every operand's address moves as the instruction reads it: contiguous, row-major?
- *     A dimension with a pitch of its own may move by anything; what it moves by is the pitch. Where lanes execute the
+ *     A dimension with a pitch of its own may move by anything the recipe has a form for; what it moves by is the pitch. Where lanes execute the
  *     instruction together, the same is asked of the address as the lane varies (warp.h): it moves with the lane axes that
  *     index the operand and with no other.
  *  3. Do the value ranges, or what a tensor knows of its chains (ir.h), keep an instruction with narrow intermediate
@@ -17,6 +17,7 @@
 #include "ir/simplify.h"
 #include "schedule/state.h"
 #include "schedule/warp.h"
+#include "targets/recipe.h"
 
 struct match {
     struct ir_ctx *c;
@@ -94,13 +95,6 @@ static int dim_of(const struct meaning *m, int k, int axis)
     return -1;
 }
 
-/* How far operand k's address moves in elements with one step of an axis; -1: by a pitch. */
-static int64_t operand_stride(const struct meaning *m, int k, int axis)
-{
-    int d = dim_of(m, k, axis);
-    return d < 0 ? 0 : meaning_step(m, k, d, NULL);
-}
-
 struct assign {
     struct match *t;
     const struct region *r;
@@ -109,6 +103,30 @@ struct assign {
     int axis_of[MAX_ITERS];        /* region loop -> axis */
     int best;                      /* most operands right so far */
 };
+
+/* How far operand k's address moves with one step of an axis (of the lane: MEANING_LANE on). */
+static int64_t moved_by(const struct assign *s, int k, int axis)
+{
+    if (axis >= MEANING_LANE) return s->coef[k][s->r->nvar + axis - MEANING_LANE];
+    for (int v = 0; v < s->r->nvar; v++)
+        if (s->axis_of[v] == axis) return s->coef[k][v];
+    return 0;
+}
+
+/* How far it should: meaning_step, where a pitch is what the address moves by. */
+static int64_t step_of(const struct assign *s, int k, int d)
+{
+    const struct meaning *m = s->t->m;
+    if (m->pitch[k][d]) return moved_by(s, k, m->op_axis[k][d]);
+    return d == m->op[k]->ndim - 1 ? 1 : m->op[k]->shape[d + 1] * step_of(s, k, d + 1);
+}
+
+static int64_t should_move(const struct assign *s, int k, int axis, bool *freely)
+{
+    int d = dim_of(s->t->m, k, axis);
+    *freely = d >= 0 && s->t->m->pitch[k][d];
+    return d < 0 ? 0 : step_of(s, k, d);
+}
 
 static const char *moves(struct match *t, int64_t n)
 {
@@ -121,13 +139,14 @@ static bool strides_fit(struct assign *s)
     int right = 0;
     for (int k = 0; k < m->nop; k++) {
         for (int v = 0; v < s->r->nvar; v++) {
-            int64_t want = operand_stride(m, k, s->axis_of[v]), have = s->coef[k][v];
-            if (want == have || (want < 0 && (k || have))) { right++; continue; }
+            bool freely;
+            int64_t want = should_move(s, k, s->axis_of[v], &freely), have = s->coef[k][v];
+            if (want == have && !(freely && !k && !have)) { right++; continue; }
             if (right > s->best) {
                 s->best = right;
                 s->t->why = arena_printf(&s->t->c->arena,
                     "operand %s (%s) must %s with %s, but loop %s moves it by %lld", m->op[k]->name,
-                    s->t->load[k]->val.buffer->name, want < 0 ? "move" : moves(s->t, want), m->axis[s->axis_of[v]]->name, s->r->var[v]->name,
+                    s->t->load[k]->val.buffer->name, freely ? "move" : moves(s->t, want), m->axis[s->axis_of[v]]->name, s->r->var[v]->name,
                     (long long)have);
             }
             return false;
@@ -149,8 +168,9 @@ static bool lanes_fit(struct assign *s)
                                   "hold: set_scope it shared", m->op[k]->name, b->name, meaning_nlanes(m));
         if (b->scope == SCOPE_LOCAL) return false;
         for (int i = 0; i < m->nlane; i++) {
-            int64_t want = operand_stride(m, k, MEANING_LANE + i), have = s->coef[k][s->r->nvar + i];
-            if (want == have || want < 0) continue;
+            bool freely;
+            int64_t want = should_move(s, k, MEANING_LANE + i, &freely), have = moved_by(s, k, MEANING_LANE + i);
+            if (want == have) continue;
             t->why = arena_printf(&t->c->arena, "operand %s (%s) must %s with %s, where the lane is `%s`, but moves by %lld", m->op[k]->name, b->name,
                                   moves(t, want), m->lane[i]->name, text(t, s->warp.number), (long long)have);
             return false;
@@ -318,12 +338,7 @@ static void fill_args(struct assign *s, const struct expr **arg)
         }
         arg[k] = ir_load(c, t->load[k]->val.buffer, t->load[k]->nkid, idx);
         for (int d = 0; d < m->op[k]->ndim; d++) {
-            int64_t pitch = 0;
-            if (!m->pitch[k][d]) continue;
-            if (m->op_axis[k][d] >= MEANING_LANE) pitch = s->coef[k][r->nvar + m->op_axis[k][d] - MEANING_LANE];
-            for (int v = 0; v < r->nvar; v++)
-                if (s->axis_of[v] == m->op_axis[k][d]) pitch = s->coef[k][v];
-            arg[m->nop + (m->nlane > 0) + m->pitch[k][d] - 1] = ir_idx(c, pitch);
+            if (m->pitch[k][d]) arg[m->nop + (m->nlane > 0) + m->pitch[k][d] - 1] = ir_idx(c, moved_by(s, k, m->op_axis[k][d]));
         }
     }
     if (m->nlane) arg[m->nop] = warp_number(c, &s->warp, r->nthread, r->thread, &lacks);
@@ -376,6 +391,9 @@ bool tensorize_match(struct ir_ctx *c, const struct intrin *in, const struct reg
     ok = ok && (addresses_fit(&s) || swapped_fit(&s));
     ok = ok && (in->row->pair_i16 == 0 || sums_fit(&s, in->row->pair_i16));
     *why = t.why ? t.why : "its axes do not correspond to the loops";
-    if (ok) fill_args(&s, arg);
-    return ok;
+    if (!ok) return false;
+    fill_args(&s, arg);
+    const char *misfit = recipe_misfit(c, m, in->recipe, arg);
+    if (misfit) *why = misfit;
+    return !misfit;
 }

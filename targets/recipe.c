@@ -356,16 +356,40 @@ static struct node read_matrix(struct reader *rd)
     return finish(rd, r, unknown);
 }
 
-/* One instruction: no directive, which could read files or go on for ever, no label, nothing behind its end. */
+/* descriptor(A, 2, 1) */
+static struct node read_descriptor(struct reader *rd)
+{
+    struct recipe r = {.kind = RCP_DESCRIPTOR, .name = "descriptor"};
+    if (!read_name(rd, &r.operand)) return bad;
+    const struct tensor *t = rd->m->op[r.operand];
+    int64_t core = dt_bytes(t->dt);
+    for (int i = 0; i < 2; i++) {
+        if (!accept(rd, ',')) return fail(rd, "expected \",\" and two dimensions");
+        skip_blanks(rd);
+        struct node n = read_int(rd);
+        if (!n.r) return bad;
+        if (n.r->value < 0 || n.r->value >= t->ndim || !rd->m->pitch[r.operand][n.r->value] ||
+            rd->m->op_axis[r.operand][n.r->value] >= MEANING_LANE)
+            return fail(rd, "expected a dimension with a pitch, of an axis that is no lane's");
+        r.dim[i] = (int)n.r->value;
+    }
+    if (!accept(rd, ')')) return fail(rd, "expected \")\"");
+    for (int d = (r.dim[0] > r.dim[1] ? r.dim[0] : r.dim[1]) + 1; d < t->ndim; d++)
+        core = rd->m->pitch[r.operand][d] ? 0 : core * t->shape[d];
+    if (core != 128 || meaning_nlanes(rd->m) != 128) return fail(rd, "128 lanes read core matrices of 128 bytes");
+    return finish(rd, r, type_of(DT_I64));
+}
+
+/* Instructions: no directive, which could read files or go on for ever, no label. */
 static const char *asm_fault(const char *text)
 {
-    const char *word = text + strspn(text, " "), *end = strchr(text, ';');
-    size_t n = strcspn(word, " ");
     for (const char *s = text; *s; s++)
         if ((unsigned char)*s < 32 || *s == 127) return "assembly text is one line";
-    if (end && end[1 + strspn(end + 1, " ")]) return "assembly text is one instruction";
-    if (*word == '.') return "assembly text is an instruction, not a directive";
-    if (n && word[n - 1] == ':') return "assembly text has no label";
+    for (const char *word = text + strspn(text, " ;"); *word; word += strcspn(word, ";"), word += strspn(word, " ;")) {
+        size_t n = strcspn(word, " ;");
+        if (*word == '.') return "assembly text is instructions, no directive";
+        if (word[n - 1] == ':') return "assembly text has no label";
+    }
     return NULL;
 }
 
@@ -382,19 +406,21 @@ static struct node read_asm(struct reader *rd)
     const char *fault = asm_fault(r.name);
     if (fault) return fail(rd, fault);
     if (!read_string(rd, &r.constraints)) return bad;
-    int narg = read_args(rd, arg), places = 0;
+    int narg = read_args(rd, arg), places = 0, given = 0, outputs = 0;
     if (narg < 0) return bad;
-    for (int i = 0; i < narg; i++)
-        if (is_list(arg[i].r)) return fail(rd, "words and matrices are arguments of a call");
+    for (int i = 0; i < narg; i++) given += recipe_count(arg[i].r);
     if (!accept(rd, '.')) return fail(rd, "expected the result's type: asm \"...\" \"...\" (...).i32x8");
     if (!read_type(rd, &r.type)) return bad;
     for (const char *s = r.constraints; *s;) { /* an output, the inputs, clobbers */
         places += *s != '~';
+        outputs += *s == '=';
         s += strcspn(s, ",");
         s += *s == ',';
     }
-    if (places != narg + 1 || r.constraints[0] != '=')
+    if (places != given + outputs || r.constraints[0] != '=')
         return fail(rd, "the constraints name one output, then each argument, then clobbers: \"=x,x,x,~{flags}\"");
+    if (outputs > 1 && outputs != r.type.lanes) return fail(rd, "several outputs are as many lanes of the result");
+    if (given > MAX_WORDS) return fail(rd, "too many arguments");
     keep_args(rd, &r, arg, narg);
     return finish(rd, r, r.type);
 }
@@ -415,6 +441,7 @@ static struct node read_one(struct reader *rd)
     if (*rd->p == '.' && n == 4 && !memcmp(begin, "part", 4)) return read_part(rd);
     if (*rd->p == '(' && n == 5 && !memcmp(begin, "words", 5)) return read_words(rd);
     if (*rd->p == '.' && n == 6 && !memcmp(begin, "matrix", 6)) return read_matrix(rd);
+    if (*rd->p == '(' && n == 10 && !memcmp(begin, "descriptor", 10)) return read_descriptor(rd);
     if (*rd->p == '"' && n == 3 && !memcmp(begin, "asm", 3)) return read_asm(rd);
     int operand = named_operand(rd, begin, n);
     if (operand >= 0) return read_operand(rd, operand);
@@ -437,6 +464,51 @@ bool recipe_loads(const struct recipe *r, int k)
     for (int i = 0; i < r->nkid; i++)
         if (recipe_loads(r->kid[i], k)) return true;
     return false;
+}
+
+/* ---- in its place ---- */
+
+enum { DESCRIPTOR_UNIT = 16, DESCRIPTOR_REACH = 1 << 18 };
+
+/* The greatest power of two, up to a descriptor's unit, that surely divides the address in bytes. */
+static int64_t known_unit(struct ir_ctx *c, const struct expr *load)
+{
+    const struct buffer *b = load->val.buffer;
+    const struct expr *flat = load->nkid == 1 ? load->kid[0] : ir_idx(c, 0);
+    for (int d = 0; d < load->nkid && load->nkid > 1; d++)
+        flat = ir_add(c, flat, ir_mul(c, load->kid[d], ir_idx(c, buffer_stride(b, d))));
+    int64_t m, r;
+    ir_modulus(ir_simplify(c, flat, NULL), &m, &r);
+    uint64_t bits = ((uint64_t)m | (uint64_t)r) * (uint64_t)dt_bytes(b->dt) | DESCRIPTOR_UNIT;
+    return (int64_t)(bits & (0 - bits));
+}
+
+static const char *descriptor_misfit(struct ir_ctx *c, const struct meaning *m, const struct recipe *r, const struct expr *const *arg)
+{
+    const struct buffer *b = arg[r->operand]->val.buffer;
+    const char *name = m->op[r->operand]->name;
+    int64_t unit = known_unit(c, arg[r->operand]);
+    if (b->scope != SCOPE_SHARED)
+        return arena_printf(&c->arena, "operand %s (%s) is not in shared memory, where the instruction reads it", name, b->name);
+    if (unit < DESCRIPTOR_UNIT)
+        return arena_printf(&c->arena, "operand %s (%s) begins at multiples of %lld bytes, the instruction reads at multiples of %d",
+                            name, b->name, (long long)unit, DESCRIPTOR_UNIT);
+    for (int i = 0; i < 2; i++) {
+        int64_t pitch = meaning_step(m, r->operand, r->dim[i], arg);
+        if (pitch >= 0 && pitch < DESCRIPTOR_REACH && pitch * dt_bytes(b->dt) < DESCRIPTOR_REACH && pitch * dt_bytes(b->dt) % DESCRIPTOR_UNIT == 0)
+            continue;
+        return arena_printf(&c->arena, "operand %s (%s) moves by %lld elements with %s: the instruction's pitches are multiples of %d bytes "
+                            "below %d", name, b->name, (long long)pitch, m->axis[m->op_axis[r->operand][r->dim[i]]]->name,
+                            DESCRIPTOR_UNIT, DESCRIPTOR_REACH);
+    }
+    return NULL;
+}
+
+const char *recipe_misfit(struct ir_ctx *c, const struct meaning *m, const struct recipe *r, const struct expr *const *arg)
+{
+    const char *why = r->kind == RCP_DESCRIPTOR ? descriptor_misfit(c, m, r, arg) : NULL;
+    for (int i = 0; i < r->nkid && !why; i++) why = recipe_misfit(c, m, r->kid[i], arg);
+    return why;
 }
 
 const struct recipe *recipe_parse(struct ir_ctx *c, const struct meaning *m, const char *text, bool allow_asm,
