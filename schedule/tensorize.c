@@ -152,6 +152,7 @@ static bool strides_fit(struct assign *s)
             return false;
         }
     }
+    s->best = m->nop * MAX_ITERS; /* what is wrong now is nearer than any stride */
     return true;
 }
 
@@ -316,7 +317,9 @@ static bool swapped_fit(struct assign *s)
             t->load[p] = first.load[q];
             t->load[q] = first.load[p];
             if (unify(t, t->m->body, s->r->value) && addresses_fit(s)) return true;
+            const char *nearest = t->why;
             *t = first;
+            t->why = nearest;
         }
     return false;
 }

@@ -74,8 +74,8 @@ static const struct cpu cpus[] = {
  * B. The row waits for its own result, so it is an instruction like any other; what was stored to shared memory is made
  * visible to it first. */
 #define WGMMA(n, j, regs, da, db, a, b, sa, sb, sm)                                                                             \
-    {"wgmma_m64n" #n "k32_" a b, "C: i32[2*," #j "*,2*], A: " a "[4,2*,2*,8,16], B: " b "[" #j "*,2*,4,2,16]",                   \
-     "lane(w, g, t) C[a,j,b] += i32(A[w,a,c,g,e]) * i32(B[j,c,t,b,e])",                                                         \
+    {"wgmma_m64n" #n "k32_" a b, "C: i32[" #j "*,2*,2*], A: " a "[4,2*,2*,8,16], B: " b "[" #j "*,2*,4,2,16]",                   \
+     "lane(w, g, t) C[j,a,b] += i32(A[w,a,c,g,e]) * i32(B[j,c,t,b,e])",                                                         \
      "asm \"fence.proxy.async.shared::cta; wgmma.fence.sync.aligned; wgmma.mma_async.sync.aligned.m64n" #n "k32.s32." sa "." sb   \
      " {" REGS##regs("$") "}, $" #da ", $" #db ", 1; wgmma.commit_group.sync.aligned; wgmma.wait_group.sync.aligned 0;\" \""      \
      OUT##regs "l,l," REGS##regs("") ",~{memory}\" (descriptor(A, 2, 1), descriptor(B, 1, 0), words(C)).i32x" #regs,             \

@@ -115,6 +115,15 @@ for gpu in sm_80 sm_86 sm_89 sm_90 sm_90a; do
 done
 if "$QJIT" compile "$QJ_SRC/tools/examples/dense_mma.qj" --target sm_75 -o mma.ptx 2>why; then echo "sm_75 has no m16n8k32"; exit 1; fi
 has why 'm16n8k32'
+"$QJIT" compile "$QJ_SRC/tools/examples/dense_wgmma.qj" -o wgmma.ptx
+[ "$(grep -c 'wgmma\.mma_async\.sync\.aligned\.m64n128k32\.s32\.s8\.s8' wgmma.ptx)" = 4 ] || { echo "4 wgmma a turn"; exit 1; }
+lacks wgmma.ptx '\.local'
+assembles wgmma.ptx sm_90a
+if [ -e log ]; then lacks log C7510; fi # sums that are touched on the way
+if "$QJIT" compile "$QJ_SRC/tools/examples/dense_wgmma.qj" --target sm_90 -o wgmma.ptx 2>why; then echo "sm_90 has no wgmma"; exit 1; fi
+has why 'needs sm_90a'
+QJIT_CUDA_DRIVER=$(dirname "$QJIT")/tests/libcuda_emu.so "$QJIT" -c "load \"$QJ_SRC/tools/examples/dense_wgmma.qj\"; check" >exact
+has exact '^exact: '
 QJIT_CUDA_DRIVER=$(dirname "$QJIT")/tests/libcuda_emu.so "$QJIT" -c "load \"$QJ_SRC/tools/examples/dense_mma.qj\"; check" >exact
 has exact '^exact: '
 

@@ -43,6 +43,26 @@ stage L: plain loops, no instruction chosen
   mma_m16n8k32_u8i8          no: 32 threads execute it together, the block has 1 (tried at a) -> split and reorder the loops and the layout to its axes, as `template` does
   mma_m16n8k32_i8u8          no: it takes u8 weights, W is i8 in -128..127
   mma_m16n8k32_u8u8          no: it takes u8 weights, W is i8 in -128..127
+  wgmma_m64n8k32_i8i8        no: target sm_80 lacks sm_90a -> a target with sm_90a
+  wgmma_m64n16k32_i8i8       no: target sm_80 lacks sm_90a -> a target with sm_90a
+  wgmma_m64n32k32_i8i8       no: target sm_80 lacks sm_90a -> a target with sm_90a
+  wgmma_m64n64k32_i8i8       no: target sm_80 lacks sm_90a -> a target with sm_90a
+  wgmma_m64n128k32_i8i8      no: target sm_80 lacks sm_90a -> a target with sm_90a
+  wgmma_m64n8k32_u8u8        no: target sm_80 lacks sm_90a -> a target with sm_90a
+  wgmma_m64n16k32_u8u8       no: target sm_80 lacks sm_90a -> a target with sm_90a
+  wgmma_m64n32k32_u8u8       no: target sm_80 lacks sm_90a -> a target with sm_90a
+  wgmma_m64n64k32_u8u8       no: target sm_80 lacks sm_90a -> a target with sm_90a
+  wgmma_m64n128k32_u8u8      no: target sm_80 lacks sm_90a -> a target with sm_90a
+  wgmma_m64n8k32_u8i8        no: target sm_80 lacks sm_90a ptx84 -> a target with sm_90a ptx84
+  wgmma_m64n16k32_u8i8       no: target sm_80 lacks sm_90a ptx84 -> a target with sm_90a ptx84
+  wgmma_m64n32k32_u8i8       no: target sm_80 lacks sm_90a ptx84 -> a target with sm_90a ptx84
+  wgmma_m64n64k32_u8i8       no: target sm_80 lacks sm_90a ptx84 -> a target with sm_90a ptx84
+  wgmma_m64n128k32_u8i8      no: target sm_80 lacks sm_90a ptx84 -> a target with sm_90a ptx84
+  wgmma_m64n8k32_i8u8        no: target sm_80 lacks sm_90a ptx84 -> a target with sm_90a ptx84
+  wgmma_m64n16k32_i8u8       no: target sm_80 lacks sm_90a ptx84 -> a target with sm_90a ptx84
+  wgmma_m64n32k32_i8u8       no: target sm_80 lacks sm_90a ptx84 -> a target with sm_90a ptx84
+  wgmma_m64n64k32_i8u8       no: target sm_80 lacks sm_90a ptx84 -> a target with sm_90a ptx84
+  wgmma_m64n128k32_i8u8      no: target sm_80 lacks sm_90a ptx84 -> a target with sm_90a ptx84
 templates for C
   gpu      chosen: mma_m16n8k32_u8i8 mr=2 nr=4 rows=8 cols=4 step=32 async, about 0.0012 Mcycles
            next: mma_m16n8k16_u8i8 mr=2 nr=4 rows=8 cols=4 step=32 async, about 0.0012 Mcycles; slower by the model
@@ -65,6 +85,26 @@ stage L: plain loops, no instruction chosen
   mma_m16n8k32_u8i8          no: operand B (T) is local, a thread's own, and the 32 lanes of a warp read what others hold: set_scope it shared (tried at a) -> split and reorder the loops and the layout to its axes, as `template` does
   mma_m16n8k32_i8u8          no: it takes u8 weights, W is i8 in -128..127
   mma_m16n8k32_u8u8          no: it takes u8 weights, W is i8 in -128..127
+  wgmma_m64n8k32_i8i8        no: target sm_80 lacks sm_90a -> a target with sm_90a
+  wgmma_m64n16k32_i8i8       no: target sm_80 lacks sm_90a -> a target with sm_90a
+  wgmma_m64n32k32_i8i8       no: target sm_80 lacks sm_90a -> a target with sm_90a
+  wgmma_m64n64k32_i8i8       no: target sm_80 lacks sm_90a -> a target with sm_90a
+  wgmma_m64n128k32_i8i8      no: target sm_80 lacks sm_90a -> a target with sm_90a
+  wgmma_m64n8k32_u8u8        no: target sm_80 lacks sm_90a -> a target with sm_90a
+  wgmma_m64n16k32_u8u8       no: target sm_80 lacks sm_90a -> a target with sm_90a
+  wgmma_m64n32k32_u8u8       no: target sm_80 lacks sm_90a -> a target with sm_90a
+  wgmma_m64n64k32_u8u8       no: target sm_80 lacks sm_90a -> a target with sm_90a
+  wgmma_m64n128k32_u8u8      no: target sm_80 lacks sm_90a -> a target with sm_90a
+  wgmma_m64n8k32_u8i8        no: target sm_80 lacks sm_90a ptx84 -> a target with sm_90a ptx84
+  wgmma_m64n16k32_u8i8       no: target sm_80 lacks sm_90a ptx84 -> a target with sm_90a ptx84
+  wgmma_m64n32k32_u8i8       no: target sm_80 lacks sm_90a ptx84 -> a target with sm_90a ptx84
+  wgmma_m64n64k32_u8i8       no: target sm_80 lacks sm_90a ptx84 -> a target with sm_90a ptx84
+  wgmma_m64n128k32_u8i8      no: target sm_80 lacks sm_90a ptx84 -> a target with sm_90a ptx84
+  wgmma_m64n8k32_i8u8        no: target sm_80 lacks sm_90a ptx84 -> a target with sm_90a ptx84
+  wgmma_m64n16k32_i8u8       no: target sm_80 lacks sm_90a ptx84 -> a target with sm_90a ptx84
+  wgmma_m64n32k32_i8u8       no: target sm_80 lacks sm_90a ptx84 -> a target with sm_90a ptx84
+  wgmma_m64n64k32_i8u8       no: target sm_80 lacks sm_90a ptx84 -> a target with sm_90a ptx84
+  wgmma_m64n128k32_i8u8      no: target sm_80 lacks sm_90a ptx84 -> a target with sm_90a ptx84
 templates for C
   gpu      chosen: mma_m16n8k32_u8i8 mr=2 nr=4 rows=8 cols=4 step=32 async, about 0.0012 Mcycles
            next: mma_m16n8k16_u8i8 mr=2 nr=4 rows=8 cols=4 step=32 async, about 0.0012 Mcycles; slower by the model
@@ -87,6 +127,26 @@ stage L: plain loops, no instruction chosen
  mma_m16n8k32_u8i8 fits at L.a (about # MAC/cycle)
   mma_m16n8k32_i8u8          no: it takes u8 weights, W is i8 in -128..127
   mma_m16n8k32_u8u8          no: it takes u8 weights, W is i8 in -128..127
+  wgmma_m64n8k32_i8i8        no: target sm_80 lacks sm_90a -> a target with sm_90a
+  wgmma_m64n16k32_i8i8       no: target sm_80 lacks sm_90a -> a target with sm_90a
+  wgmma_m64n32k32_i8i8       no: target sm_80 lacks sm_90a -> a target with sm_90a
+  wgmma_m64n64k32_i8i8       no: target sm_80 lacks sm_90a -> a target with sm_90a
+  wgmma_m64n128k32_i8i8      no: target sm_80 lacks sm_90a -> a target with sm_90a
+  wgmma_m64n8k32_u8u8        no: target sm_80 lacks sm_90a -> a target with sm_90a
+  wgmma_m64n16k32_u8u8       no: target sm_80 lacks sm_90a -> a target with sm_90a
+  wgmma_m64n32k32_u8u8       no: target sm_80 lacks sm_90a -> a target with sm_90a
+  wgmma_m64n64k32_u8u8       no: target sm_80 lacks sm_90a -> a target with sm_90a
+  wgmma_m64n128k32_u8u8      no: target sm_80 lacks sm_90a -> a target with sm_90a
+  wgmma_m64n8k32_u8i8        no: target sm_80 lacks sm_90a ptx84 -> a target with sm_90a ptx84
+  wgmma_m64n16k32_u8i8       no: target sm_80 lacks sm_90a ptx84 -> a target with sm_90a ptx84
+  wgmma_m64n32k32_u8i8       no: target sm_80 lacks sm_90a ptx84 -> a target with sm_90a ptx84
+  wgmma_m64n64k32_u8i8       no: target sm_80 lacks sm_90a ptx84 -> a target with sm_90a ptx84
+  wgmma_m64n128k32_u8i8      no: target sm_80 lacks sm_90a ptx84 -> a target with sm_90a ptx84
+  wgmma_m64n8k32_i8u8        no: target sm_80 lacks sm_90a ptx84 -> a target with sm_90a ptx84
+  wgmma_m64n16k32_i8u8       no: target sm_80 lacks sm_90a ptx84 -> a target with sm_90a ptx84
+  wgmma_m64n32k32_i8u8       no: target sm_80 lacks sm_90a ptx84 -> a target with sm_90a ptx84
+  wgmma_m64n64k32_i8u8       no: target sm_80 lacks sm_90a ptx84 -> a target with sm_90a ptx84
+  wgmma_m64n128k32_i8u8      no: target sm_80 lacks sm_90a ptx84 -> a target with sm_90a ptx84
 templates for C
   gpu      chosen: mma_m16n8k32_u8i8 mr=2 nr=4 rows=8 cols=4 step=32 async, about 0.0012 Mcycles
            next: mma_m16n8k16_u8i8 mr=2 nr=4 rows=8 cols=4 step=32 async, about 0.0012 Mcycles; slower by the model

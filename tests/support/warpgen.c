@@ -13,8 +13,8 @@ static const char *pick(struct rng *r, const char *const *of, int n) { return of
 bool gen_warp_program(struct arena *a, struct rng *r, const struct target *t, struct warp_case *w)
 {
     const struct intrin *row = NULL;
-    for (int tries = 0; tries < 100 && (!row || !row->meaning->nlane); tries++) row = t->nintrin ? &t->intrin[N(0, t->nintrin - 1)] : NULL;
-    if (!row || !row->meaning->nlane) return false;
+    for (int tries = 0; tries < 100 && (!row || meaning_nlanes(row->meaning) != 32); tries++) row = t->nintrin ? &t->intrin[N(0, t->nintrin - 1)] : NULL;
+    if (!row || meaning_nlanes(row->meaning) != 32) return false;
     const struct meaning *m = row->meaning;
     w->row = row;
     w->tall = m->op[0]->ndim == 2;

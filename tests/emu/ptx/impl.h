@@ -5,7 +5,7 @@
 
 #include "tests/emu/ptx/ptx.h"
 
-enum { WARP = 32, MAX_OPDS = 6, MAX_TYPES = 4, MAX_WORDS = 16 };
+enum { WARP = 32, GROUP = 128, MAX_OPDS = 6, MAX_TYPES = 4, MAX_WORDS = 16 };
 
 /* ---- what is decoded ---- */
 
@@ -19,7 +19,7 @@ enum {
     W_TYPE = 1, W_ROUND = 2, W_PART = 4, W_SPACE = 8, W_VEC = 16, W_CMP = 32, W_SAT = 64, W_FTZ = 128, W_SYNC = 256,
     W_SHAPE = 512, W_COUNT = 1024, W_TRANS = 2048, W_LAYOUT = 4096, W_TO = 8192, W_UNI = 16384, W_CACHE = 32768,
     W_ATOM = 65536, W_SHFL = 131072, W_SHIFT = 262144, W_SCOPE = 524288, W_ASYNC = 1048576, W_WARP = 2097152,
-    W_VOTE = 4194304, W_PACK = 8388608
+    W_VOTE = 4194304, W_PACK = 8388608, W_PROXY = 16777216, W_GROUP = 33554432
 };
 
 /* name, classes of words, fewest and most operands */
@@ -30,7 +30,7 @@ enum {
     X(clz, W_TYPE, 2, 2) X(cp, W_SPACE | W_CACHE | W_ASYNC, 0, 4)                                                      \
     X(cvt, W_TYPE | W_ROUND | W_SAT | W_PACK, 2, 4) X(cvta, W_TYPE | W_SPACE | W_TO, 2, 2)                             \
     X(div, W_TYPE | W_ROUND, 3, 3) X(dp2a, W_TYPE | W_PART, 4, 4) X(dp4a, W_TYPE, 4, 4) X(exit, 0, 0, 0)               \
-    X(fence, W_SCOPE, 0, 0) X(fma, W_TYPE | W_ROUND, 4, 4) X(ld, W_TYPE | W_SPACE | W_VEC | W_CACHE, 2, 2)             \
+    X(fence, W_SCOPE | W_PROXY, 0, 0) X(fma, W_TYPE | W_ROUND, 4, 4) X(ld, W_TYPE | W_SPACE | W_VEC | W_CACHE, 2, 2)             \
     X(ldmatrix, W_TYPE | W_SPACE | W_SYNC | W_SHAPE | W_COUNT | W_TRANS, 2, 2) X(lop3, W_TYPE, 5, 5)                   \
     X(mad, W_TYPE | W_PART, 4, 4) X(max, W_TYPE, 3, 3) X(membar, W_SCOPE, 0, 0) X(min, W_TYPE, 3, 3)                   \
     X(mma, W_TYPE | W_SYNC | W_SHAPE | W_LAYOUT | W_SAT, 4, 4) X(mov, W_TYPE, 2, 2)                                    \
@@ -40,7 +40,7 @@ enum {
     X(set, W_TYPE | W_CMP, 3, 3) X(setp, W_TYPE | W_CMP, 3, 3) X(shf, W_TYPE | W_SHIFT, 4, 4)                          \
     X(shfl, W_TYPE | W_SYNC | W_SHFL, 5, 5) X(shl, W_TYPE, 3, 3) X(shr, W_TYPE, 3, 3)                                  \
     X(sqrt, W_TYPE | W_ROUND, 2, 2) X(st, W_TYPE | W_SPACE | W_VEC | W_CACHE, 2, 2) X(sub, W_TYPE | W_ROUND | W_SAT, 3, 3) \
-    X(trap, 0, 0, 0) X(vote, W_TYPE | W_SYNC | W_VOTE, 3, 3) X(xor, W_TYPE, 3, 3)
+    X(trap, 0, 0, 0) X(vote, W_TYPE | W_SYNC | W_VOTE, 3, 3) X(wgmma, W_TYPE | W_SYNC | W_GROUP, 0, 4) X(xor, W_TYPE, 3, 3)
 
 enum op {
 #define X(name, words, lo, hi) OP_##name,
@@ -55,7 +55,7 @@ enum rounding { R_NONE, R_RN, R_RZ, R_RM, R_RP, R_RNI, R_RZI, R_RMI, R_RPI };
 enum shape { SH_NONE, SH_M8N8, SH_M8N8K16, SH_M16N8K16, SH_M16N8K32 };
 enum atom { AT_NONE, AT_ADD, AT_MIN, AT_MAX, AT_AND, AT_OR, AT_XOR, AT_EXCH, AT_CAS };
 enum shfl { SF_NONE, SF_UP, SF_DOWN, SF_BFLY, SF_IDX };
-enum async { AS_NONE, AS_COPY, AS_COMMIT, AS_WAIT, AS_WAIT_ALL };
+enum async { AS_NONE, AS_COPY, AS_COMMIT, AS_WAIT, AS_WAIT_ALL, AS_MMA, AS_FENCE };
 
 enum opd_kind { O_NONE, O_REG, O_IMM, O_SREG, O_LIST, O_LABEL, O_ADDR };
 enum sreg { S_TID, S_NTID, S_CTAID, S_NCTAID, S_LANEID, S_WARPID };
@@ -71,6 +71,7 @@ struct operand {
 struct instr {
     uint8_t op, ntype, space, space2, vec, part, cmp, round, shape, count, atom, shfl, async, nopd;
     bool sat, ftz, trans, to, warp, left, wrap, pack;
+    bool proxy;                 /* fence.proxy.async */
     bool row_first;             /* mma: .row.col, the only one there is */
     int16_t pred;               /* -1: always */
     bool pred_not;
@@ -120,7 +121,9 @@ struct shade { uint32_t writer, write_epoch, reader, read_epoch; };
 #define READ_BY_MANY UINT32_MAX
 
 struct copy { uint64_t to; uint8_t n, data[16]; const struct instr *by; };    /* a cp.async under way */
-enum status { RUNS, AT_BARRIER, AT_WARP, DONE };
+enum status { RUNS, AT_BARRIER, AT_WARP, AT_GROUP, DONE };
+/* Of a thread's accumulators: wgmma may have them; has them; has them in a group to be waited for. */
+enum lent { LENT_NOT, LENT_FENCED, LENT_OUT, LENT_GROUPED };
 struct thread {
     uint64_t *reg;
     uint8_t *local;
@@ -130,6 +133,8 @@ struct thread {
     unsigned tid[3];
     struct copy *copy;          /* ungrouped ones at the end */
     int ncopy, cap_copy, ngroup, *group;    /* group[i]: copies in it */
+    enum lent lent;
+    bool seen;                  /* by a fence.proxy: what it and others stored is visible to wgmma */
     uint32_t *turn;             /* by instruction: accesses of shared memory so far; NULL: not counted */
 };
 
@@ -176,6 +181,12 @@ uint64_t opd_address(const struct thread *t, const struct operand *o);
 /* warp.c: an instruction of a warp; lane[0..n) are its threads. Operands of lanes that have left are not looked at. */
 bool warp_step(struct run *u, struct thread *lane, int n, const struct instr *i);
 bool is_warp_op(const struct instr *i);
+
+/* group.c: wgmma. What a thread does alone; what all of a warpgroup do, group[0..GROUP). */
+bool is_group_op(const struct instr *i);
+bool group_shape_known(const struct ptx *p, const struct instr *i);
+bool group_alone(struct run *u, struct thread *t, const struct instr *i);
+bool group_step(struct run *u, struct thread *group, const struct instr *i);
 
 /* Text of an opcode. */
 extern const char *const ptx_op_name[OP_COUNT];

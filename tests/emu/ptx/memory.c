@@ -143,6 +143,7 @@ bool mem_store(struct run *u, struct thread *t, const struct instr *i, enum spac
     if (p.readonly) return ptx_fail(u, t, i, "writes %s that is only to be read", p.where);
     if (p.shade && !shade_write(u, t, i, p.shade, n, p.where, p.offset)) return false;
     if (p.shared) {
+        t->seen = false;
         memset(p.written, true, n);
         banks_note(u, t, i, p.offset, n);
     }

@@ -167,8 +167,11 @@ static const struct word { const char *name; unsigned class; size_t field; uint8
     {"exch", W_ATOM, F(atom), AT_EXCH}, {"cas", W_ATOM, F(atom), AT_CAS},
     {"up", W_SHFL, F(shfl), SF_UP}, {"down", W_SHFL, F(shfl), SF_DOWN}, {"bfly", W_SHFL, F(shfl), SF_BFLY},
     {"idx", W_SHFL, F(shfl), SF_IDX}, {"l", W_SHIFT, F(left), true}, {"wrap", W_SHIFT, F(wrap), true},
-    {"commit_group", W_ASYNC, F(async), AS_COMMIT}, {"wait_group", W_ASYNC, F(async), AS_WAIT},
+    {"commit_group", W_ASYNC | W_GROUP, F(async), AS_COMMIT}, {"wait_group", W_ASYNC | W_GROUP, F(async), AS_WAIT},
     {"wait_all", W_ASYNC, F(async), AS_WAIT_ALL}, {"pack", W_PACK, F(pack), true},
+    {"fence", W_GROUP, F(async), AS_FENCE}, {"mma_async", W_GROUP, F(async), AS_MMA}, {"proxy", W_PROXY, F(proxy), true},
+    {"m64n8k32", W_GROUP, F(count), 8}, {"m64n16k32", W_GROUP, F(count), 16}, {"m64n32k32", W_GROUP, F(count), 32},
+    {"m64n64k32", W_GROUP, F(count), 64}, {"m64n128k32", W_GROUP, F(count), 128},
     {"ballot", W_VOTE, F(atom), AT_NONE},
 #undef F
 };
@@ -176,7 +179,7 @@ static const struct word { const char *name; unsigned class; size_t field; uint8
 /* Words that change nothing here: hints, and what is the only possibility anyhow. */
 static const struct { const char *name; unsigned class; } silent[] = {
     {"sync", W_SYNC}, {"aligned", W_SYNC}, {"uni", W_UNI}, {"col", W_LAYOUT}, {"r", W_SHIFT}, {"clamp", W_SHIFT},
-    {"async", W_ASYNC}, {"ca", W_CACHE}, {"cg", W_CACHE}, {"cs", W_CACHE}, {"nc", W_CACHE}, {"wb", W_CACHE},
+    {"async", W_ASYNC | W_PROXY}, {"shared::cta", W_PROXY}, {"ca", W_CACHE}, {"cg", W_CACHE}, {"cs", W_CACHE}, {"nc", W_CACHE}, {"wb", W_CACHE},
     {"L1::no_allocate", W_CACHE}, {"L2::64B", W_CACHE}, {"L2::128B", W_CACHE}, {"L2::256B", W_CACHE},
     {"relaxed", W_SCOPE}, {"acq_rel", W_SCOPE}, {"sc", W_SCOPE}, {"cta", W_SCOPE}, {"gpu", W_SCOPE}, {"gl", W_SCOPE},
     {"sys", W_SCOPE}, {"volatile", W_CACHE},
@@ -340,7 +343,8 @@ static void check_shape(struct parser *s, const struct instr *i)
     const struct operand *o = i->opd;
     const char *name = ptx_op_name[i->op];
     if (i->nopd < op_row[i->op].lo || i->nopd > op_row[i->op].hi) refuse(s, "%s with %d operands", name, i->nopd);
-    if ((op_row[i->op].words & W_TYPE) && !i->ntype && i->op != OP_activemask) refuse(s, "%s without a type", name);
+    if ((op_row[i->op].words & W_TYPE) && !i->ntype && i->op != OP_activemask && i->op != OP_wgmma)
+        refuse(s, "%s without a type", name);
     if (i->vec && o[i->op == OP_st].n != i->vec) refuse(s, "%s of %d elements", name, o[i->op == OP_st].n);
     if (i->op == OP_mma) {
         static const uint8_t want[][4] = {
@@ -352,6 +356,7 @@ static void check_shape(struct parser *s, const struct instr *i)
             if (o[k].kind != O_LIST ? want[i->shape][k] != 1 : o[k].n != want[i->shape][k])
                 refuse(s, "operand %d of mma", k);
     }
+    if (i->op == OP_wgmma && !group_shape_known(s->p, i)) refuse(s, "a form of wgmma that is not known");
     if (i->op == OP_ldmatrix
         && (i->shape != SH_M8N8 || !i->count || i->space != SP_SHARED || (o[0].kind == O_LIST && o[0].n != i->count)))
         refuse(s, "a form of ldmatrix that is not known");

@@ -2,7 +2,7 @@
 /* ptx.h - an interpreter of PTX, for machines without a GPU: executes the emitted text thread by thread.
  *
  * It knows the subset that kernels here are made of - integer and f32 arithmetic, memory spaces, predicates,
- * branches, barriers, dp4a, mma, ldmatrix, cp.async, shuffles, atomics - and refuses all else by name and line. What it
+ * branches, barriers, dp4a, mma, wgmma, ldmatrix, cp.async, shuffles, atomics - and refuses all else by name and line. What it
  * runs it judges: an access outside a buffer or its alignment, a read of shared memory that nobody wrote, two threads at
  * one address without a barrier between them, a barrier or a warp-wide instruction that not all threads reach together -
  * each is an error with the line. It counts instructions and the shared-memory passes that bank conflicts cost.
@@ -55,7 +55,7 @@ struct ptx_report {
     char why[320];                  /* "" or what went wrong, with line, block and thread */
     int line;
     uint64_t instructions;          /* of all threads */
-    uint64_t dp4a, mma, barriers;   /* of all threads; mma: of all warps; barriers: of all blocks */
+    uint64_t dp4a, mma, barriers;   /* of all threads; mma: of all warps and warpgroups; barriers: of all blocks */
     uint64_t shared_accesses;       /* warp-wide loads and stores of shared memory in the first block */
     uint64_t shared_passes;         /* what they take with their bank conflicts: no fewer */
     uint64_t shared_least;          /* what they would take without: several for accesses wider than 4 bytes */

@@ -36,7 +36,8 @@ static bool run_thread(struct run *u, struct thread *t)
             t->pc++;
             continue;
         }
-        if (is_warp_op(i)) t->status = AT_WARP;
+        if (is_group_op(i)) t->status = AT_GROUP;
+        else if (is_warp_op(i)) t->status = AT_WARP;
         else if (i->op == OP_bar || i->op == OP_barrier) {
             if (i->opd[0].imm || i->nopd > 1) return ptx_fail(u, t, i, "a barrier of its own number or size");
             t->status = AT_BARRIER;
@@ -47,10 +48,12 @@ static bool run_thread(struct run *u, struct thread *t)
         }
     }
     if (t->status == DONE && t->ncopy) return ptx_fail(u, t, &code[t->pc ? t->pc - 1 : 0], "ends before its copies are waited for");
+    if (t->status == DONE && t->lent) return ptx_fail(u, t, &code[t->pc ? t->pc - 1 : 0], "ends before its wgmma is waited for");
     return true;
 }
 
-/* Each thread as far as it comes alone, and the warp's own instructions, until all wait at a barrier or have ended. */
+/* Each thread as far as it comes alone, and the warp's own instructions, until all wait at a barrier or for other warps or have
+ * ended. */
 static bool run_warp(struct run *u, struct thread *lane, int n)
 {
     for (;;) {
@@ -74,6 +77,30 @@ static bool run_warp(struct run *u, struct thread *lane, int n)
     }
 }
 
+/* The same for the four warps of a warpgroup, or as many as are left. */
+static bool run_group(struct run *u, struct thread *group, uint32_t n)
+{
+    for (;;) {
+        const struct thread *at = NULL;
+        int waiting = 0;
+        for (uint32_t from = 0; from < n; from += WARP)
+            if (!run_warp(u, &group[from], (int)(n - from < WARP ? n - from : WARP))) return false;
+        for (uint32_t l = 0; l < n; l++) {
+            if (group[l].status != AT_GROUP) continue;
+            if (!at) at = &group[l];
+            waiting += group[l].pc == at->pc;
+        }
+        if (!at) return true;
+        const struct instr *i = &u->p->instr[u->e->first + at->pc];
+        if (waiting != GROUP) return ptx_fail(u, at, i, "not all %d threads of a warpgroup come here together", GROUP);
+        if (!group_step(u, group, i)) return false;
+        for (uint32_t l = 0; l < n; l++) {
+            group[l].status = RUNS;
+            group[l].pc++;
+        }
+    }
+}
+
 static bool pass_barrier(struct run *u, bool *over)
 {
     const struct thread *first = &u->thread[0];
@@ -90,6 +117,7 @@ static bool pass_barrier(struct run *u, bool *over)
     for (uint32_t k = 0; k < u->nthread; k++) {
         u->thread[k].status = RUNS;
         u->thread[k].pc++;
+        u->thread[k].seen = false; /* what others stored before */
     }
     u->epoch++;
     u->r->barriers++;
@@ -99,8 +127,8 @@ static bool pass_barrier(struct run *u, bool *over)
 static bool run_threads(struct run *u)
 {
     for (bool over = false; !over;) {
-        for (uint32_t from = 0; from < u->nthread; from += WARP)
-            if (!run_warp(u, &u->thread[from], (int)(u->nthread - from < WARP ? u->nthread - from : WARP))) return false;
+        for (uint32_t from = 0; from < u->nthread; from += GROUP)
+            if (!run_group(u, &u->thread[from], u->nthread - from < GROUP ? u->nthread - from : GROUP)) return false;
         if (!pass_barrier(u, &over)) return false;
     }
     return true;
@@ -117,6 +145,8 @@ static void start_thread(struct run *u, uint32_t k)
     t->tid[1] = k / b[0] % b[1];
     t->tid[2] = k / b[0] / b[1];
     t->ncopy = t->ngroup = 0;
+    t->lent = LENT_NOT;
+    t->seen = false;
     for (int r = 0; r < u->e->nreg; r++) t->reg[r] = 0x5a5a5a5a5a5a5a5a; /* what nobody set shows */
     for (int r = 0; r < u->e->nreg; r++)
         if (u->e->reg[r].type.kind == K_PRED) t->reg[r] &= 1;

@@ -453,7 +453,9 @@ bool scalar_step(struct run *u, struct thread *t, const struct instr *i, int *ne
     case OP_atom: case OP_red: return atomic(u, t, i);
     case OP_bra: *next = i->opd[0].reg; return true;
     case OP_ret: case OP_exit: t->status = DONE; return true;
-    case OP_membar: case OP_fence: return true;
+    case OP_membar: return true;
+    case OP_fence: t->seen |= i->proxy; return true;
+    case OP_wgmma: return group_alone(u, t, i);
     case OP_trap: return ptx_fail(u, t, i, "trap");
     case OP_abs: case OP_activemask: case OP_add: case OP_and: case OP_bar: case OP_barrier: case OP_bfe: case OP_bfi:
     case OP_brev: case OP_clz: case OP_div: case OP_dp2a: case OP_dp4a: case OP_fma: case OP_ldmatrix: case OP_lop3:
