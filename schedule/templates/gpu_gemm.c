@@ -219,20 +219,18 @@ static struct copy copy_of(const struct gemm *g, const struct expr *read, const 
     return c;
 }
 
-/* As a layout, [others][group / 4][planes][row][4 of it][4]: a thread's nr columns lie in planes of 4. With tensor cores
+/* As a layout, [others][group / 4][row][4]. With tensor cores
  * [others][row / own][own][group], and a gap, for a thread's own rows. */
 static void lay(const struct copy *c, const struct plan *p, int own, struct str *out)
 {
     char r = (char)('A' + c->row), g = (char)('A' + c->group);
-    int planes = own > 4 ? own / 4 : 1;
     str_printf(out, "transform_layout %s ", c->name);
     for (int i = 0; i < c->n; i++)
         if (i != c->row && i != c->group) str_putc(out, (char)('A' + i));
     if (p->grip.warp) str_printf(out, "%c%d%c%c axes=%.*s\nstorage_align %s.%s 128 16\n", r, own, r + 32, g, c->n, "ABCDEFGH", c->name, c->axis[c->row]);
     if (p->grip.warp) return;
     str_putc(out, g);
-    if (c->row >= 0 && planes > 1) str_printf(out, "%d%c%c4%c", planes, r + 32, r, r + 32);
-    else if (c->row >= 0) str_putc(out, r);
+    if (c->row >= 0) str_putc(out, r);
     str_printf(out, "4%c axes=%.*s\n", g + 32, c->n, "ABCDEFGH");
 }
 

@@ -146,3 +146,8 @@ has exact '^exact: '
 if QJIT_EMU_SM=80 QJIT_EMU_FAIL=cuFuncSetAttribute QJIT_CUDA_DRIVER="$QJ_BUILD/tests/libcuda_emu.so" \
     "$QJIT" -c "load \"$QJ_SRC/tools/examples/dense_sm80.qj\"; check" 2>why; then echo "not asked for"; exit 1; fi
 has why '100608 bytes of shared memory'
+
+# The widest tile of plain products is one that can be taken.
+"$QJIT" layer dense m=64 n=64 k=64 | sed 's/^template$/template row=dot4_u8i8_dp4a mr=8 nr=8/' >wide.qj
+"$QJIT" compile wide.qj --target sm_61 -o wide.ptx >/dev/null
+[ "$(grep -c 'dp4a' wide.ptx)" -ge 64 ]
