@@ -240,7 +240,7 @@ static void test_meaning_refusals(void **state)
         {"C: i32[8], A: i32[8]", "C[i] = A[i+1]", NULL},
         {"C: i32[8], A: i32[8,8]", "C[i] = A[i,i]", "twice"},
         {"C: i32[8], A: i32[8,8]", "C[i] += A[i,j] * A[j,i]", "two places"},
-        {"C: i32[2], A: i32[2,2,2,2,2]", "C[a] += A[a,b,c,d,e]", "axes"},
+        {"C: i32[2], A: i32[2,2,2,2,2,2]", "C[a] += A[a,b,c,d,e,f]", "axes"},
         {"C: i32[8], C: i32[8]", "C[i] = 1", "one name"},
         {"C: i32[0]", "C[i] = 1", "extent"},
         {"C: i32[8], A: i32[8]", "C[i] -= A[i]", "+="},
