@@ -434,7 +434,8 @@ EXPORT int cuLaunchKernel(void *function, unsigned gx, unsigned gy, unsigned gz,
     if (lost) return lost;
     if (extra || f->e.nparam > 64 || shared > (unsigned)f->dynamic) return INVALID_VALUE;
     for (int i = 0; i < f->e.nparam; i++) memcpy(&n.value[i], param[i], sizeof n.value[i]);
-    if (stream > (void *)2 && *(char *)stream && !all_arrived(&n)) return lost = LAUNCH_FAILED, LAUNCH_FAILED;
+    if (stream > (void *)2 && *(char *)stream && !all_arrived(&n)) lost = LAUNCH_FAILED;
+    if (lost) return lost;
     if (!capture_end) return run(&n);
     struct node *kept = malloc(sizeof *kept);
     if (!kept) return NO_MEMORY;
