@@ -105,7 +105,8 @@ static bool write_all(int fd, const void *bytes, size_t n)
 
 /* ---- perf's map ---- */
 
-/* When this process began, in seconds of the file system's clock; 0: unknown. */
+/* When this process began, in seconds of the file system's clock, at most 3 early and never late: three numbers are cut to
+ * seconds or ticks, and the file system's clock may lag. 0: unknown. */
 static int64_t process_began(void)
 {
     char text[1024];
@@ -119,7 +120,7 @@ static int64_t process_began(void)
     struct timespec up, now;
     if (!p || sscanf(p, "%llu", &ticks) != 1 || clock_gettime(CLOCK_BOOTTIME, &up) || clock_gettime(CLOCK_REALTIME, &now))
         return 0;
-    return now.tv_sec - up.tv_sec + (int64_t)(ticks / (unsigned long long)sysconf(_SC_CLK_TCK));
+    return now.tv_sec - up.tv_sec - 2 + (int64_t)(ticks / (unsigned long long)sysconf(_SC_CLK_TCK));
 }
 
 static bool covers(const struct telling *t, uint64_t at, uint64_t size)
