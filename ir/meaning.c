@@ -75,7 +75,7 @@ static int find_axis(struct reading *r, const char *name, int64_t extent, struct
         if (m->axis[i]->extent == extent) return i;
         return wrong(r, at, "an axis with two extents", "dimensions indexed by one axis are equally long"), -1;
     }
-    if (m->naxes == MEANING_MAX_AXES) return wrong(r, at, "too many axes", "an instruction has at most 5"), -1;
+    if (m->naxes == MEANING_MAX_AXES) return wrong(r, at, "too many axes", arena_printf(&r->p.c->arena, "an instruction has at most %d", MEANING_MAX_AXES)), -1;
     m->axis[m->naxes] = ir_var(r->p.c, name, extent);
     return m->naxes++;
 }
